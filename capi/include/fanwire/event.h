@@ -1,0 +1,137 @@
+/**
+ * What happens to a hub. One type for both ways of receiving: inline events are borrowed
+ * until the handler returns (fw_event_ref keeps a copy); queued ones are yours until
+ * fw_events_done(). Accessors that don't fit an event's type give 0, NULL or "".
+ */
+#ifndef FANWIRE_EVENT_H
+#define FANWIRE_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fanwire/export.h>
+#include <fanwire/session.h>
+
+FW_BEGIN_DECLS
+
+typedef struct fw_hub fw_hub;
+typedef struct fw_event fw_event;
+
+typedef enum {
+    /** A client asks to come in. Decide by fw_accept or fw_reject with the token, at once
+        or within "decision.timeout"; else it gets 503. Has all facts. */
+    FW_EVENT_CONNECT = 1,
+    /** The session is open; it may be sent to. */
+    FW_EVENT_OPEN = 2,
+    /** The client said something: data, flags. */
+    FW_EVENT_MESSAGE = 3,
+    /** The session has ended: code, reason. Comes once for each OPEN. */
+    FW_EVENT_CLOSE = 4,
+    /** A session is to enter a room: decide by token, as for CONNECT. */
+    FW_EVENT_JOIN = 5,
+    /** A session that was in a room isn't any more: room, code (0 left, 1 closed). */
+    FW_EVENT_LEAVE = 6,
+    /** Something was published to a room that has members on this node: room, data. */
+    FW_EVENT_ROOM_MESSAGE = 7,
+    /** The backplane can be reached (again). */
+    FW_EVENT_BACKPLANE_UP = 10,
+    /** The backplane can't be reached: reason. */
+    FW_EVENT_BACKPLANE_DOWN = 11,
+    /** The answer to a request with a ref: token is the ref, code 0 or FW_ERR_. */
+    FW_EVENT_RESULT = 12
+} fw_event_type;
+
+typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
+
+/** @return which kind @thread any @since 0.1 */
+FW_API fw_event_type fw_event_kind(const fw_event *e);
+
+/** @return "CONNECT" and so on; "?" for an unknown type, valid for ever
+    @thread any @since 0.1 */
+FW_API const char *fw_event_type_name(fw_event_type type);
+
+/** @return whose event; fw_session_none() if nobody's @thread any @since 0.1 */
+FW_API fw_session_id fw_event_session(const fw_event *e);
+
+/** @return the session's user, NULL if it has none; valid as long as the event
+    @thread any @since 0.1 */
+FW_API const char *fw_event_user(const fw_event *e);
+
+/** @return JOIN, LEAVE, ROOM_MESSAGE, RESULT of a join: the room; valid as long as the
+    event @thread any @since 0.1 */
+FW_API const char *fw_event_room(const fw_event *e);
+
+/** MESSAGE, ROOM_MESSAGE: the bytes.
+    @param len out, may be NULL
+    @return valid as long as the event @thread any @since 0.1 */
+FW_API const void *fw_event_data(const fw_event *e, size_t *len);
+
+/** @return MESSAGE, ROOM_MESSAGE: FW_TEXT or FW_BINARY @thread any @since 0.1 */
+FW_API unsigned fw_event_flags(const fw_event *e);
+
+/** @return CLOSE: the close code (1005 none given, 1006 no Close frame came); LEAVE,
+    RESULT: see there @thread any @since 0.1 */
+FW_API int fw_event_code(const fw_event *e);
+
+/** @return CLOSE, BACKPLANE_DOWN, RESULT: why, "" if unsaid; valid as long as the event
+    @thread any @since 0.1 */
+FW_API const char *fw_event_reason(const fw_event *e);
+
+/** @return CONNECT, JOIN: for fw_accept and fw_reject; RESULT: the ref
+    @thread any @since 0.1 */
+FW_API uint64_t fw_event_token(const fw_event *e);
+
+/**
+ * A fact of the session's handshake. All events of a session have them.
+ *
+ * @return "path" ("/ws"), "query" ("room=a&user=b", as sent), "protocol" (the
+ *         sub-protocol agreed on), "address" (the client's, behind a trusted proxy the one
+ *         which that names), "peer" (the socket's other end), "host", "origin", "scheme"
+ *         ("ws" or "wss"); NULL if there is none; valid as long as the event
+ * @param e    borrowed
+ * @param name borrowed
+ * @thread any
+ * @since  0.1
+ */
+FW_API const char *fw_event_fact(const fw_event *e, const char *name);
+
+/**
+ * A header of the session's handshake.
+ *
+ * @param name  borrowed, in any case
+ * @return the value, several joined by ", "; NULL if absent; valid as long as the event
+ * @thread any
+ * @since  0.1
+ */
+FW_API const char *fw_event_header(const fw_event *e, const char *name);
+
+/**
+ * A parameter of the query, percent-decoded ("+" is a blank).
+ *
+ * @param name  borrowed
+ * @param index 0 for the first of that name, 1 for the second ...
+ * @return NULL if absent or not UTF-8 when decoded; valid as long as the event
+ * @thread the one that handles the event
+ * @since  0.1
+ */
+FW_API const char *fw_event_query(const fw_event *e, const char *name, size_t index);
+
+/**
+ * Keep an event beyond its handler. An inline event is copied, a queued one counted.
+ *
+ * @return owned by caller, to be given to fw_event_unref(); NULL if out of memory
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_event *fw_event_ref(fw_event *e);
+
+/**
+ * @param e taken; NULL is allowed
+ * @thread any
+ * @since  0.1
+ */
+FW_API void fw_event_unref(fw_event *e);
+
+FW_END_DECLS
+
+#endif

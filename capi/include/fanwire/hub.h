@@ -1,0 +1,241 @@
+/**
+ * A hub: this process' part of the cluster. It owns the loops (threads), the listening
+ * sockets, the local sessions and rooms, and the link to the backplane.
+ *
+ * The library starts no thread before fw_hub_start, installs no signal handler and keeps
+ * no global state; a process may have several hubs. One side effect can't be avoided:
+ * libwebsockets sets SIGPIPE to be ignored when a hub is started.
+ *
+ * After fork() a hub belongs to the parent: in the child every call on it returns
+ * FW_ERR_FORKED, and the first closes the descriptors that were inherited. The child
+ * may make a hub of its own.
+ */
+#ifndef FANWIRE_HUB_H
+#define FANWIRE_HUB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fanwire/event.h>
+#include <fanwire/export.h>
+#include <fanwire/log.h>
+#include <fanwire/message.h>
+#include <fanwire/options.h>
+
+FW_BEGIN_DECLS
+
+/**
+ * Make a hub. Checks every option; opens and starts nothing.
+ *
+ * @param hub     out, owned by caller, to be given to fw_hub_free()
+ * @param options copied; NULL is all defaults
+ * @return FW_OK, FW_ERR_OPTION (options that contradict each other), FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_new(fw_hub **hub, const fw_options *options);
+
+/**
+ * Have events of one type handled. Events without handler are not raised.
+ *
+ * With option events=inline the handler runs on the loop's thread that owns the session;
+ * it must not block. With events=queued events of this type are put into the queue for
+ * fw_hub_poll, and handler must be NULL.
+ *
+ * @param handler NULL with events=inline takes the handler away
+ * @param user    given back to the handler, never touched
+ * @return FW_OK, FW_ERR_INVALID unknown type or a handler in queued mode,
+ *         FW_ERR_STATE after fw_hub_start
+ * @thread any, before fw_hub_start
+ * @since  0.1
+ */
+FW_API int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user);
+
+/**
+ * Receive log lines up to option "log.level". Without it the library is silent.
+ *
+ * @return FW_OK, FW_ERR_STATE after fw_hub_start
+ * @thread any, before fw_hub_start
+ * @since  0.1
+ */
+FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
+
+/**
+ * Listen, connect, start the threads. When it returns FW_OK every address is listened
+ * on; Redis may still be away unless "redis.required" is on.
+ *
+ * @return FW_OK
+ *         FW_ERR_LISTEN    address in use or not allowed: the detail names it
+ *         FW_ERR_TLS       certificate or key can't be used: the detail names the file
+ *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in time
+ *         FW_ERR_STATE     started before; FW_ERR_SYSTEM; FW_ERR_MEMORY
+ *         A hub that could not start may be freed, or started again.
+ * @thread any, one call at a time
+ * @since  0.1
+ */
+FW_API int fw_hub_start(fw_hub *hub);
+
+/**
+ * Stop taking newcomers, then close the sessions with 1001 at "drain.rate" a second.
+ * Blocks until all are gone or the time is over. fw_hub_stop comes after it.
+ *
+ * @param timeout_ms 0..; negative: option "drain.timeout"
+ * @return FW_OK all gone; FW_ERR_TIMEOUT some were left; FW_ERR_STATE not running or
+ *         called on a loop's thread
+ * @thread any but the hub's own
+ * @since  0.1
+ */
+FW_API int fw_hub_drain(fw_hub *hub, int timeout_ms);
+
+/**
+ * Close what is left with 1001, give up the sockets, join the threads. Events that wait
+ * in the queue can still be polled. Stopping twice is not an error.
+ *
+ * @return FW_OK, FW_ERR_STATE never started or called on a loop's thread
+ * @thread any but the hub's own, one call at a time
+ * @since  0.1
+ */
+FW_API int fw_hub_stop(fw_hub *hub);
+
+/**
+ * Stop if needed, and free. Events of it that are still held stay valid until
+ * fw_events_done() or fw_event_unref().
+ *
+ * @param hub taken; NULL is allowed
+ * @thread any but the hub's own
+ * @since  0.1
+ */
+FW_API void fw_hub_free(fw_hub *hub);
+
+/**
+ * A descriptor that is readable while events wait, to put into poll(), epoll or asyncio.
+ * Only with events=queued.
+ *
+ * @return the descriptor, valid until the hub is freed, never to be read or closed by
+ *         you; FW_ERR_STATE with events=inline
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_event_fd(fw_hub *hub);
+
+/**
+ * Take waiting events, in order. One poller at a time.
+ *
+ * @param events     out; each is yours until fw_events_done()
+ * @param max        room in the array, 1..
+ * @param timeout_ms 0 returns at once, negative waits without end
+ * @return how many (0: none in time), FW_ERR_BUSY another thread polls,
+ *         FW_ERR_STATE with events=inline, FW_ERR_CLOSED stopped and none left
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms);
+
+/**
+ * The handlers of these events have finished: free them and give their sessions credit
+ * to be read again ("events.per_session").
+ *
+ * @param events borrowed array; the events in it are taken
+ * @thread any
+ * @since  0.1
+ */
+FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
+
+/**
+ * Let in what a CONNECT or JOIN event asked for.
+ *
+ * @param token of the event
+ * @param user  copied; CONNECT: whose session it is, NULL nobody's; JOIN: ignored
+ * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
+ *         FW_ERR_INVALID user name not allowed (nothing is decided)
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_accept(fw_hub *hub, uint64_t token, const char *user);
+
+/**
+ * Refuse what a CONNECT or JOIN event asked for.
+ *
+ * @param code   CONNECT: an HTTP status, 400..599; JOIN: a number of yours for the client
+ * @param reason copied, one line, NULL is ""; the body of the HTTP answer
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID (nothing is decided)
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason);
+
+/**
+ * Send bytes to every session of every node.
+ *
+ * @return as fw_room_publish
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_send_all(fw_hub *hub, const void *data, size_t len, unsigned flags);
+
+/**
+ * The same with a message built before, which may leave one session out.
+ *
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_send_all_message(fw_hub *hub, fw_message *m);
+
+/**
+ * Send bytes to every session of one node.
+ *
+ * @param node as in fw_session_id.node; this node's own is fw_hub_node()
+ * @return as fw_room_publish
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len,
+                        unsigned flags);
+
+/**
+ * @return this node's number
+ * @thread any
+ * @since  0.1
+ */
+FW_API uint64_t fw_hub_node(const fw_hub *hub);
+
+/**
+ * @return this node's name (option "node.name"), valid as long as the hub
+ * @thread any
+ * @since  0.1
+ */
+FW_API const char *fw_hub_node_name(const fw_hub *hub);
+
+/**
+ * Where the hub listens, as URLs with the port that was really taken.
+ *
+ * @param index 0 and up, in the order of option "listen"
+ * @return valid until the hub is freed or started again; NULL past the last or before
+ *         fw_hub_start
+ * @thread any
+ * @since  0.1
+ */
+FW_API const char *fw_hub_listen_url(const fw_hub *hub, size_t index);
+
+/**
+ * The same for option "http.listen", as "127.0.0.1:9190".
+ *
+ * @return valid as above; NULL if it is off or not started
+ * @thread any
+ * @since  0.1
+ */
+FW_API const char *fw_hub_http_address(const fw_hub *hub);
+
+/**
+ * The room's name as an application may want to check it: the same rule that joins and
+ * publishes are checked by. User names follow it too.
+ *
+ * @return FW_OK, or FW_ERR_INVALID with the reason in the detail
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_name_check(const char *name);
+
+FW_END_DECLS
+
+#endif

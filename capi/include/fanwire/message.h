@@ -1,0 +1,79 @@
+/**
+ * A message: bytes that are built once and sent to many. Immutable once sent.
+ */
+#ifndef FANWIRE_MESSAGE_H
+#define FANWIRE_MESSAGE_H
+
+#include <stddef.h>
+
+#include <fanwire/export.h>
+#include <fanwire/session.h>
+
+FW_BEGIN_DECLS
+
+/** Flags of messages and of the functions that send bytes. */
+enum {
+    FW_TEXT = 0,   /**< the bytes are UTF-8 and go out as a text frame */
+    FW_BINARY = 1, /**< the bytes go out as a binary frame */
+};
+
+typedef struct fw_message fw_message;
+
+/**
+ * @param data  copied; may be NULL when len is 0
+ * @param len   bytes
+ * @param flags FW_TEXT or FW_BINARY
+ * @return owned by caller (one reference); NULL if out of memory, if the flags are
+ *         unknown or if text is not valid UTF-8: the detail says which
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_message *fw_message_new(const void *data, size_t len, unsigned flags);
+
+/**
+ * One more reference.
+ *
+ * @return m
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_message *fw_message_ref(fw_message *m);
+
+/**
+ * One reference less; the last frees.
+ *
+ * @param m taken; NULL is allowed
+ * @thread any
+ * @since  0.1
+ */
+FW_API void fw_message_unref(fw_message *m);
+
+/**
+ * Leave one session out: whoever else is addressed receives the message. Set before
+ * it is sent for the first time.
+ *
+ * @param except any node's session; fw_session_none() leaves nobody out
+ * @return FW_OK, or FW_ERR_STATE when it has been sent
+ * @thread any, before the first send
+ * @since  0.1
+ */
+FW_API int fw_message_set_except(fw_message *m, fw_session_id except);
+
+/**
+ * @param len out, may be NULL
+ * @return the bytes, valid as long as the message
+ * @thread any
+ * @since  0.1
+ */
+FW_API const void *fw_message_data(const fw_message *m, size_t *len);
+
+/**
+ * @return the flags it was made with
+ * @thread any
+ * @since  0.1
+ */
+FW_API unsigned fw_message_flags(const fw_message *m);
+
+FW_END_DECLS
+
+#endif

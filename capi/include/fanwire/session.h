@@ -1,0 +1,140 @@
+/**
+ * A session: one WebSocket connection, named by a value that is unique in the cluster.
+ * A name may be kept as long as you like and used from any thread on any node: what is
+ * sent to a session of another node is carried there.
+ */
+#ifndef FANWIRE_SESSION_H
+#define FANWIRE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <fanwire/export.h>
+
+FW_BEGIN_DECLS
+
+struct fw_hub;
+struct fw_message;
+
+typedef struct fw_session_id {
+    uint64_t node;  /**< which node, a random number made at start */
+    uint64_t local; /**< which session there; never used again while the node runs */
+} fw_session_id;
+
+/** Room for the text of a session id with its NUL. */
+#define FW_SESSION_ID_TEXT 33
+
+/**
+ * @return the id that is nobody's: both numbers 0
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_session_id fw_session_none(void);
+
+/**
+ * @return 1 if both name the same session, else 0
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_id_equal(fw_session_id a, fw_session_id b);
+
+/**
+ * An id as 32 hexadecimal digits.
+ *
+ * @param text out, FW_SESSION_ID_TEXT bytes
+ * @return text
+ * @thread any
+ * @since  0.1
+ */
+FW_API char *fw_session_id_text(fw_session_id id, char *text);
+
+/**
+ * @param text borrowed, 32 hexadecimal digits
+ * @param id   out, written on success
+ * @return FW_OK or FW_ERR_INVALID
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_id_parse(const char *text, fw_session_id *id);
+
+/**
+ * Send bytes to one session.
+ *
+ * @param data  copied
+ * @param len   bytes, at most "message.max_bytes"
+ * @param flags FW_TEXT or FW_BINARY
+ * @return FW_OK          put on its way (delivery is at most once)
+ *         FW_ERR_GONE    a session of this node that is closed
+ *         FW_ERR_INVALID text that is not UTF-8, or unknown flags
+ *         FW_ERR_TOO_BIG; FW_ERR_BUSY inbox full, try later; FW_ERR_CLOSED hub not
+ *         running; FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_send(struct fw_hub *hub, fw_session_id id, const void *data,
+                           size_t len, unsigned flags);
+
+/**
+ * The same with a message built before.
+ *
+ * @param m borrowed; the hub takes references of its own
+ * @return as fw_session_send
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_send_message(struct fw_hub *hub, fw_session_id id,
+                                   struct fw_message *m);
+
+/**
+ * Close a session: what is queued for it goes first, then the Close frame.
+ *
+ * @param code   1000..1003, 1007..1014 or 3000..4999
+ * @param reason borrowed, UTF-8, at most 123 bytes; NULL is ""
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_close(struct fw_hub *hub, fw_session_id id, unsigned code,
+                            const char *reason);
+
+/**
+ * Put a session into a room. It hears what is published once the join is complete:
+ * that is at once in memory, and with Redis when Redis has confirmed the subscription.
+ * What this node publishes to the room after this call waits for that, so "join, then
+ * publish" always hears itself. A handler for JOIN, if there is one, decides first.
+ * Joining a room twice is not an error.
+ *
+ * @param room borrowed; 1..255 bytes UTF-8 without control characters
+ * @param ref  0, or a number of yours: a RESULT event with it tells when the join is
+ *             complete or why it failed (its code is 0 or an FW_ERR_ number)
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID (name),
+ *         FW_ERR_LIMIT "limit.rooms_per_session" (on the session's own thread; from
+ *         elsewhere the RESULT says it), FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_join(struct fw_hub *hub, fw_session_id id, const char *room,
+                           uint64_t ref);
+
+/**
+ * Take a session out of a room. Not being there is not an error.
+ *
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_leave(struct fw_hub *hub, fw_session_id id, const char *room);
+
+/**
+ * Say whose session it is, later than at CONNECT; fw_user_send reaches it from then on.
+ *
+ * @param user copied; 1..255 bytes UTF-8 without control characters; NULL: nobody's
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_set_user(struct fw_hub *hub, fw_session_id id, const char *user);
+
+FW_END_DECLS
+
+#endif
