@@ -1,0 +1,17 @@
+/*
+ * The monotonic clock. Only the io layer and programs read it; core is told the time.
+ */
+#ifndef FWI_BASE_CLOCK_H
+#define FWI_BASE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t fwi_clock_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+#endif

@@ -1,0 +1,12 @@
+#include "base/rand.h"
+
+#include <sys/random.h>
+
+uint64_t fwi_rand_secure(void)
+{
+    uint64_t x = 0;
+    while (x == 0) {
+        FWI_ASSERT(getrandom(&x, sizeof x, 0) == (ssize_t)sizeof x);
+    }
+    return x;
+}
