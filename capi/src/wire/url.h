@@ -1,0 +1,46 @@
+/*
+ * The URLs of the options listen, http.listen and redis.url. Pure; whole texts in, fields
+ * out; an error is a sentence that says what is allowed.
+ */
+#ifndef FWI_WIRE_URL_H
+#define FWI_WIRE_URL_H
+
+#include "base/base.h"
+
+typedef struct fwi_listen_url {
+    bool tls;            /* wss */
+    bool is_unix;
+    char host[256];      /* address or name; "0.0.0.0", "::", "localhost" */
+    int port;            /* 0: any free one */
+    char file[108];      /* Unix socket */
+    char path[512];      /* "/ws"; "/" if none was given */
+} fwi_listen_url;
+
+/* ws://HOST:PORT/PATH, wss://..., unix:/FILE.sock:/PATH. NULL if fine, else the problem.
+ * A port is needed. No query, no user. [::1] for IPv6. */
+const char *fwi_listen_url_parse(const char *text, fwi_listen_url *out);
+
+/* Writes it back as text, with this port. */
+void fwi_listen_url_text(const fwi_listen_url *u, int port, char *out, size_t cap);
+
+/* HOST:PORT, for http.listen; path and tls are left alone. */
+const char *fwi_address_parse(const char *text, fwi_listen_url *out);
+
+typedef struct fwi_redis_url {
+    bool tls, is_unix;
+    char host[256];
+    int port;            /* 6379 if not given */
+    char file[108];
+    char user[256], password[512]; /* percent-decoded; "" if none */
+    int database;
+} fwi_redis_url;
+
+/* redis://[USER[:PASSWORD]@]HOST[:PORT][/DB], rediss://..., redis+unix:///FILE.sock[?db=N]
+ * (also with USER:PASSWORD@). Sentinel and Cluster URLs and lists are refused with a
+ * sentence that says so. redis://:PASSWORD@HOST has no user. */
+const char *fwi_redis_url_parse(const char *text, fwi_redis_url *out);
+
+/* The same without the password, for logs. */
+void fwi_redis_url_text(const fwi_redis_url *u, char *out, size_t cap);
+
+#endif
