@@ -1,0 +1,136 @@
+#include "core/decision.h"
+
+#include <string.h>
+
+#include "core/session_inside.h"
+#include "wire/name.h"
+
+uint64_t fwi_decision_token(const fwi_decision *d)
+{
+    return (uint64_t)d->shard->index << 56 | (uint64_t)d->index << 32 | d->generation;
+}
+
+static void decision_free(fwi_decision *d)
+{
+    fwi_loop_timer_clear(d->shard->loop, &d->timer);
+    fwi_list_remove(&d->link);
+    if (d->s != NULL && d->is_join) {
+        d->s->n_asking--;
+    }
+    fwi_idtable_remove(&d->shard->decisions, d->index, d->generation);
+    free(d);
+}
+
+/* The verdict; d has been claimed and is used up. */
+static void apply(fwi_decision *d, bool accept, int code, const char *text)
+{
+    fwi_session *s = d->s;
+    if (s == NULL) {
+        decision_free(d);
+    } else if (d->is_join) {
+        char room[FWI_NAME_MAX + 1];
+        uint64_t ref = d->ref;
+        strcpy(room, d->room);
+        decision_free(d);
+        if (accept) {
+            fwi_session_enter(s, room, ref, 0);
+        } else {
+            fwi_session_join_failed(s, room, ref, code < 0 ? code : FW_ERR_REFUSED, text);
+        }
+    } else {
+        decision_free(d);
+        if (accept) {
+            fwi_session_open(s, text[0] ? text : NULL);
+        } else {
+            fwi_session_refuse(s, code, text);
+        }
+    }
+}
+
+static void timed_out(fwi_timer *t)
+{
+    fwi_decision *d = fwi_container_of(t, fwi_decision, timer);
+    fwi_shard *shard = d->shard;
+    if (!fwi_idtable_claim(&shard->decisions, d->index, d->generation)) {
+        return; /* an answer is on its way through the inbox */
+    }
+    fwi_shard_count(shard, FWI_STAT_DECISION_TIMEOUTS);
+    apply(d, false, d->is_join ? FW_ERR_TIMEOUT : 503, "no decision in time");
+}
+
+fwi_decision *fwi_decision_new(fwi_session *s, const char *room, uint64_t ref)
+{
+    fwi_shard *shard = s->shard;
+    size_t n = room ? strlen(room) : 0;
+    fwi_decision *d = calloc(1, sizeof *d + n + 1);
+    if (d == NULL) {
+        return NULL;
+    }
+    if (!fwi_idtable_add(&shard->decisions, d, &d->index, &d->generation)) {
+        free(d);
+        return NULL;
+    }
+    d->shard = shard;
+    d->s = s;
+    d->ref = ref;
+    d->is_join = room != NULL;
+    if (n > 0) {
+        memcpy(d->room, room, n);
+    }
+    s->n_asking = (uint16_t)(s->n_asking + d->is_join);
+    fwi_list_init(&d->link);
+    fwi_list_append(&s->decisions, &d->link);
+    fwi_timer_init(&d->timer, timed_out);
+    fwi_loop_timer_set(shard->loop, &d->timer, shard->hub->set.decision_timeout_ms);
+    return d;
+}
+
+void fwi_decision_cancel(fwi_decision *d)
+{
+    if (fwi_idtable_claim(&d->shard->decisions, d->index, d->generation)) {
+        decision_free(d);
+        return;
+    }
+    /* Somebody has just answered; that answer finds nobody. */
+    fwi_loop_timer_clear(d->shard->loop, &d->timer);
+    fwi_list_remove(&d->link);
+    if (d->is_join) {
+        d->s->n_asking--;
+    }
+    d->s = NULL;
+}
+
+static void run_verdict(fwi_shard *shard, fwi_item *item)
+{
+    uint32_t index = (uint32_t)(item->ref >> 32) & 0xffffff;
+    fwi_decision *d = fwi_idtable_get(&shard->decisions, index, (uint32_t)item->ref);
+    FWI_ASSERT(d != NULL); /* claimed, so nobody but us may free it */
+    apply(d, item->count != 0, item->code, item->text);
+    fwi_item_free(item);
+}
+
+int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text)
+{
+    unsigned loop = (unsigned)(token >> 56);
+    uint32_t index = (uint32_t)(token >> 32) & 0xffffff;
+    if (loop >= hub->n_shards) {
+        return FW_ERR_GONE;
+    }
+    fwi_shard *shard = hub->shard[loop];
+    fwi_item *item = fwi_item_new(run_verdict, text, NULL);
+    if (item == NULL) {
+        return FW_ERR_MEMORY;
+    }
+    item->ref = token;
+    item->count = accept;
+    item->code = code;
+    if (!fwi_idtable_claim(&shard->decisions, index, (uint32_t)token)) {
+        fwi_item_free(item);
+        return FW_ERR_GONE;
+    }
+    if (fwi_shard_here(hub) == shard) {
+        run_verdict(shard, item);
+        return FW_OK;
+    }
+    return fwi_shard_post(shard, item, false) == FW_OK ? FW_OK : FW_ERR_GONE;
+}

@@ -1,0 +1,29 @@
+/*
+ * Questions to the application: may this client come in, may this session enter that
+ * room. Each has a token; the first answer counts, whoever gives it: a handler, another
+ * thread, the time-out, or the client by leaving.
+ */
+#ifndef FWI_CORE_DECISION_H
+#define FWI_CORE_DECISION_H
+
+#include "core/shard.h"
+
+typedef struct fwi_decision {
+    fwi_list link;     /* its session's */
+    fwi_timer timer;
+    fwi_shard *shard;
+    fwi_session *s;    /* NULL: it has gone, the answer doesn't matter */
+    uint32_t index, generation;
+    uint64_t ref;
+    bool is_join;
+    char room[];
+} fwi_decision;
+
+/* room NULL: CONNECT. NULL: out of memory. @thread loop */
+fwi_decision *fwi_decision_new(fwi_session *s, const char *room, uint64_t ref);
+uint64_t fwi_decision_token(const fwi_decision *d);
+
+/* Its session ends. @thread loop */
+void fwi_decision_cancel(fwi_decision *d);
+
+#endif

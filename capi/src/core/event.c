@@ -1,0 +1,233 @@
+#include "core/event.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "core/error.h"
+#include "wire/http_request.h"
+
+struct fwi_event_text {
+    struct fwi_event_text *next;
+    char text[];
+};
+
+fwi_credit *fwi_credit_new(fw_session_id session)
+{
+    fwi_credit *c = malloc(sizeof *c);
+    if (c != NULL) {
+        atomic_init(&c->refs, 1);
+        atomic_init(&c->unfinished, 0);
+        c->session = session;
+    }
+    return c;
+}
+
+void fwi_credit_unref(fwi_credit *c)
+{
+    if (c != NULL && atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) == 1) {
+        free(c);
+    }
+}
+
+static size_t text_size(const char *s)
+{
+    return s ? strlen(s) + 1 : 0;
+}
+
+static const char *put(char **at, const char *s)
+{
+    if (s == NULL) {
+        return NULL;
+    }
+    size_t n = strlen(s) + 1;
+    char *to = memcpy(*at, s, n);
+    *at += n;
+    return to;
+}
+
+fw_event *fwi_event_copy(const fw_event *e)
+{
+    size_t texts = text_size(e->user) + text_size(e->room) + text_size(e->reason);
+    fw_event *c = malloc(sizeof *c + texts + e->len + 1);
+    if (c == NULL) {
+        return NULL;
+    }
+    *c = *e;
+    char *at = (char *)(c + 1);
+    atomic_init(&c->refs, 1);
+    c->user = put(&at, e->user);
+    c->room = put(&at, e->room);
+    c->reason = put(&at, e->reason);
+    if (e->data != NULL) {
+        memcpy(at, e->data, e->len);
+        at[e->len] = '\0';
+        c->data = at;
+    }
+    c->facts = e->facts ? fwi_facts_ref(e->facts) : NULL;
+    c->credit = NULL;
+    c->next = NULL;
+    c->texts = NULL;
+    c->cost = sizeof *c + texts + e->len;
+    return c;
+}
+
+void fwi_event_fini(fw_event *e)
+{
+    for (struct fwi_event_text *t = e->texts, *next; t != NULL; t = next) {
+        next = t->next;
+        free(t);
+    }
+    e->texts = NULL;
+}
+
+fw_event *fw_event_ref(fw_event *e)
+{
+    if (atomic_load_explicit(&e->refs, memory_order_relaxed) == 0) {
+        fw_event *c = fwi_event_copy(e);
+        if (c == NULL) {
+            fwi_error(FW_ERR_MEMORY, "out of memory");
+        }
+        return c;
+    }
+    atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+    return e;
+}
+
+void fw_event_unref(fw_event *e)
+{
+    if (e == NULL || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    fwi_event_fini(e);
+    fwi_facts_unref(e->facts);
+    fwi_credit_unref(e->credit);
+    free(e);
+}
+
+fw_event_type fw_event_kind(const fw_event *e)
+{
+    return e->type;
+}
+
+const char *fw_event_type_name(fw_event_type type)
+{
+    switch (type) {
+    case FW_EVENT_CONNECT:
+        return "CONNECT";
+    case FW_EVENT_OPEN:
+        return "OPEN";
+    case FW_EVENT_MESSAGE:
+        return "MESSAGE";
+    case FW_EVENT_CLOSE:
+        return "CLOSE";
+    case FW_EVENT_JOIN:
+        return "JOIN";
+    case FW_EVENT_LEAVE:
+        return "LEAVE";
+    case FW_EVENT_ROOM_MESSAGE:
+        return "ROOM_MESSAGE";
+    case FW_EVENT_BACKPLANE_UP:
+        return "BACKPLANE_UP";
+    case FW_EVENT_BACKPLANE_DOWN:
+        return "BACKPLANE_DOWN";
+    case FW_EVENT_RESULT:
+        return "RESULT";
+    }
+    return "?";
+}
+
+fw_session_id fw_event_session(const fw_event *e)
+{
+    return e->session;
+}
+
+const char *fw_event_user(const fw_event *e)
+{
+    return e->user;
+}
+
+const char *fw_event_room(const fw_event *e)
+{
+    return e->room;
+}
+
+const void *fw_event_data(const fw_event *e, size_t *len)
+{
+    if (len != NULL) {
+        *len = e->len;
+    }
+    return e->data;
+}
+
+unsigned fw_event_flags(const fw_event *e)
+{
+    return e->flags;
+}
+
+int fw_event_code(const fw_event *e)
+{
+    return e->code;
+}
+
+const char *fw_event_reason(const fw_event *e)
+{
+    return e->reason ? e->reason : "";
+}
+
+uint64_t fw_event_token(const fw_event *e)
+{
+    return e->token;
+}
+
+const char *fw_event_fact(const fw_event *e, const char *name)
+{
+    const fwi_facts *f = e->facts;
+    if (f == NULL) {
+        return NULL;
+    }
+    const struct {
+        const char *name, *value;
+    } facts[] = {
+        {"path", f->path},         {"query", f->query},
+        {"protocol", f->protocol}, {"address", f->address},
+        {"peer", f->peer},         {"host", f->host},
+        {"origin", f->origin},     {"scheme", f->secure ? "wss" : "ws"},
+    };
+    for (size_t i = 0; i < FWI_ARRAY_LEN(facts); i++) {
+        if (strcmp(facts[i].name, name) == 0) {
+            return facts[i].value;
+        }
+    }
+    return NULL;
+}
+
+const char *fw_event_header(const fw_event *e, const char *name)
+{
+    for (size_t i = 0; e->facts != NULL && i < e->facts->n_headers; i++) {
+        if (strcasecmp(e->facts->headers[2 * i], name) == 0) {
+            return e->facts->headers[2 * i + 1];
+        }
+    }
+    return NULL;
+}
+
+const char *fw_event_query(const fw_event *e, const char *name, size_t index)
+{
+    if (e->facts == NULL || e->facts->query == NULL) {
+        return NULL;
+    }
+    /* Decoding never makes it longer. */
+    size_t cap = strlen(e->facts->query) + 1;
+    struct fwi_event_text *t = malloc(sizeof *t + cap);
+    if (t == NULL) {
+        return NULL;
+    }
+    if (fwi_http_query_get(e->facts->query, name, index, t->text, cap) < 0) {
+        free(t);
+        return NULL;
+    }
+    fw_event *w = (fw_event *)(uintptr_t)e; /* a cache of the answer, nothing that shows */
+    t->next = w->texts;
+    w->texts = t;
+    return t->text;
+}

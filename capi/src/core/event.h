@@ -1,0 +1,47 @@
+/*
+ * Events: what the application is told. An inline event lies on the stack of who raises it
+ * and borrows everything; a queued or kept one is a copy that owns everything.
+ */
+#ifndef FWI_CORE_EVENT_H
+#define FWI_CORE_EVENT_H
+
+#include <fanwire/event.h>
+
+#include "core/facts.h"
+#include "core/message.h"
+
+/* Counts a session's queued and unfinished events, on whatever thread they finish. */
+typedef struct fwi_credit {
+    atomic_uint refs;
+    atomic_uint unfinished;
+    fw_session_id session;
+} fwi_credit;
+
+fwi_credit *fwi_credit_new(fw_session_id session);
+void fwi_credit_unref(fwi_credit *c);
+
+struct fw_event {
+    atomic_uint refs;      /* 0: on the stack */
+    fw_event_type type;
+    fw_session_id session;
+    int code;
+    unsigned flags;
+    uint64_t token;
+    const char *user, *room, *reason;
+    const void *data;
+    size_t len;
+    fwi_facts *facts;      /* NULL: none */
+    fwi_credit *credit;    /* queued events of a session */
+    size_t cost;           /* bytes it was counted with in the queue */
+    struct fw_event *next; /* in the queue */
+    /* Answers of fw_event_header and _query that had to be put together. */
+    struct fwi_event_text *texts;
+};
+
+/* A copy that owns all it has, one reference; NULL: out of memory. */
+fw_event *fwi_event_copy(const fw_event *e);
+
+/* Frees what accessors made of an event on the stack. */
+void fwi_event_fini(fw_event *e);
+
+#endif

@@ -1,0 +1,60 @@
+#include "core/events.h"
+
+#include <string.h>
+
+void fwi_events_init(fwi_events *q)
+{
+    memset(q, 0, sizeof *q);
+    FWI_ASSERT(pthread_mutex_init(&q->lock, NULL) == 0);
+    q->tail = &q->head;
+}
+
+void fwi_events_fini(fwi_events *q)
+{
+    for (fw_event *e = q->head, *next; e != NULL; e = next) {
+        next = e->next;
+        fw_event_unref(e);
+    }
+    pthread_mutex_destroy(&q->lock);
+}
+
+void fwi_events_push(fwi_events *q, fw_event *first)
+{
+    fw_event *last = first;
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    pthread_mutex_lock(&q->lock);
+    *q->tail = first;
+    q->tail = &last->next;
+    if (!q->signalled) {
+        q->signalled = true;
+        if (q->notify != NULL) {
+            q->notify(q->notify_user, true);
+        }
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
+int fwi_events_take(fwi_events *q, fw_event **out, int max)
+{
+    int n = 0;
+    pthread_mutex_lock(&q->lock);
+    while (n < max && q->head != NULL) {
+        fw_event *e = q->head;
+        q->head = e->next;
+        e->next = NULL;
+        out[n++] = e;
+    }
+    if (q->head == NULL) {
+        q->tail = &q->head;
+        if (q->signalled) {
+            q->signalled = false;
+            if (q->notify != NULL) {
+                q->notify(q->notify_user, false);
+            }
+        }
+    }
+    pthread_mutex_unlock(&q->lock);
+    return n;
+}

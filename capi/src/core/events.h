@@ -1,0 +1,55 @@
+/*
+ * How events reach the application: by a handler on the loop's thread, or by a bounded
+ * queue that one poller empties. The queue's limits are kept by not reading the sockets of
+ * those who fill it.
+ */
+#ifndef FWI_CORE_EVENTS_H
+#define FWI_CORE_EVENTS_H
+
+#include <pthread.h>
+
+#include "core/event.h"
+
+enum { FWI_EVENT_TYPES = 16 };
+
+typedef struct fwi_events {
+    bool queued;
+    struct {
+        bool wanted;
+        fw_handler fn;
+        void *user;
+    } on[FWI_EVENT_TYPES];
+    size_t max_bytes;
+    unsigned per_session;
+
+    pthread_mutex_t lock;
+    fw_event *head, **tail; /* under the lock, and: */
+    bool signalled;         /* notify said "there are some" and not yet "none" */
+    atomic_size_t bytes;    /* queued and unfinished */
+    atomic_bool polling;
+    /* Makes the descriptor readable, or not any more; called under the lock. */
+    void (*notify)(void *user, bool waiting);
+    void *notify_user;
+} fwi_events;
+
+void fwi_events_init(fwi_events *q);
+void fwi_events_fini(fwi_events *q);
+
+static inline bool fwi_events_want(const fwi_events *q, fw_event_type type)
+{
+    return q->on[type].wanted;
+}
+
+static inline bool fwi_events_is_full(const fwi_events *q)
+{
+    return atomic_load_explicit(&((fwi_events *)(uintptr_t)q)->bytes,
+                                memory_order_relaxed) >= q->max_bytes;
+}
+
+/* Appends a chain of events that ends with NULL. @thread any */
+void fwi_events_push(fwi_events *q, fw_event *first);
+
+/* Takes up to max. @thread any, one at a time */
+int fwi_events_take(fwi_events *q, fw_event **out, int max);
+
+#endif

@@ -1,0 +1,31 @@
+#include "core/frame.h"
+
+#include <string.h>
+
+#include "wire/ws_codec.h"
+
+fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
+{
+    uint8_t header[FWI_WS_HEADER_MAX];
+    size_t n = fwi_ws_header(header, opcode, len);
+    fwi_frame *f = malloc(sizeof *f + n + len + 1);
+    if (f == NULL) {
+        return NULL;
+    }
+    atomic_init(&f->refs, 1);
+    f->header = (uint32_t)n;
+    f->len = n + len;
+    memcpy(f->bytes, header, n);
+    if (len > 0) {
+        memcpy(f->bytes + n, data, len);
+    }
+    f->bytes[n + len] = '\0';
+    return f;
+}
+
+void fwi_frame_unref(fwi_frame *f)
+{
+    if (f != NULL && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
+        free(f);
+    }
+}

@@ -1,0 +1,370 @@
+#include "core/hub.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "core/session_inside.h"
+
+/* How long a channel is still heard after its last member has gone: a page that is
+ * reloaded comes back within it. */
+enum { LINGER_MS = 3000 };
+
+/* --- life --- */
+
+static void on_unused(fwi_routes *routes, fwi_route *r);
+
+void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
+                  const fw_options *o)
+{
+    memset(hub, 0, sizeof *hub);
+    hub->handle = handle;
+    hub->node = node;
+    snprintf(hub->name, sizeof hub->name, "%s", name);
+    snprintf(hub->channel, sizeof hub->channel, "n:%016" PRIx64, node);
+    hub->set = (fwi_settings){
+        .heartbeat_interval_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_INTERVAL),
+        .heartbeat_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT),
+        .decision_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DECISION_TIMEOUT),
+        .write_delay_ms = (uint64_t)fwi_options_int(o, FWI_OPT_WRITE_DELAY),
+        .message_max = (size_t)fwi_options_int(o, FWI_OPT_MESSAGE_MAX_BYTES),
+        .outbox_max = (size_t)fwi_options_int(o, FWI_OPT_OUTBOX_MAX_BYTES),
+        .inbox_max = (size_t)fwi_options_int(o, FWI_OPT_INBOX_MAX_BYTES),
+        .held_max = (size_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_MAX_BYTES),
+        .outbox_policy = (int)fwi_options_int(o, FWI_OPT_OUTBOX_POLICY),
+        .limit_pending = fwi_options_int(o, FWI_OPT_LIMIT_PENDING),
+        .limit_sessions = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS),
+        .limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS),
+        .limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE),
+        .limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION),
+        .drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE),
+        .raw_mode = (int)fwi_options_int(o, FWI_OPT_RAW_MODE),
+        .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
+        .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
+        .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
+    };
+    fwi_events_init(&hub->events);
+    hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
+    hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
+    hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
+    fwi_limits_init(&hub->limits);
+    hub->routes.on_unused = on_unused;
+}
+
+void fwi_hub_fini(fwi_hub *hub)
+{
+    fwi_routes_fini(&hub->routes);
+    fwi_events_fini(&hub->events);
+    fwi_limits_fini(&hub->limits);
+}
+
+bool fwi_hub_subscribe_own(fwi_hub *hub)
+{
+    return hub->bp->ops->subscribe(hub->bp, "all") &&
+           hub->bp->ops->subscribe(hub->bp, hub->channel);
+}
+
+/* --- interest: loop 0 keeps the book --- */
+
+static void on_unused(fwi_routes *routes, fwi_route *r)
+{
+    fwi_hub *hub = fwi_container_of(routes, fwi_hub, routes);
+    hub->bp->ops->unsubscribe(hub->bp, r->channel);
+    for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
+        hub->bp->ops->publish(hub->bp, r->channel, m);
+        fw_message_unref(m);
+    }
+    fwi_route_free(r);
+}
+
+static void run_subscribed(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_subscribed(shard, item->text);
+    fwi_item_free(item);
+}
+
+static void tell_subscribed(fwi_hub *hub, unsigned loop, const char *channel)
+{
+    if (loop == 0) {
+        fwi_room_subscribed(hub->shard[0], channel);
+    } else {
+        fwi_shard_post(hub->shard[loop], fwi_item_new(run_subscribed, channel, NULL), false);
+    }
+}
+
+/* NULL: out of memory. */
+static fwi_route *add_interest(fwi_hub *hub, unsigned loop, const char *channel)
+{
+    fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r == NULL) {
+        r = fwi_route_new(&hub->routes, channel);
+        if (r == NULL) {
+            return NULL;
+        }
+        if (!hub->bp->ops->subscribe(hub->bp, channel)) {
+            fwi_route_free(r);
+            return NULL;
+        }
+    }
+    fwi_loop_timer_clear(hub->shard[0]->loop, &r->linger);
+    fwi_route_add(r, loop);
+    return r;
+}
+
+static void run_interest_add(fwi_shard *shard, fwi_item *item)
+{
+    fwi_route *r = add_interest(shard->hub, item->count, item->text);
+    if (r != NULL && r->subscribed) {
+        tell_subscribed(shard->hub, item->count, item->text);
+    }
+    fwi_item_free(item);
+}
+
+bool fwi_hub_interest_add(fwi_hub *hub, fwi_shard *from, const char *channel)
+{
+    if (from->index == 0) {
+        fwi_route *r = add_interest(hub, 0, channel);
+        return r != NULL && r->subscribed;
+    }
+    fwi_item *item = fwi_item_new(run_interest_add, channel, NULL);
+    if (item != NULL) {
+        item->count = from->index;
+        fwi_shard_post(hub->shard[0], item, false);
+    }
+    return false;
+}
+
+void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, fwi_item *item)
+{
+    char channel[2 + 255 + 1];
+    snprintf(channel, sizeof channel, "%s", item->text);
+    fwi_route *r = add_interest(hub, loop, channel);
+    item->count = r != NULL;
+    fwi_shard_post(hub->shard[loop], item, false);
+    if (r != NULL && r->subscribed) {
+        tell_subscribed(hub, loop, channel);
+    }
+}
+
+static void drop_interest(fwi_hub *hub, unsigned loop, const char *channel, unsigned n)
+{
+    fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r != NULL && r->interest[loop] >= n && fwi_route_drop(r, loop, n)) {
+        fwi_loop_timer_set(hub->shard[0]->loop, &r->linger, LINGER_MS);
+    }
+}
+
+static void run_interest_drop(fwi_shard *shard, fwi_item *item)
+{
+    drop_interest(shard->hub, (unsigned)item->code, item->text, item->count);
+    fwi_item_free(item);
+}
+
+void fwi_hub_interest_drop(fwi_hub *hub, fwi_shard *from, const char *channel, unsigned n)
+{
+    if (from->index == 0) {
+        drop_interest(hub, 0, channel, n);
+        return;
+    }
+    fwi_item *item = fwi_item_new(run_interest_drop, channel, NULL);
+    if (item != NULL) {
+        item->code = (int)from->index;
+        item->count = n;
+        fwi_shard_post(hub->shard[0], item, false);
+    }
+}
+
+/* --- publishing --- */
+
+static void publish_now(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    fwi_shard_count(hub->shard[0], FWI_STAT_PUBLISHED);
+    fwi_route *r = fwi_route_find(&hub->routes, channel);
+    bool ok;
+    if (r != NULL && !r->subscribed) {
+        ok = fwi_route_hold(r, m, hub->set.held_max);
+    } else {
+        ok = hub->bp->ops->publish(hub->bp, channel, m);
+    }
+    if (!ok) {
+        fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
+    }
+}
+
+static void run_publish(fwi_shard *shard, fwi_item *item)
+{
+    publish_now(shard->hub, item->text, item->m);
+    fwi_item_free(item);
+}
+
+int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    fwi_shard *here = fwi_shard_here(hub);
+    if (here != NULL && here->index == 0) {
+        publish_now(hub, channel, m);
+        return FW_OK;
+    }
+    return fwi_shard_post(hub->shard[0], fwi_item_new(run_publish, channel, m), true);
+}
+
+/* --- what the backplane brings --- */
+
+static void run_deliver(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_deliver(shard, item->text, item->m);
+    fwi_item_free(item);
+}
+
+static void run_close_channel(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_close(shard, item->text, item->m->code,
+                   (const char *)fwi_message_bytes(item->m));
+    fwi_item_free(item);
+}
+
+static void deliver_all(fwi_shard *shard, fw_message *m)
+{
+    const fwi_session *except = fwi_session_find(shard, m->except);
+    for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
+        fwi_session *s = fwi_list_entry(e, fwi_session, all);
+        if (s != except) {
+            fwi_session_push(s, m->frame, 0);
+        }
+    }
+}
+
+static void run_deliver_all(fwi_shard *shard, fwi_item *item)
+{
+    deliver_all(shard, item->m);
+    fwi_item_free(item);
+}
+
+/* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
+ * are limited there: what opens and closes must arrive. */
+static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *channel,
+                     fw_message *m)
+{
+    for (unsigned i = 0; i < hub->n_shards; i++) {
+        if (!(loops & 1ull << i)) {
+            continue;
+        }
+        fwi_item *item = fwi_item_new(run, channel, m);
+        if (i == 0 && item != NULL) {
+            run(hub->shard[0], item);
+        } else if (fwi_shard_post(hub->shard[i], item, m->kind == FWI_MSG_DATA) != FW_OK) {
+            fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
+        }
+    }
+}
+
+static void raise_room_message(fwi_hub *hub, const char *channel, const fw_message *m)
+{
+    if (channel[0] != 'r' || !fwi_events_want(&hub->events, FW_EVENT_ROOM_MESSAGE)) {
+        return;
+    }
+    fw_event e = {.type = FW_EVENT_ROOM_MESSAGE,
+                  .room = channel + 2,
+                  .data = fwi_message_bytes(m),
+                  .len = fwi_message_len(m),
+                  .flags = m->flags & FW_BINARY};
+    fwi_shard_raise(hub->shard[0], &e, NULL);
+}
+
+static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    uint64_t every = hub->n_shards == 64 ? UINT64_MAX : (1ull << hub->n_shards) - 1;
+    if (strcmp(channel, "all") == 0 || channel[0] == 'n') {
+        to_loops(hub, every, run_deliver_all, NULL, m);
+        return;
+    }
+    fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r == NULL || r->loops == 0) {
+        return;
+    }
+    if (hub->n_shards == 1) {
+        fwi_room_deliver(hub->shard[0], channel, m);
+    } else {
+        to_loops(hub, r->loops, run_deliver, channel, m);
+    }
+    raise_room_message(hub, channel, m);
+}
+
+/* An order from another node about one of our sessions. */
+static void on_order(fwi_hub *hub, fw_message *m)
+{
+    const char *text = (const char *)fwi_message_bytes(m);
+    if (m->target.node != hub->node) {
+        return;
+    }
+    switch (m->kind) {
+    case FWI_MSG_SESSION:
+        fwi_hub_send(hub, m->target, m);
+        break;
+    case FWI_MSG_CLOSE:
+        fwi_hub_close(hub, m->target, m->code, text);
+        break;
+    case FWI_MSG_JOIN:
+        fwi_hub_join(hub, m->target, text, 0);
+        break;
+    case FWI_MSG_LEAVE:
+        fwi_hub_leave(hub, m->target, text);
+        break;
+    case FWI_MSG_SET_USER:
+        fwi_hub_set_user(hub, m->target, text[0] ? text : NULL);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_message(void *user, const char *channel, fw_message *m)
+{
+    fwi_hub *hub = user;
+    if (m->kind == FWI_MSG_DATA) {
+        on_channel_message(hub, channel, m);
+    } else if (m->kind == FWI_MSG_CLOSE && channel[0] == 'u') {
+        fwi_route *r = fwi_route_find(&hub->routes, channel);
+        if (r != NULL) {
+            to_loops(hub, r->loops, run_close_channel, channel, m);
+        }
+    } else {
+        on_order(hub, m);
+    }
+}
+
+static void on_subscribed(void *user, const char *channel)
+{
+    fwi_hub *hub = user;
+    fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r == NULL || r->subscribed) {
+        return;
+    }
+    r->subscribed = true;
+    for (unsigned i = 1; i < hub->n_shards; i++) {
+        if (r->loops & 1ull << i) {
+            tell_subscribed(hub, i, channel);
+        }
+    }
+    for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
+        hub->bp->ops->publish(hub->bp, channel, m);
+        fw_message_unref(m);
+    }
+    /* Last: handlers of loop 0 may change the routes. */
+    if (r->loops & 1) {
+        fwi_room_subscribed(hub->shard[0], channel);
+    }
+}
+
+static void on_state(void *user, bool up, const char *why)
+{
+    fwi_hub *hub = user;
+    atomic_store(&hub->backplane_up, up);
+    if (hub->on_backplane != NULL) {
+        hub->on_backplane(hub->watcher, up, why);
+    }
+    fw_event e = {.type = up ? FW_EVENT_BACKPLANE_UP : FW_EVENT_BACKPLANE_DOWN,
+                  .reason = why};
+    fwi_shard_raise(hub->shard[0], &e, NULL);
+}
+
+const fwi_backplane_sink fwi_hub_sink = {on_subscribed, on_message, on_state};

@@ -1,0 +1,101 @@
+/*
+ * The hub: routing. Which loops have members of a channel, what goes to the backplane and
+ * where what comes back goes. It knows neither protocols nor sockets nor Redis.
+ *
+ * Loop 0 is where the routes and the backplane are; other loops and threads reach them by
+ * loop 0's inbox. Functions marked "any" may be called from every thread: on a loop's own
+ * thread they act at once where they can.
+ */
+#ifndef FWI_CORE_HUB_H
+#define FWI_CORE_HUB_H
+
+#include <fanwire/error.h>
+#include <fanwire/options.h>
+
+#include "base/log.h"
+#include "core/backplane.h"
+#include "core/events.h"
+#include "core/limits.h"
+#include "core/options.h"
+#include "core/route.h"
+#include "core/stats.h"
+
+struct fwi_shard;
+struct fwi_item;
+
+enum { FWI_LOOPS_MAX = 64 };
+
+/* Options as the core needs them, read once. */
+typedef struct fwi_settings {
+    uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
+    uint64_t write_delay_ms;
+    size_t message_max, outbox_max, inbox_max, held_max;
+    int outbox_policy;
+    int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
+    int64_t drain_rate;
+    int raw_mode, raw_format, raw_user;
+    bool raw_echo;
+} fwi_settings;
+
+typedef struct fwi_hub {
+    fw_hub *handle;   /* what handlers get */
+    uint64_t node;
+    char name[256];   /* the node's */
+    char channel[32]; /* the node's: "n:<16 hex digits>" */
+    fwi_settings set;
+    fwi_log log;
+    unsigned n_shards;
+    struct fwi_shard *shard[FWI_LOOPS_MAX];
+    fwi_backplane *bp;   /* loop 0 */
+    fwi_routes routes;   /* loop 0 */
+    fwi_events events;
+    fwi_limits limits;
+    atomic_long sessions, pending;
+    atomic_bool draining;
+    atomic_bool backplane_up;
+    /* For those who wait: the last session has gone; the backplane's state. @thread loop */
+    void (*on_idle)(void *watcher);
+    void (*on_backplane)(void *watcher, bool up, const char *why);
+    void *watcher;
+} fwi_hub;
+
+/* Reads what it needs of the options; shards and backplane are put in by the caller. */
+void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
+                  const fw_options *options);
+void fwi_hub_fini(fwi_hub *hub);
+
+extern const fwi_backplane_sink fwi_hub_sink; /* user is the fwi_hub */
+
+/* The channels every node hears: its own, and everybody's. Once, at start. @thread loop 0 */
+bool fwi_hub_subscribe_own(fwi_hub *hub);
+
+/* All of these return FW_OK or FW_ERR_ and are for any thread. ---------------------- */
+
+/* m to everybody on a channel: "r:ROOM", "u:USER", "n:NODE", "all". */
+int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m);
+
+/* m to one session of any node. */
+int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m);
+
+int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *reason);
+int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref);
+int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room);
+int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
+
+/* The verdict on a CONNECT or JOIN. text: user or reason. */
+int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);
+
+/* These events are finished: credit back, and free them. */
+void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);
+
+/* Interest of a loop in a channel; a loop may hold several. true: the channel is heard
+ * already. Otherwise fwi_room_subscribed comes to the loop's shard. */
+bool fwi_hub_interest_add(fwi_hub *hub, struct fwi_shard *from, const char *channel);
+/* Loop 0 passes a join on (text: the channel): counts its interest, says so in the item,
+ * and posts it, with the news that the channel is heard behind it. @thread loop 0 */
+void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, struct fwi_item *item);
+
+void fwi_hub_interest_drop(fwi_hub *hub, struct fwi_shard *from, const char *channel,
+                           unsigned n);
+
+#endif

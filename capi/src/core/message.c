@@ -1,0 +1,156 @@
+#include "core/message.h"
+
+#include <string.h>
+
+#include <fanwire/error.h>
+
+#include "base/utf8.h"
+#include "wire/envelope.h"
+#include "wire/ws_codec.h"
+
+fw_message *fwi_message_new(fwi_msg_kind kind, const void *data, size_t len, unsigned flags)
+{
+    fw_message *m = calloc(1, sizeof *m);
+    if (m == NULL) {
+        return NULL;
+    }
+    unsigned opcode = flags & FW_BINARY ? FWI_WS_BINARY : FWI_WS_TEXT;
+    m->frame = fwi_frame_new_ws(opcode, data, len);
+    if (m->frame == NULL) {
+        free(m);
+        return NULL;
+    }
+    atomic_init(&m->refs, 1);
+    atomic_init(&m->sent, false);
+    m->kind = (uint8_t)kind;
+    m->flags = (uint8_t)flags;
+    return m;
+}
+
+fw_message *fw_message_ref(fw_message *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+    return m;
+}
+
+void fw_message_unref(fw_message *m)
+{
+    if (m == NULL || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1) {
+        return;
+    }
+    fwi_frame_unref(m->frame);
+    fwi_origin_unref(m->origin);
+    free(m);
+}
+
+static fwi_envelope_id envelope_id(fw_session_id id)
+{
+    return (fwi_envelope_id){id.node, id.local};
+}
+
+static fw_session_id session_id(fwi_envelope_id id)
+{
+    return (fw_session_id){id.node, id.local};
+}
+
+bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi_buf *out)
+{
+    fwi_envelope e = {
+        .kind = m->kind,
+        .flags = m->flags & FW_BINARY ? FWI_ENVELOPE_BINARY : 0,
+        .code = m->code,
+        .node = node,
+        .serial = serial,
+        .except = envelope_id(m->except),
+        .target = envelope_id(m->target),
+        .data = fwi_message_bytes(m),
+        .len = fwi_message_len(m),
+    };
+    if (m->origin != NULL) {
+        e.origin = envelope_id(m->origin->session);
+        e.user = m->origin->user;
+        e.user_len = strlen(e.user);
+        e.node_name = m->origin->node_name;
+        e.node_name_len = strlen(e.node_name);
+    }
+    return fwi_envelope_encode(&e, out);
+}
+
+static fw_message *from_envelope(const fwi_envelope *e)
+{
+    unsigned flags = e->flags & FWI_ENVELOPE_BINARY ? FW_BINARY : FW_TEXT;
+    fw_message *m = fwi_message_new((fwi_msg_kind)e->kind, e->data, e->len, flags);
+    if (m == NULL) {
+        return NULL;
+    }
+    m->code = e->code;
+    m->except = session_id(e->except);
+    m->target = session_id(e->target);
+    if (e->user != NULL || e->node_name != NULL) {
+        char user[256] = "", name[256] = "";
+        memcpy(user, e->user ? e->user : "", FWI_MIN(e->user_len, sizeof user - 1));
+        memcpy(name, e->node_name ? e->node_name : "",
+               FWI_MIN(e->node_name_len, sizeof name - 1));
+        m->origin = fwi_origin_new(session_id(e->origin), user, name);
+        if (m->origin == NULL) {
+            fw_message_unref(m);
+            return NULL;
+        }
+    }
+    return m;
+}
+
+fw_message *fwi_message_decode(const void *data, size_t len, uint64_t *node,
+                               uint64_t *serial, int *err)
+{
+    fwi_envelope e;
+    fw_message *m = NULL;
+    *node = *serial = 0;
+    *err = FW_ERR_MEMORY;
+    switch (fwi_envelope_decode(&e, data, len)) {
+    case FWI_ENVELOPE_OK:
+        /* Text of another node was checked there; a damaged one would get its reader's
+         * session closed by the browser, so it is looked at again. */
+        if (!(e.flags & FWI_ENVELOPE_BINARY) && !fwi_utf8_is_valid(e.data, e.len)) {
+            *err = FW_ERR_INVALID;
+            return NULL;
+        }
+        m = from_envelope(&e);
+        *node = e.node;
+        *serial = e.serial;
+        break;
+    case FWI_ENVELOPE_NONE:
+        m = fwi_message_new(FWI_MSG_DATA, data, len,
+                            fwi_utf8_is_valid(data, len) ? FW_TEXT : FW_BINARY);
+        break;
+    default:
+        *err = FW_ERR_INVALID;
+        return NULL;
+    }
+    if (m != NULL) {
+        *err = FW_OK;
+    }
+    return m;
+}
+
+fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)
+{
+    size_t n_user = strlen(user) + 1, n_name = strlen(node_name) + 1;
+    fwi_origin *o = malloc(sizeof *o + n_user + n_name);
+    if (o == NULL) {
+        return NULL;
+    }
+    char *text = (char *)(o + 1);
+    atomic_init(&o->refs, 1);
+    o->session = session;
+    o->user = memcpy(text, user, n_user);
+    o->node_name = memcpy(text + n_user, node_name, n_name);
+    return o;
+}
+
+void fwi_origin_unref(fwi_origin *o)
+{
+    if (o != NULL && atomic_fetch_sub_explicit(&o->refs, 1, memory_order_acq_rel) == 1) {
+        free(o);
+    }
+}

@@ -1,0 +1,141 @@
+/*
+ * The one table of options and a set of their values. Surfaces (flags, environment, INI
+ * file, keyword arguments, docs/options.md) are all made from the table.
+ *
+ * A set is written by one thread and then only read.
+ */
+#ifndef FWI_CORE_OPTIONS_H
+#define FWI_CORE_OPTIONS_H
+
+#include <fanwire/options.h>
+
+#include "base/base.h"
+
+/* XX(symbol, name, type, minimum, maximum, default, since, help)
+ * Durations are in milliseconds, sizes in bytes. Types are the rows of
+ * fwi_option_types: what is allowed and the names of choices stand there. Rows of one
+ * heading (see `groups` in options.c) stand together. */
+#define FWI_OPTION_MAP(XX)                                                               \
+    XX(LISTEN, "listen", LISTEN_URLS, 0, 0, "ws://127.0.0.1:9090/ws", "0.1",             \
+       "where WebSocket clients are served; port 0 picks a free one and prints it")      \
+    XX(LISTEN_SHARED, "listen.shared", SWITCH, 0, 1, "off", "0.1",                       \
+       "let several processes listen on one port (SO_REUSEPORT)")                        \
+    XX(THREADS, "threads", THREADS, 1, 64, "1", "0.1",                                   \
+       "how many loops serve sessions; auto is one a core")                              \
+    XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
+       "library: handlers on the loops' threads, or a queue for one poller")             \
+    XX(EVENTS_PER_SESSION, "events.per_session", NUMBER, 1, 65536, "64", "0.1",          \
+       "queued and unfinished events of a session before its reading stops")             \
+    XX(EVENTS_MAX_BYTES, "events.max_bytes", SIZE, 65536, 1099511627776, "16MiB", "0.1", \
+       "queued and unfinished events in all before reading stops")                       \
+    XX(INBOX_MAX_BYTES, "inbox.max_bytes", SIZE, 65536, 1099511627776, "64MiB", "0.1",   \
+       "what may wait between threads; full is FW_ERR_BUSY")                             \
+    XX(DECISION_TIMEOUT, "decision.timeout", DURATION, 1, 3600000, "5s", "0.1",          \
+       "how long a handler may take over CONNECT and JOIN")                              \
+    XX(HANDSHAKE_TIMEOUT, "handshake.timeout", DURATION, 1, 3600000, "5s", "0.1",        \
+       "how long a client may take to send its HTTP head, TLS included")                 \
+    XX(LIMIT_PENDING, "limit.pending", NUMBER, 1, 1000000, "10000", "0.1",               \
+       "connections without a verdict")                                                  \
+    XX(HTTP_LISTEN, "http.listen", ADDRESS, 0, 0, "", "0.1",                             \
+       "where /health, /ready and /metrics are served; empty or off: nowhere")           \
+    XX(REDIS_URL, "redis.url", REDIS_URL, 0, 0, "", "0.1",                               \
+       "the Redis that connects the nodes; empty: this node alone, in memory")           \
+    XX(REDIS_PREFIX, "redis.prefix", PREFIX, 0, 0, "fanwire", "0.1",                     \
+       "first part of every channel and key")                                            \
+    XX(REDIS_REQUIRED, "redis.required", SWITCH, 0, 1, "off", "0.1",                     \
+       "don't start while Redis can't be reached")                                       \
+    XX(REDIS_QUEUE_MAX_BYTES, "redis.queue.max_bytes", SIZE, 1024, 1099511627776,        \
+       "16MiB", "0.1", "publishes that may wait while Redis is away")                    \
+    XX(REDIS_QUEUE_DEADLINE, "redis.queue.deadline", DURATION, 1, 86400000, "30s",       \
+       "0.1", "how long a publish may wait while Redis is away")                         \
+    XX(REDIS_TLS_CA, "redis.tls.ca", FILE_NAME, 0, 0, "", "0.1",                         \
+       "file of the authority that signed Redis' certificate; empty: the system's")      \
+    XX(REDIS_TLS_CERT, "redis.tls.cert", FILE_NAME, 0, 0, "", "0.1",                     \
+       "certificate file to show to Redis")                                              \
+    XX(REDIS_TLS_KEY, "redis.tls.key", FILE_NAME, 0, 0, "", "0.1", "its key file")       \
+    XX(REDIS_TLS_INSECURE, "redis.tls.insecure", SWITCH, 0, 1, "off", "0.1",             \
+       "don't check Redis' certificate")                                                 \
+    XX(NODE_NAME, "node.name", NODE, 0, 0, "", "0.1",                                    \
+       "this node's name; empty: HOST-PID")                                              \
+    XX(HEARTBEAT_INTERVAL, "heartbeat.interval", DURATION, 0, 86400000, "25s", "0.1",    \
+       "how often an open session is pinged; 0s is off")                                 \
+    XX(HEARTBEAT_TIMEOUT, "heartbeat.timeout", DURATION, 1, 3600000, "10s", "0.1",       \
+       "how long the answer to a ping may take")                                         \
+    XX(MESSAGE_MAX_BYTES, "message.max_bytes", SIZE, 1, 1073741824, "1MiB", "0.1",       \
+       "of one message; a larger one closes its sender's session with 1009")             \
+    XX(OUTBOX_MAX_BYTES, "outbox.max_bytes", SIZE, 1024, 1099511627776, "1MiB", "0.1",   \
+       "what may wait for a slow reader")                                                \
+    XX(OUTBOX_POLICY, "outbox.policy", POLICY, 0, 0, "close", "0.1",                     \
+       "over that: close the session, or drop; latest keeps the newest of each room")    \
+    XX(WRITE_DELAY, "write.delay", DURATION, 0, 1000, "0ms", "0.1",                      \
+       "wait that long for more before writing")                                         \
+    XX(DRAIN_RATE, "drain.rate", NUMBER, 1, 1000000, "1000", "0.1",                      \
+       "sessions closed a second while draining")                                        \
+    XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \
+       "how long draining may take")                                                     \
+    XX(ORIGINS, "origins", ORIGINS, 0, 0, "", "0.1",                                     \
+       "origins let in beside the same host, https://example.org; * is all")             \
+    XX(PROXY_TRUSTED, "proxy.trusted", NETWORKS, 0, 0, "127.0.0.0/8,::1", "0.1",         \
+       "proxies whose X-Forwarded-For and X-Real-IP are believed")                       \
+    XX(LIMIT_SESSIONS, "limit.sessions", NUMBER, 0, 16777216, "0", "0.1",                \
+       "sessions in all; 0 is off")                                                      \
+    XX(LIMIT_SESSIONS_PER_ADDRESS, "limit.sessions_per_address", NUMBER, 0, 16777216,    \
+       "0", "0.1", "sessions of one client address; 0 is off")                           \
+    XX(LIMIT_MESSAGE_RATE, "limit.message_rate", NUMBER, 0, 1000000, "0", "0.1",         \
+       "messages a second of one session; more closes it with 1008; 0 is off")           \
+    XX(LIMIT_ROOMS_PER_SESSION, "limit.rooms_per_session", NUMBER, 1, 65535, "128",      \
+       "0.1", "rooms a session may be in")                                               \
+    XX(TLS_CERT, "tls.cert", FILE_NAME, 0, 0, "", "0.1",                                 \
+       "certificate chain file (PEM) for wss listeners")                                 \
+    XX(TLS_KEY, "tls.key", FILE_NAME, 0, 0, "", "0.1", "its key file (PEM)")             \
+    XX(LOG_LEVEL, "log.level", LEVEL, 0, 0, "info", "0.1",                               \
+       "the most talkative level that is logged")                                        \
+    XX(LOG_FORMAT, "log.format", LOG_FORMAT, 0, 0, "text", "0.1",                        \
+       "a line for people, or an object for machines")                                   \
+    XX(LOG_FILE, "log.file", FILE_NAME, 0, 0, "", "0.1",                                 \
+       "fanwired: append log lines to this file instead of stderr; HUP reopens it")      \
+    XX(RAW_MODE, "raw.mode", RAW_MODE, 0, 0, "app", "0.1",                               \
+       "app: messages are events of the application; rooms: ?room=R joins, what is "     \
+       "sent reaches the room (fanwired's default)")                                     \
+    XX(RAW_FORMAT, "raw.format", RAW_FORMAT, 0, 0, "plain", "0.1",                       \
+       "rooms mode: members get messages plain, or wrapped in json with their sender")   \
+    XX(RAW_ECHO_TO_SENDER, "raw.echo_to_sender", SWITCH, 0, 1, "on", "0.1",              \
+       "rooms mode: who sends hears itself")                                             \
+    XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
+       "rooms mode: the user's name is taken from the query (so anybody can be "         \
+       "anybody), or nobody has one")
+
+typedef enum {
+#define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,
+    FWI_OPTION_MAP(FWI_OPTION_ENUM)
+#undef FWI_OPTION_ENUM
+        FWI_OPT_COUNT
+} fwi_option;
+
+/* Values of the choices, in the order in which their names are listed. */
+enum { FWI_EVENTS_INLINE, FWI_EVENTS_QUEUED };
+enum {
+    FWI_POLICY_CLOSE,
+    FWI_POLICY_DROP_OLDEST,
+    FWI_POLICY_DROP_NEWEST,
+    FWI_POLICY_LATEST
+};
+enum { FWI_RAW_APP, FWI_RAW_ROOMS };
+enum { FWI_FORMAT_PLAIN, FWI_FORMAT_JSON };
+enum { FWI_RAW_USER_QUERY, FWI_RAW_USER_NONE };
+enum { FWI_LOG_FORMAT_TEXT, FWI_LOG_FORMAT_JSON };
+
+/* NUMBER, THREADS (auto: 0), SIZE, DURATION (ms), SWITCH, and choices. */
+int64_t fwi_options_int(const fw_options *o, fwi_option which);
+
+/* The text of any option; a list is joined by commas. Never NULL. */
+const char *fwi_options_text(const fw_options *o, fwi_option which);
+
+/* Lists: how many, and each. */
+size_t fwi_options_count(const fw_options *o, fwi_option which);
+const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index);
+
+/* NULL: out of memory. */
+fw_options *fwi_options_copy(const fw_options *o);
+
+#endif

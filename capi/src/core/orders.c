@@ -1,0 +1,284 @@
+/*
+ * What is to be done with one session, wherever it lives: on this thread's loop, on
+ * another loop of this node, or on another node. The outside calls enter at loop 0, so
+ * that what one thread calls happens in that order. @thread any
+ */
+#include <string.h>
+
+#include "core/error.h"
+#include "core/session_inside.h"
+
+static unsigned loop_of(fw_session_id id)
+{
+    return (unsigned)(id.local >> 56);
+}
+
+static bool is_live(const fwi_hub *hub, fw_session_id id)
+{
+    unsigned loop = loop_of(id);
+    return loop < hub->n_shards &&
+           fwi_idtable_is_live(&hub->shard[loop]->sessions,
+                               (uint32_t)(id.local >> 32) & 0xffffff, (uint32_t)id.local);
+}
+
+/* --- at the session's own loop --- */
+
+static void run_send(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_session_push(s, item->m->frame, 0);
+    }
+    fwi_item_free(item);
+}
+
+static void run_close(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_session_close(s, (unsigned)item->code, item->text);
+    }
+    fwi_item_free(item);
+}
+
+static void tell_failed_join(fwi_shard *shard, const fwi_item *item, int err)
+{
+    if (item->ref != 0) {
+        fw_event e = {.type = FW_EVENT_RESULT,
+                      .session = item->id,
+                      .room = item->text + 2,
+                      .token = item->ref,
+                      .code = err,
+                      .reason = fw_strerror(err)};
+        fwi_shard_raise(shard, &e, NULL);
+    }
+}
+
+/* text is the channel; count: interests that loop 0 has taken for it. */
+static void run_join(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        int err = fwi_session_join(s, item->text + 2, item->ref, item->count);
+        if (err == FW_ERR_LIMIT || (err == FW_ERR_MEMORY && item->ref != 0)) {
+            tell_failed_join(shard, item, err);
+        }
+    } else {
+        if (item->count > 0) {
+            fwi_hub_interest_drop(shard->hub, shard, item->text, item->count);
+        }
+        tell_failed_join(shard, item, FW_ERR_GONE);
+    }
+    fwi_item_free(item);
+}
+
+static void run_leave(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_session_leave(s, item->text);
+    }
+    fwi_item_free(item);
+}
+
+static void run_set_user(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL && s->state == FWI_SESSION_OPEN) {
+        fwi_session_set_user(s, item->text[0] ? item->text + 2 : NULL, item->count);
+    } else if (item->count > 0) {
+        fwi_hub_interest_drop(shard->hub, shard, item->text, item->count);
+    }
+    fwi_item_free(item);
+}
+
+/* --- on the way there --- */
+
+/* Loop 0: passes it on. A join or a name takes its interest here already, so that what the
+ * same thread publishes next waits for it. */
+static void run_forward(fwi_shard *shard, fwi_item *item)
+{
+    fwi_hub *hub = shard->hub;
+    fwi_shard *to = hub->shard[loop_of(item->id)];
+    bool channel = item->then == run_join || (item->then == run_set_user && item->text[0]);
+    item->run = item->then;
+    if (to == shard) {
+        item->run(shard, item);
+        return;
+    }
+    if (channel) {
+        fwi_hub_forward_interest(hub, to->index, item);
+    } else {
+        fwi_shard_post(to, item, false);
+    }
+}
+
+/* id is of this node. item is taken. */
+static int order(fwi_hub *hub, fw_session_id id, fwi_item *item, fwi_item_fn run)
+{
+    if (item == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    if (!is_live(hub, id)) {
+        fwi_item_free(item);
+        return fwi_error(FW_ERR_GONE, "the session is closed");
+    }
+    fwi_shard *here = fwi_shard_here(hub);
+    item->id = id;
+    item->run = run_forward;
+    item->then = run;
+    if (here != NULL && (here->index == loop_of(id) || here->index == 0)) {
+        item->run = here->index == loop_of(id) ? run : run_forward;
+        item->run(here, item);
+        return FW_OK;
+    }
+    return fwi_shard_post(hub->shard[0], item, true);
+}
+
+/* To the node that the session lives on. */
+static int order_abroad(fwi_hub *hub, fw_session_id id, fwi_msg_kind kind, unsigned code,
+                        const void *data, size_t len, unsigned flags)
+{
+    char channel[32];
+    if (id.node == 0) {
+        return fwi_error(FW_ERR_GONE, "nobody's session");
+    }
+    fw_message *m = fwi_message_new(kind, data, len, flags);
+    if (m == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    m->target = id;
+    m->code = (uint16_t)code;
+    atomic_store(&m->sent, true);
+    snprintf(channel, sizeof channel, "n:%016llx", (unsigned long long)id.node);
+    int err = fwi_hub_publish(hub, channel, m);
+    fw_message_unref(m);
+    return err;
+}
+
+int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m)
+{
+    if (id.node != hub->node) {
+        return order_abroad(hub, id, FWI_MSG_SESSION, 0, fwi_message_bytes(m),
+                            fwi_message_len(m), m->flags);
+    }
+    return order(hub, id, fwi_item_new(NULL, NULL, m), run_send);
+}
+
+int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *reason)
+{
+    if (id.node != hub->node) {
+        return order_abroad(hub, id, FWI_MSG_CLOSE, code, reason, strlen(reason), 0);
+    }
+    fwi_item *item = fwi_item_new(NULL, reason, NULL);
+    if (item != NULL) {
+        item->code = (int)code;
+    }
+    return order(hub, id, item, run_close);
+}
+
+static const char *channel_of(char kind, const char *name, char out[2 + 255 + 1])
+{
+    snprintf(out, 2 + 255 + 1, "%c:%s", kind, name);
+    return out;
+}
+
+/* On its own thread a join says at once what is wrong with it. */
+static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64_t ref)
+{
+    fwi_session *s = fwi_session_find(here, id);
+    if (s == NULL || s->state != FWI_SESSION_OPEN) {
+        return fwi_error(FW_ERR_GONE, "the session is closed");
+    }
+    int err = fwi_session_join(s, room, ref, 0);
+    if (err == FW_ERR_LIMIT) {
+        fwi_error(err, "the session is in as many rooms as limit.rooms_per_session allows");
+    }
+    return err;
+}
+
+int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
+{
+    char channel[2 + 255 + 1];
+    if (id.node != hub->node) {
+        return order_abroad(hub, id, FWI_MSG_JOIN, 0, room, strlen(room), 0);
+    }
+    fwi_shard *here = fwi_shard_here(hub);
+    if (here != NULL && here->index == loop_of(id)) {
+        return join_here(here, id, room, ref);
+    }
+    fwi_item *item = fwi_item_new(NULL, channel_of('r', room, channel), NULL);
+    if (item != NULL) {
+        item->ref = ref;
+    }
+    return order(hub, id, item, run_join);
+}
+
+int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room)
+{
+    if (id.node != hub->node) {
+        return order_abroad(hub, id, FWI_MSG_LEAVE, 0, room, strlen(room), 0);
+    }
+    return order(hub, id, fwi_item_new(NULL, room, NULL), run_leave);
+}
+
+int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user)
+{
+    char channel[2 + 255 + 1] = "";
+    if (id.node != hub->node) {
+        const char *name = user ? user : "";
+        return order_abroad(hub, id, FWI_MSG_SET_USER, 0, name, strlen(name), 0);
+    }
+    if (user != NULL) {
+        channel_of('u', user, channel);
+    }
+    return order(hub, id, fwi_item_new(NULL, channel, NULL), run_set_user);
+}
+
+/* --- credit --- */
+
+static void run_resume_one(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_session_check_credit(s);
+    }
+    fwi_item_free(item);
+}
+
+static void run_resume_all(fwi_shard *shard, fwi_item *item)
+{
+    fwi_shard_resume(shard);
+    fwi_item_free(item);
+}
+
+static void give_credit(fwi_hub *hub, fw_event *e)
+{
+    fwi_events *q = &hub->events;
+    size_t before = atomic_fetch_sub(&q->bytes, e->cost);
+    if (before > q->max_bytes / 2 && before - e->cost <= q->max_bytes / 2) {
+        for (unsigned i = 0; i < hub->n_shards; i++) {
+            fwi_shard_post(hub->shard[i], fwi_item_new(run_resume_all, NULL, NULL), false);
+        }
+    }
+    if (e->credit == NULL) {
+        return;
+    }
+    unsigned left = atomic_fetch_sub(&e->credit->unfinished, 1) - 1;
+    unsigned loop = loop_of(e->credit->session);
+    if (left == q->per_session / 2 && loop < hub->n_shards) {
+        fwi_item *item = fwi_item_new(run_resume_one, NULL, NULL);
+        if (item != NULL) {
+            item->id = e->credit->session;
+            fwi_shard_post(hub->shard[loop], item, false);
+        }
+    }
+}
+
+void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n)
+{
+    for (int i = 0; i < n; i++) {
+        give_credit(hub, events[i]);
+        fw_event_unref(events[i]);
+    }
+}

@@ -1,0 +1,153 @@
+#include "core/raw_rooms.h"
+
+#include <string.h>
+
+#include "wire/http_request.h"
+#include "wire/name.h"
+#include "wire/protocol_raw.h"
+#include "wire/ws_codec.h"
+
+enum { NAME_CAP = FWI_NAME_MAX + 1 };
+
+/* The index'th room of the query. 1: there is one; 0: there is no such; -1: bad. */
+static int room_at(const fwi_session *s, size_t index, char *out)
+{
+    long n = fwi_http_query_get(s->facts->query, "room", index, out, NAME_CAP);
+    if (n == -1) {
+        return 0;
+    }
+    return n < 0 || fwi_name_problem(out, (size_t)n) != NULL ? -1 : 1;
+}
+
+const char *fwi_raw_user(const fwi_session *s, char *out, size_t cap)
+{
+    if (s->shard->hub->set.raw_user != FWI_RAW_USER_QUERY) {
+        return NULL;
+    }
+    return fwi_http_query_get(s->facts->query, "user", 0, out, cap) > 0 ? out : NULL;
+}
+
+const char *fwi_raw_problem(const fwi_session *s)
+{
+    char name[NAME_CAP];
+    size_t rooms = 0;
+    for (int there; (there = room_at(s, rooms, name)) != 0; rooms++) {
+        if (there < 0) {
+            return "a room's name is not allowed";
+        }
+    }
+    if ((int64_t)rooms > s->shard->hub->set.limit_rooms) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
+        return "too many rooms";
+    }
+    if (s->shard->hub->set.raw_user == FWI_RAW_USER_QUERY) {
+        long n = fwi_http_query_get(s->facts->query, "user", 0, name, sizeof name);
+        if (n == -2 || (n > 0 && fwi_name_problem(name, (size_t)n) != NULL)) {
+            return "the user's name is not allowed";
+        }
+    }
+    return NULL;
+}
+
+void fwi_raw_opened(fwi_session *s)
+{
+    char room[NAME_CAP];
+    fwi_facts *facts = fwi_facts_ref(s->facts);
+    /* Handlers of JOIN may close it meanwhile. */
+    for (size_t i = 0; s->state == FWI_SESSION_OPEN && room_at(s, i, room) == 1; i++) {
+        fwi_session_join(s, room, 0, 0);
+    }
+    fwi_facts_unref(facts);
+}
+
+static void push_text(fwi_session *s, fwi_buf *text)
+{
+    fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text->data, text->len);
+    if (f != NULL) {
+        fwi_session_push(s, f, 0);
+        fwi_frame_unref(f);
+    }
+}
+
+void fwi_raw_joined(fwi_session *s, const char *room)
+{
+    if (s->shard->hub->set.raw_format != FWI_FORMAT_JSON) {
+        return;
+    }
+    fwi_buf text;
+    fwi_buf_init(&text);
+    if (fwi_raw_encode_joined(room, &text)) {
+        push_text(s, &text);
+    }
+    fwi_buf_fini(&text);
+}
+
+static bool set_origin(fwi_session *s, fw_message *m)
+{
+    const fwi_hub *hub = s->shard->hub;
+    if (hub->set.raw_format != FWI_FORMAT_JSON) {
+        return true;
+    }
+    if (s->origin == NULL) {
+        s->origin = fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "",
+                                   hub->name);
+        if (s->origin == NULL) {
+            return false;
+        }
+    }
+    atomic_fetch_add_explicit(&s->origin->refs, 1, memory_order_relaxed);
+    m->origin = s->origin;
+    return true;
+}
+
+void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len)
+{
+    fwi_hub *hub = s->shard->hub;
+    if (s->n_places == 0) {
+        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
+        return;
+    }
+    fw_message *m =
+        fwi_message_new(FWI_MSG_DATA, data, len, text ? FW_TEXT : FW_BINARY);
+    if (m == NULL) {
+        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
+        return;
+    }
+    if (!hub->set.raw_echo) {
+        m->except = fwi_session_identity(s);
+    }
+    bool sent = set_origin(s, m);
+    atomic_store(&m->sent, true);
+    for (size_t i = 0; sent && i < s->n_places; i++) {
+        sent = fwi_hub_publish(hub, s->places[i].room->channel, m) == FW_OK;
+    }
+    if (!sent) {
+        fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
+    }
+    fw_message_unref(m);
+}
+
+fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
+{
+    char session[FW_SESSION_ID_TEXT] = "";
+    if (m->origin != NULL) {
+        fw_session_id_text(m->origin->session, session);
+    }
+    fwi_raw_said raw = {
+        .room = channel[0] == 'r' ? channel + 2 : "",
+        .user = m->origin ? m->origin->user : "",
+        .session = session,
+        .node = m->origin ? m->origin->node_name : "",
+        .text = !(m->flags & FW_BINARY),
+        .data = fwi_message_bytes(m),
+        .len = fwi_message_len(m),
+    };
+    fwi_buf text;
+    fwi_buf_init(&text);
+    fwi_frame *f = NULL;
+    if (fwi_raw_encode_message(&raw, &text)) {
+        f = fwi_frame_new_ws(FWI_WS_TEXT, text.data, text.len);
+    }
+    fwi_buf_fini(&text);
+    return f;
+}

@@ -1,0 +1,195 @@
+#include "core/room.h"
+
+#include <string.h>
+
+#include "core/raw_rooms.h"
+#include "core/session_inside.h"
+
+fwi_room *fwi_room_find(fwi_shard *shard, const char *channel)
+{
+    fwi_room *room = NULL;
+    HASH_FIND(hh, shard->rooms, channel, strlen(channel), room);
+    return room;
+}
+
+static fwi_room *room_new(fwi_shard *shard, const char *channel)
+{
+    size_t n = strlen(channel);
+    fwi_room *room = calloc(1, sizeof *room + n + 1);
+    if (room == NULL) {
+        return NULL;
+    }
+    memcpy(room->channel, channel, n);
+    HASH_ADD_KEYPTR(hh, shard->rooms, room->channel, n, room);
+    if (!FWI_HASH_ADDED(room)) {
+        free(room);
+        return NULL;
+    }
+    room->serial = ++shard->last_room;
+    if (room->channel[0] == 'r') {
+        fwi_stat_add(&shard->stats, FWI_STAT_ROOMS, 1);
+    }
+    return room;
+}
+
+/* Frees a room that nobody is in and nobody walks. */
+static void drop_if_unused(fwi_shard *shard, fwi_room *room)
+{
+    if (room->n > 0 || room->busy > 0) {
+        return;
+    }
+    if (room->interest > 0) {
+        fwi_hub_interest_drop(shard->hub, shard, room->channel, room->interest);
+    }
+    if (room->channel[0] == 'r') {
+        fwi_stat_sub(&shard->stats, FWI_STAT_ROOMS, 1);
+    }
+    HASH_DEL(shard->rooms, room);
+    free(room->members);
+    free(room);
+}
+
+static bool reserve(fwi_room *room)
+{
+    if (room->n < room->cap) {
+        return true;
+    }
+    uint32_t cap = room->cap ? room->cap * 2 : 2;
+    fwi_session **members = realloc(room->members, cap * sizeof(fwi_session *));
+    if (members == NULL) {
+        return false;
+    }
+    room->members = members;
+    room->cap = cap;
+    return true;
+}
+
+/* Moves the member at `from` to the hole at `to`. */
+static void move_member(fwi_room *room, uint32_t from, uint32_t to)
+{
+    if (from != to) {
+        fwi_session *s = room->members[from];
+        room->members[to] = s;
+        fwi_session_place(s, room)->pos = to;
+    }
+}
+
+static void promote(fwi_shard *shard, fwi_room *room)
+{
+    room->subscribed = true;
+    room->busy++;
+    while (room->n_in < room->n) {
+        fwi_session *s = room->members[room->n_in++];
+        if (room->channel[0] == 'r') {
+            fwi_stat_add(&shard->stats, FWI_STAT_MEMBERS, 1);
+        }
+        fwi_session_joined(s, fwi_session_place(s, room));
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
+}
+
+int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel, fwi_place *place,
+                   unsigned brought)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL) {
+        room = room_new(shard, channel);
+    }
+    if (room == NULL || !reserve(room)) {
+        if (brought > 0) {
+            fwi_hub_interest_drop(shard->hub, shard, channel, brought);
+        }
+        if (room != NULL) {
+            drop_if_unused(shard, room);
+        }
+        return FW_ERR_MEMORY;
+    }
+    room->interest += brought;
+    place->room = room;
+    place->pos = room->n;
+    room->members[room->n++] = s;
+    bool heard = room->subscribed;
+    if (room->interest == 0) {
+        room->interest = 1;
+        heard = fwi_hub_interest_add(shard->hub, shard, channel);
+    }
+    if (heard) {
+        promote(shard, room);
+    }
+    return FW_OK;
+}
+
+void fwi_room_exit(fwi_shard *shard, fwi_session *s, fwi_place *place)
+{
+    fwi_room *room = place->room;
+    uint32_t hole = place->pos;
+    FWI_ASSERT(room->members[hole] == s);
+    place->room = NULL;
+    if (hole < room->n_in) {
+        if (room->channel[0] == 'r') {
+            fwi_stat_sub(&shard->stats, FWI_STAT_MEMBERS, 1);
+        }
+        move_member(room, room->n_in - 1, hole);
+        hole = --room->n_in;
+    }
+    move_member(room, room->n - 1, hole);
+    room->n--;
+    drop_if_unused(shard, room);
+}
+
+void fwi_room_subscribed(fwi_shard *shard, const char *channel)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room != NULL) {
+        promote(shard, room);
+    }
+}
+
+/* What members get: the message's own frame, or with raw.format=json one that says where
+ * it comes from. The caller's reference. */
+static fwi_frame *frame_for(fwi_shard *shard, const char *channel, const fw_message *m)
+{
+    if (shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
+        shard->hub->set.raw_format == FWI_FORMAT_JSON) {
+        return fwi_raw_json_frame(channel, m);
+    }
+    return fwi_frame_ref(m->frame);
+}
+
+void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL || room->n_in == 0) {
+        return;
+    }
+    fwi_frame *f = frame_for(shard, channel, m);
+    if (f == NULL) {
+        return;
+    }
+    const fwi_session *except = fwi_session_find(shard, m->except);
+    /* A user's channel is no room for `latest`: what is said to one person isn't replaced
+     * by what is said next. */
+    uint64_t tag = room->channel[0] == 'r' ? room->serial : 0;
+    for (uint32_t i = 0; i < room->n_in; i++) {
+        if (room->members[i] != except) {
+            fwi_session_push(room->members[i], f, tag);
+        }
+    }
+    fwi_frame_unref(f);
+}
+
+void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code, const char *reason)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL) {
+        return;
+    }
+    room->busy++;
+    /* Closing takes a session out of the room, and handlers may take out more. */
+    while (room->n > 0) {
+        fwi_session_close(room->members[room->n - 1], code, reason);
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
+}

@@ -1,0 +1,598 @@
+#include "core/session.h"
+
+#include <string.h>
+
+#include "core/decision.h"
+#include "core/error.h"
+#include "core/raw_rooms.h"
+#include "core/session_inside.h"
+#include "wire/ws_codec.h"
+
+/* A Close frame that can't be written in this time isn't any more: what is behind it
+ * would only be kept for a peer that doesn't read. */
+enum { CLOSE_DEADLINE_MS = 5000, OVERFLOW_DEADLINE_MS = 1000 };
+
+/* --- state --- */
+
+bool fwi_session_state_allows(fwi_session_state from, fwi_session_state to)
+{
+    static const bool allowed[4][4] = {
+        [FWI_SESSION_ASKING] = {[FWI_SESSION_OPEN] = true, [FWI_SESSION_CLOSED] = true},
+        [FWI_SESSION_OPEN] = {[FWI_SESSION_CLOSING] = true, [FWI_SESSION_CLOSED] = true},
+        [FWI_SESSION_CLOSING] = {[FWI_SESSION_CLOSED] = true},
+    };
+    return allowed[from][to];
+}
+
+void fwi_session_set_state(fwi_session *s, fwi_session_state to)
+{
+    static const char *const names[] = {"asking", "open", "closing", "closed"};
+    FWI_ASSERT(fwi_session_state_allows((fwi_session_state)s->state, to));
+    if (fwi_log_is_on(&s->shard->hub->log, FWI_LOG_TRACE)) {
+        char id[FW_SESSION_ID_TEXT];
+        FWI_LOG(&s->shard->hub->log, FWI_LOG_TRACE, "session", "%s -> %s session=%s",
+                names[s->state], names[to],
+                fw_session_id_text(fwi_session_identity(s), id));
+    }
+    s->state = (uint8_t)to;
+}
+
+/* --- life --- */
+
+static void on_timer(fwi_timer *t);
+
+static int check_limits(fwi_shard *shard, fwi_session *s)
+{
+    fwi_hub *hub = shard->hub;
+    if (atomic_load(&hub->draining)) {
+        return 503;
+    }
+    long n = atomic_fetch_add(&hub->sessions, 1) + 1;
+    if (hub->set.limit_sessions > 0 && n > hub->set.limit_sessions) {
+        atomic_fetch_sub(&hub->sessions, 1);
+        fwi_shard_count(shard, FWI_STAT_LIMIT_SESSIONS);
+        return 503;
+    }
+    if (hub->set.limit_address > 0) {
+        if (!fwi_limits_take(&hub->limits, s->facts->address, hub->set.limit_address)) {
+            atomic_fetch_sub(&hub->sessions, 1);
+            fwi_shard_count(shard, FWI_STAT_LIMIT_ADDRESS);
+            return 429;
+        }
+        s->has_address = true;
+    }
+    return 0;
+}
+
+fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
+                             fwi_facts *facts, int *status)
+{
+    fwi_session *s = calloc(1, sizeof *s);
+    *status = 503;
+    if (s == NULL) {
+        fwi_facts_unref(facts);
+        return NULL;
+    }
+    s->shard = shard;
+    s->facts = facts;
+    *status = check_limits(shard, s);
+    if (*status == 0 && !fwi_idtable_add(&shard->sessions, s, &s->index, &s->generation)) {
+        if (s->has_address) {
+            fwi_limits_give(&shard->hub->limits, facts->address);
+        }
+        atomic_fetch_sub(&shard->hub->sessions, 1);
+        *status = 503;
+    }
+    if (*status != 0) {
+        fwi_shard_count(shard, FWI_STAT_REFUSED);
+        fwi_facts_unref(facts);
+        free(s);
+        return NULL;
+    }
+    s->tp = tp;
+    s->conn = c;
+    fwi_list_init(&s->all);
+    fwi_list_init(&s->dirty);
+    fwi_list_init(&s->pause_link);
+    fwi_list_init(&s->decisions);
+    fwi_timer_init(&s->timer, on_timer);
+    fwi_outbox_init(&s->ob);
+    return s;
+}
+
+void fwi_session_free(fwi_session *s)
+{
+    FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0);
+    fwi_facts_unref(s->facts);
+    fwi_credit_unref(s->credit);
+    fwi_origin_unref(s->origin);
+    free(s->user);
+    free(s->places);
+    free(s);
+}
+
+fw_session_id fwi_session_identity(const fwi_session *s)
+{
+    uint64_t local = (uint64_t)s->shard->index << 56 | (uint64_t)s->index << 32;
+    return (fw_session_id){s->shard->hub->node, local | s->generation};
+}
+
+fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id)
+{
+    if (id.node != shard->hub->node || id.local >> 56 != shard->index) {
+        return NULL;
+    }
+    return fwi_idtable_get(&shard->sessions, (uint32_t)(id.local >> 32) & 0xffffff,
+                           (uint32_t)id.local);
+}
+
+/* The id is stale from here on, whatever handlers do. */
+static void forget(fwi_session *s)
+{
+    fwi_hub *hub = s->shard->hub;
+    fwi_idtable_remove(&s->shard->sessions, s->index, s->generation);
+    fwi_list_remove(&s->all);
+    if (s->has_address) {
+        fwi_limits_give(&hub->limits, s->facts->address);
+        s->has_address = false;
+    }
+    if (s->paused) {
+        s->paused = false;
+        fwi_list_remove(&s->pause_link);
+        if (s->conn != NULL) {
+            s->tp->pause(s->conn, false); /* the peer's Close frame is wanted */
+        }
+    }
+    while (!fwi_list_is_empty(&s->decisions)) {
+        fwi_decision_cancel(fwi_list_entry(s->decisions.next, fwi_decision, link));
+    }
+}
+
+/* Nothing of the connection is left; memory goes at the end of the turn. */
+static void ended(fwi_session *s)
+{
+    fwi_hub *hub = s->shard->hub;
+    fwi_session_set_state(s, FWI_SESSION_CLOSED);
+    s->conn = NULL;
+    fwi_loop_timer_clear(s->shard->loop, &s->timer);
+    fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED,
+                 fwi_outbox_clear(&s->ob, &s->shard->pool));
+    fwi_list_remove(&s->all);
+    fwi_list_remove(&s->dirty);
+    fwi_list_append(&s->shard->dead, &s->dirty);
+    if (atomic_fetch_sub(&hub->sessions, 1) == 1 && hub->on_idle != NULL) {
+        hub->on_idle(hub->watcher);
+    }
+}
+
+/* An open session has ended for the application. */
+static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
+                       const char *reason)
+{
+    fwi_session_set_state(s, to);
+    forget(s);
+    fwi_list_append(&s->shard->closing, &s->all);
+    fwi_stat_sub(&s->shard->stats, FWI_STAT_SESSIONS, 1);
+    while (s->n_places > 0) {
+        fwi_session_leave_place(s, &s->places[s->n_places - 1], 1);
+    }
+    if (s->user_place.room != NULL) {
+        fwi_room_exit(s->shard, s, &s->user_place);
+    }
+    fw_event e = {.type = FW_EVENT_CLOSE, .code = (int)code, .reason = reason};
+    fwi_shard_raise(s->shard, &e, s);
+}
+
+/* --- the door --- */
+
+int fwi_shard_admit(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    long n = atomic_fetch_add(&hub->pending, 1) + 1;
+    fwi_stat_add(&shard->stats, FWI_STAT_PENDING, 1);
+    if (n > hub->set.limit_pending) {
+        fwi_shard_count(shard, FWI_STAT_LIMIT_PENDING);
+        fwi_shard_count(shard, FWI_STAT_REFUSED);
+        fwi_shard_unadmit(shard);
+        return 503;
+    }
+    return 0;
+}
+
+void fwi_shard_unadmit(fwi_shard *shard)
+{
+    atomic_fetch_sub(&shard->hub->pending, 1);
+    fwi_stat_sub(&shard->stats, FWI_STAT_PENDING, 1);
+}
+
+void fwi_shard_count_http_error(fwi_shard *shard)
+{
+    fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
+}
+
+void fwi_session_ask(fwi_session *s)
+{
+    fwi_hub *hub = s->shard->hub;
+    bool rooms = hub->set.raw_mode == FWI_RAW_ROOMS;
+    const char *problem = rooms ? fwi_raw_problem(s) : NULL;
+    if (problem != NULL) {
+        fwi_session_refuse(s, 400, problem);
+        return;
+    }
+    if (!fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
+        char user[256];
+        fwi_session_open(s, rooms ? fwi_raw_user(s, user, sizeof user) : NULL);
+        return;
+    }
+    fwi_decision *d = fwi_decision_new(s, NULL, 0);
+    if (d == NULL) {
+        fwi_session_refuse(s, 503, "out of memory");
+        return;
+    }
+    fw_event e = {.type = FW_EVENT_CONNECT, .token = fwi_decision_token(d)};
+    if (!fwi_shard_raise(s->shard, &e, s) && s->state == FWI_SESSION_ASKING) {
+        fwi_session_refuse(s, 503, "the application is behind");
+    }
+}
+
+void fwi_session_refuse(fwi_session *s, int status, const char *reason)
+{
+    fwi_conn *c = s->conn;
+    forget(s);
+    fwi_shard_unadmit(s->shard);
+    fwi_shard_count(s->shard, FWI_STAT_REFUSED);
+    ended(s);
+    s->tp->refuse(c, status, reason);
+}
+
+static void start_heartbeat(fwi_session *s)
+{
+    const fwi_settings *set = &s->shard->hub->set;
+    if (set->heartbeat_interval_ms > 0) {
+        /* The first at a random moment, so that a thousand who came back together aren't
+         * pinged together. */
+        uint64_t half = set->heartbeat_interval_ms / 2;
+        uint64_t first = fwi_rand_between(&s->shard->jitter, half, set->heartbeat_interval_ms);
+        fwi_loop_timer_set(s->shard->loop, &s->timer, first);
+    }
+}
+
+void fwi_session_open(fwi_session *s, const char *user)
+{
+    fwi_shard *shard = s->shard;
+    fwi_session_set_state(s, FWI_SESSION_OPEN);
+    fwi_shard_unadmit(shard);
+    fwi_shard_count(shard, FWI_STAT_CONNECTS);
+    fwi_stat_add(&shard->stats, FWI_STAT_SESSIONS, 1);
+    fwi_list_append(&shard->open, &s->all);
+    start_heartbeat(s);
+    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
+        fwi_session_close(s, 1011, "out of memory");
+    }
+    if (s->conn != NULL) {
+        s->tp->accept(s->conn);
+    }
+    if (s->state != FWI_SESSION_OPEN) {
+        return;
+    }
+    fw_event e = {.type = FW_EVENT_OPEN};
+    fwi_shard_raise(shard, &e, s);
+    if (s->state == FWI_SESSION_OPEN && shard->hub->set.raw_mode == FWI_RAW_ROOMS) {
+        fwi_raw_opened(s);
+    }
+}
+
+/* --- what comes --- */
+
+/* May the transport go on giving? */
+static bool wants_more(const fwi_session *s)
+{
+    return s->conn != NULL && !s->paused;
+}
+
+static bool over_rate(fwi_session *s)
+{
+    int64_t rate = s->shard->hub->set.limit_rate;
+    return rate > 0 && !fwi_rate_allow(&s->rate_tat, s->shard->loop->now_us, rate);
+}
+
+bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len)
+{
+    fwi_shard *shard = s->shard;
+    s->awaiting_pong = false;
+    if (s->state != FWI_SESSION_OPEN) {
+        return wants_more(s); /* our Close frame is on its way: RFC 6455 5.5.1 */
+    }
+    fwi_shard_count(shard, FWI_STAT_IN);
+    fwi_stat_add(&shard->stats, FWI_STAT_IN_BYTES, len);
+    if (over_rate(s)) {
+        fwi_shard_count(shard, FWI_STAT_LIMIT_RATE);
+        fwi_session_close(s, 1008, "too many messages");
+        return wants_more(s);
+    }
+    bool wanted = fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE);
+    bool rooms = shard->hub->set.raw_mode == FWI_RAW_ROOMS;
+    if (rooms) {
+        fwi_raw_message(s, text, data, len);
+    }
+    if (wanted) {
+        fw_event e = {.type = FW_EVENT_MESSAGE,
+                      .data = data,
+                      .len = len,
+                      .flags = text ? FW_TEXT : FW_BINARY};
+        fwi_shard_raise(shard, &e, s);
+    } else if (!rooms) {
+        fwi_shard_count(shard, FWI_STAT_UNROUTED);
+    }
+    return wants_more(s);
+}
+
+bool fwi_session_on_ping(fwi_session *s, const void *data, size_t len)
+{
+    s->awaiting_pong = false;
+    if (s->state == FWI_SESSION_OPEN) {
+        fwi_frame *pong = fwi_frame_new_ws(FWI_WS_PONG, data, len);
+        if (pong != NULL) {
+            fwi_outbox_push_control(&s->ob, &s->shard->pool, pong,
+                                    s->shard->hub->set.outbox_max);
+            fwi_session_mark_dirty(s);
+        }
+    }
+    return wants_more(s);
+}
+
+bool fwi_session_on_pong(fwi_session *s, const void *data, size_t len)
+{
+    (void)data;
+    (void)len;
+    s->awaiting_pong = false;
+    return wants_more(s);
+}
+
+/* Puts a Close frame behind what waits. */
+static void send_close(fwi_session *s, unsigned code, const char *reason,
+                       uint64_t deadline_ms)
+{
+    uint8_t payload[FWI_WS_CONTROL_MAX];
+    size_t n = fwi_ws_close_payload(payload, code, reason);
+    fwi_frame *f = fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
+    if (f != NULL) {
+        fwi_outbox_push_last(&s->ob, &s->shard->pool, f);
+    }
+    fwi_loop_timer_set(s->shard->loop, &s->timer, deadline_ms);
+    fwi_session_mark_dirty(s);
+}
+
+void fwi_session_on_close(fwi_session *s, unsigned code, const void *reason, size_t len)
+{
+    if (s->state == FWI_SESSION_CLOSING) {
+        return; /* the answer to ours; the socket is finished when ours is written */
+    }
+    char text[FWI_WS_CONTROL_MAX + 1];
+    memcpy(text, reason, len);
+    text[len] = '\0';
+    fwi_shard_count(s->shard, FWI_STAT_CLOSES_CLEAN);
+    /* The answer first: handlers may take their time. */
+    send_close(s, code, "", CLOSE_DEADLINE_MS);
+    leave_open(s, FWI_SESSION_CLOSING, code, text);
+}
+
+void fwi_session_on_failure(fwi_session *s, unsigned code, const char *why)
+{
+    fwi_shard *shard = s->shard;
+    if (s->state != FWI_SESSION_OPEN) {
+        return;
+    }
+    fwi_shard_count(shard,
+                    code == 1009 ? FWI_STAT_LIMIT_MESSAGE : FWI_STAT_PROTOCOL_ERRORS);
+    FWI_LOG(&shard->hub->log, FWI_LOG_DEBUG, "session", "closed code=%u why=\"%s\"", code,
+            why);
+    fwi_session_close(s, code, why);
+}
+
+void fwi_session_on_writable(fwi_session *s)
+{
+    fwi_session_flush(s);
+}
+
+void fwi_session_on_gone(fwi_session *s)
+{
+    s->conn = NULL;
+    switch (s->state) {
+    case FWI_SESSION_ASKING:
+        forget(s);
+        fwi_shard_unadmit(s->shard);
+        ended(s);
+        break;
+    case FWI_SESSION_OPEN:
+        fwi_shard_count(s->shard, FWI_STAT_CLOSES_GONE);
+        leave_open(s, FWI_SESSION_CLOSING, 1006, "");
+        ended(s);
+        break;
+    case FWI_SESSION_CLOSING:
+        ended(s);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- what goes --- */
+
+void fwi_session_mark_dirty(fwi_session *s)
+{
+    if (!fwi_list_is_linked(&s->dirty)) {
+        fwi_list_append(&s->shard->dirty, &s->dirty);
+    }
+}
+
+static void write_out(fwi_session *s)
+{
+    fwi_shard *shard = s->shard;
+    while (s->conn != NULL && !fwi_outbox_is_empty(&s->ob) && s->tp->can_write(s->conn)) {
+        const uint8_t *data;
+        unsigned nodes, frames;
+        size_t n = fwi_outbox_gather(&s->ob, shard->scratch, FWI_SCRATCH, &data, &nodes,
+                                     &frames);
+        bool ok = s->tp->write(s->conn, data, n);
+        fwi_outbox_consume(&s->ob, &shard->pool, nodes);
+        if (!ok) {
+            return; /* gone comes soon */
+        }
+        fwi_shard_count(shard, FWI_STAT_WRITES);
+        fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, frames);
+        fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, n);
+    }
+}
+
+/* Policy close: what waits is lost; half a frame lies with the transport and goes first. */
+static void overflow(fwi_session *s)
+{
+    s->overflowed = false;
+    fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED,
+                 fwi_outbox_clear(&s->ob, &s->shard->pool));
+    fwi_shard_count(s->shard, FWI_STAT_CLOSES_BY_US);
+    send_close(s, 1013, "too slow", OVERFLOW_DEADLINE_MS);
+    leave_open(s, FWI_SESSION_CLOSING, 1013, "too slow");
+}
+
+void fwi_session_flush(fwi_session *s)
+{
+    if (s->overflowed && s->state == FWI_SESSION_OPEN) {
+        overflow(s);
+    }
+    write_out(s);
+    if (s->state == FWI_SESSION_CLOSING && s->conn != NULL && fwi_outbox_is_empty(&s->ob)) {
+        fwi_conn *c = s->conn;
+        ended(s);
+        s->tp->finish(c);
+    }
+}
+
+static void count_drops(fwi_session *s, unsigned dropped)
+{
+    static const fwi_stat stat[] = {
+        [FWI_POLICY_CLOSE] = FWI_STAT_OVERFLOW_CLOSE,
+        [FWI_POLICY_DROP_OLDEST] = FWI_STAT_OVERFLOW_DROP_OLDEST,
+        [FWI_POLICY_DROP_NEWEST] = FWI_STAT_OVERFLOW_DROP_NEWEST,
+        [FWI_POLICY_LATEST] = FWI_STAT_OVERFLOW_LATEST,
+    };
+    fwi_shard_count(s->shard, stat[s->shard->hub->set.outbox_policy]);
+    fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED, dropped);
+}
+
+void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag)
+{
+    fwi_shard *shard = s->shard;
+    const fwi_settings *set = &shard->hub->set;
+    if (s->state != FWI_SESSION_OPEN) {
+        return;
+    }
+    fwi_shard_count(shard, FWI_STAT_DELIVERIES);
+    if (s->overflowed) {
+        fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
+        return;
+    }
+    /* A burst within one turn isn't a slow reader's fault: what the socket takes now
+     * isn't in the way. */
+    if (s->ob.bytes + f->len > set->outbox_max && s->tp->can_write(s->conn)) {
+        write_out(s);
+    }
+    unsigned dropped;
+    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, set->outbox_policy,
+                            set->outbox_max, &dropped)) {
+    case FWI_OUTBOX_TAKEN:
+        break;
+    case FWI_OUTBOX_DROPPED:
+        count_drops(s, dropped);
+        break;
+    case FWI_OUTBOX_FULL:
+        count_drops(s, 1);
+        s->overflowed = true; /* rooms are being walked: it is closed at the turn's end */
+        break;
+    default:
+        fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
+        break;
+    }
+    fwi_session_mark_dirty(s);
+}
+
+void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
+{
+    if (s->state == FWI_SESSION_ASKING) {
+        fwi_session_refuse(s, 503, reason);
+    } else if (s->state == FWI_SESSION_OPEN) {
+        char text[FWI_WS_CONTROL_MAX + 1];
+        snprintf(text, sizeof text, "%s", reason);
+        fwi_shard_count(s->shard, FWI_STAT_CLOSES_BY_US);
+        send_close(s, code, text, CLOSE_DEADLINE_MS);
+        leave_open(s, FWI_SESSION_CLOSING, code, text);
+    }
+}
+
+/* --- time --- */
+
+static void heartbeat(fwi_session *s)
+{
+    const fwi_settings *set = &s->shard->hub->set;
+    fwi_loop *loop = s->shard->loop;
+    if (s->paused) {
+        s->pinged = false; /* its pong may lie where we don't read */
+        fwi_loop_timer_set(loop, &s->timer, set->heartbeat_interval_ms);
+        return;
+    }
+    if (s->pinged && !s->awaiting_pong) {
+        uint64_t interval = set->heartbeat_interval_ms, timeout = set->heartbeat_timeout_ms;
+        s->pinged = false;
+        fwi_loop_timer_set(loop, &s->timer, interval > timeout ? interval - timeout : 1);
+        return;
+    }
+    if (s->pinged) {
+        fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
+        fwi_session_close(s, 1001, "no answer to ping");
+        fwi_loop_timer_set(loop, &s->timer, OVERFLOW_DEADLINE_MS);
+        return;
+    }
+    fwi_frame *ping = fwi_frame_new_ws(FWI_WS_PING, NULL, 0);
+    if (ping != NULL && fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
+                                                set->outbox_max)) {
+        s->pinged = s->awaiting_pong = true;
+        fwi_session_mark_dirty(s);
+    }
+    fwi_loop_timer_set(loop, &s->timer, set->heartbeat_timeout_ms);
+}
+
+void fwi_session_abort(fwi_session *s)
+{
+    fwi_conn *c = s->conn;
+    ended(s);
+    if (c != NULL) {
+        s->tp->abort(c);
+    }
+}
+
+static void on_timer(fwi_timer *t)
+{
+    fwi_session *s = fwi_container_of(t, fwi_session, timer);
+    if (s->state == FWI_SESSION_OPEN) {
+        heartbeat(s);
+    } else if (s->state == FWI_SESSION_CLOSING) {
+        fwi_session_abort(s);
+    }
+}
+
+void fwi_session_check_credit(fwi_session *s)
+{
+    fwi_events *q = &s->shard->hub->events;
+    if (!s->paused || s->credit == NULL) {
+        return;
+    }
+    bool room = atomic_load(&q->bytes) <= q->max_bytes / 2;
+    if (room && atomic_load(&s->credit->unfinished) <= q->per_session / 2) {
+        s->paused = false;
+        fwi_list_remove(&s->pause_link);
+        if (s->conn != NULL) {
+            s->tp->pause(s->conn, false);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * The insides of a session, for core's own files. Everybody else has core/session.h.
+ *
+ *   asking -> open -> closing -> closed
+ *      \________\________________^
+ *
+ * asking: the handshake is in order, the application hasn't decided. open: it has said
+ * yes. closing: a Close frame is on its way out; for the application it has ended.
+ * closed: no connection any more; freed at the end of the turn.
+ */
+#ifndef FWI_CORE_SESSION_INSIDE_H
+#define FWI_CORE_SESSION_INSIDE_H
+
+#include "core/shard.h"
+
+typedef enum {
+    FWI_SESSION_ASKING,
+    FWI_SESSION_OPEN,
+    FWI_SESSION_CLOSING,
+    FWI_SESSION_CLOSED
+} fwi_session_state;
+
+struct fwi_session {
+    fwi_shard *shard;
+    const fwi_transport_ops *tp;
+    fwi_conn *conn;       /* NULL: the tie is cut */
+    uint8_t state;        /* fwi_session_set_state is the only writer */
+    bool pinged;          /* the timer is the pong's time-out, else the next ping's */
+    bool awaiting_pong;   /* nothing has come since the ping */
+    bool overflowed;      /* policy close: to be closed at the end of the turn */
+    bool paused;
+    bool has_address;     /* counted in limits */
+    uint32_t index, generation;
+    fwi_list all;         /* shard's open or closing */
+    fwi_list dirty;       /* shard's dirty or dead */
+    fwi_list pause_link;  /* shard's paused */
+    fwi_list decisions;
+    fwi_timer timer;      /* heartbeat; in closing: the deadline */
+    uint64_t rate_tat;
+    fwi_facts *facts;
+    char *user;           /* NULL: nobody's */
+    fwi_credit *credit;   /* NULL until the first queued event */
+    fwi_place user_place;
+    fwi_place *places;    /* rooms */
+    uint16_t n_places, cap_places;
+    uint16_t n_asking;    /* joins that wait for a verdict */
+    fwi_origin *origin;   /* rooms mode with json: made once */
+    fwi_outbox ob;
+};
+
+void fwi_session_set_state(fwi_session *s, fwi_session_state to);
+bool fwi_session_state_allows(fwi_session_state from, fwi_session_state to);
+
+/* NULL: not one of this shard's, or gone. */
+fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id);
+
+/* The verdict of CONNECT. */
+void fwi_session_open(fwi_session *s, const char *user);
+void fwi_session_refuse(fwi_session *s, int status, const char *reason);
+
+/* Bytes for it; tag names the room for `latest`. */
+void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag);
+
+/* Close frame behind what waits; it has ended for the application. */
+void fwi_session_close(fwi_session *s, unsigned code, const char *reason);
+
+/* Reset, in state closing. */
+void fwi_session_abort(fwi_session *s);
+
+/* brought: see fwi_room_enter. FW_OK, FW_ERR_LIMIT, FW_ERR_GONE, FW_ERR_MEMORY. */
+int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought);
+int fwi_session_leave(fwi_session *s, const char *room);
+int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought);
+
+/* code: 0 left, 1 closed. */
+void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
+
+/* The verdict of JOIN. */
+int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought);
+
+/* A join is complete, or has failed (err). */
+void fwi_session_joined(fwi_session *s, fwi_place *place);
+void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
+                             const char *reason);
+
+/* The place whose room this is; NULL: it isn't there. */
+fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room);
+
+/* What waits goes out; called at the end of a turn and when the socket is free again. */
+void fwi_session_flush(fwi_session *s);
+void fwi_session_mark_dirty(fwi_session *s);
+void fwi_session_free(fwi_session *s);
+
+/* Reading goes on if there is credit. */
+void fwi_session_check_credit(fwi_session *s);
+
+#endif

@@ -1,0 +1,223 @@
+/*
+ * The rooms a session is in, and whose it is. The session's side of core/room.h: who may
+ * enter (limits, the application's verdict) and what is told about it. @thread loop
+ */
+#include <string.h>
+
+#include "core/decision.h"
+#include "core/raw_rooms.h"
+#include "core/session_inside.h"
+
+enum { CHANNEL_CAP = 2 + 255 + 1 };
+
+static const char *channel_of(char kind, const char *name, char *out)
+{
+    out[0] = kind;
+    out[1] = ':';
+    memcpy(out + 2, name, strlen(name) + 1);
+    return out;
+}
+
+fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room)
+{
+    if (s->user_place.room == room) {
+        return &s->user_place;
+    }
+    for (size_t i = 0; i < s->n_places; i++) {
+        if (s->places[i].room == room) {
+            return &s->places[i];
+        }
+    }
+    return NULL;
+}
+
+static fwi_place *place_in(fwi_session *s, const char *channel)
+{
+    fwi_room *room = fwi_room_find(s->shard, channel);
+    return room == NULL ? NULL : fwi_session_place(s, room);
+}
+
+static void tell_result(fwi_session *s, const char *room, uint64_t ref, int code,
+                        const char *reason)
+{
+    if (ref != 0) {
+        fw_event e = {.type = FW_EVENT_RESULT,
+                      .room = room,
+                      .token = ref,
+                      .code = code,
+                      .reason = reason};
+        fwi_shard_raise(s->shard, &e, s);
+    }
+}
+
+void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
+                             const char *reason)
+{
+    tell_result(s, room, ref, err, reason);
+}
+
+void fwi_session_joined(fwi_session *s, fwi_place *place)
+{
+    if (place == &s->user_place) {
+        return;
+    }
+    char room[CHANNEL_CAP];
+    uint64_t ref = place->ref;
+    strcpy(room, place->room->channel + 2);
+    place->ref = 0;
+    if (s->shard->hub->set.raw_mode == FWI_RAW_ROOMS) {
+        fwi_raw_joined(s, room);
+    }
+    tell_result(s, room, ref, FW_OK, "");
+}
+
+static bool reserve_place(fwi_session *s)
+{
+    if (s->n_places < s->cap_places) {
+        return true;
+    }
+    uint16_t cap = (uint16_t)(s->cap_places ? s->cap_places * 2 : 1);
+    fwi_place *places = realloc(s->places, cap * sizeof *places);
+    if (places == NULL) {
+        return false;
+    }
+    s->places = places;
+    s->cap_places = cap;
+    return true;
+}
+
+/* Gives back what loop 0 has counted for a join that doesn't come to pass. */
+static void give_back(fwi_session *s, const char *channel, unsigned brought)
+{
+    if (brought > 0) {
+        fwi_hub_interest_drop(s->shard->hub, s->shard, channel, brought);
+    }
+}
+
+int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
+{
+    char channel[CHANNEL_CAP];
+    channel_of('r', room, channel);
+    if (s->state != FWI_SESSION_OPEN) {
+        give_back(s, channel, brought);
+        tell_result(s, room, ref, FW_ERR_GONE, "the session has ended");
+        return FW_ERR_GONE;
+    }
+    if (place_in(s, channel) != NULL) {
+        give_back(s, channel, brought);
+        tell_result(s, room, ref, FW_OK, "");
+        return FW_OK;
+    }
+    if (!reserve_place(s)) {
+        give_back(s, channel, brought);
+        tell_result(s, room, ref, FW_ERR_MEMORY, "out of memory");
+        return FW_ERR_MEMORY;
+    }
+    fwi_place *place = &s->places[s->n_places];
+    *place = (fwi_place){.ref = ref};
+    s->n_places++;
+    int err = fwi_room_enter(s->shard, s, channel, place, brought);
+    if (err != FW_OK) {
+        s->n_places--;
+        tell_result(s, room, ref, err, "out of memory");
+    }
+    return err;
+}
+
+int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
+{
+    fwi_hub *hub = s->shard->hub;
+    char channel[CHANNEL_CAP];
+    channel_of('r', room, channel);
+    if (s->state != FWI_SESSION_OPEN || place_in(s, channel) != NULL) {
+        return fwi_session_enter(s, room, ref, brought);
+    }
+    if (s->n_places + s->n_asking >= hub->set.limit_rooms) {
+        give_back(s, channel, brought);
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
+        return FW_ERR_LIMIT;
+    }
+    if (!fwi_events_want(&hub->events, FW_EVENT_JOIN)) {
+        return fwi_session_enter(s, room, ref, brought);
+    }
+    give_back(s, channel, brought);
+    fwi_decision *d = fwi_decision_new(s, room, ref);
+    if (d == NULL) {
+        return FW_ERR_MEMORY;
+    }
+    fw_event e = {.type = FW_EVENT_JOIN, .room = room, .token = fwi_decision_token(d)};
+    fwi_shard_raise(s->shard, &e, s);
+    return FW_OK;
+}
+
+static void cancel_asking(fwi_session *s, const char *room)
+{
+    for (fwi_list *e = s->decisions.next, *next; e != &s->decisions; e = next) {
+        fwi_decision *d = fwi_list_entry(e, fwi_decision, link);
+        next = e->next;
+        if (d->is_join && strcmp(d->room, room) == 0) {
+            uint64_t ref = d->ref;
+            fwi_decision_cancel(d);
+            tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
+            return;
+        }
+    }
+}
+
+void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
+{
+    char room[CHANNEL_CAP];
+    bool was_in = fwi_place_is_in(place);
+    uint64_t ref = place->ref;
+    strcpy(room, place->room->channel + 2);
+    fwi_room_exit(s->shard, s, place);
+    *place = s->places[--s->n_places];
+    if (was_in) {
+        fw_event e = {.type = FW_EVENT_LEAVE, .room = room, .code = code};
+        fwi_shard_raise(s->shard, &e, s);
+    } else {
+        tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
+    }
+}
+
+int fwi_session_leave(fwi_session *s, const char *room)
+{
+    char channel[CHANNEL_CAP];
+    fwi_place *place = place_in(s, channel_of('r', room, channel));
+    if (place == NULL) {
+        cancel_asking(s, room);
+    } else {
+        fwi_session_leave_place(s, place, 0);
+    }
+    return FW_OK;
+}
+
+int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
+{
+    char channel[CHANNEL_CAP];
+    char *copy = NULL;
+    if (user != NULL) {
+        channel_of('u', user, channel);
+        copy = strdup(user);
+        if (copy == NULL) {
+            give_back(s, channel, brought);
+            return FW_ERR_MEMORY;
+        }
+    }
+    if (s->user_place.room != NULL) {
+        fwi_room_exit(s->shard, s, &s->user_place);
+    }
+    free(s->user);
+    s->user = copy;
+    fwi_origin_unref(s->origin);
+    s->origin = NULL;
+    if (copy == NULL) {
+        return FW_OK;
+    }
+    int err = fwi_room_enter(s->shard, s, channel, &s->user_place, brought);
+    if (err != FW_OK) {
+        free(s->user);
+        s->user = NULL;
+    }
+    return err;
+}

@@ -1,0 +1,308 @@
+#include "core/shard.h"
+
+#include <string.h>
+
+#include "core/error.h"
+#include "core/session_inside.h"
+
+/* A turn's end can make work for itself (a handler of CLOSE publishes): it goes round a few
+ * times before it lets the loop look at its sockets. */
+enum { ROUNDS_MAX = 8 };
+
+/* How often a drain closes its share, and sessions are few enough not to make a burst. */
+enum { DRAIN_STEP_MS = 20 };
+
+static _Thread_local fwi_shard *here;
+
+static void on_wake(void *user)
+{
+    here = user;
+    fwi_shard_wake(user);
+}
+
+static void on_turn_end(void *user)
+{
+    here = user;
+    fwi_shard_turn_end(user);
+}
+
+const fwi_loop_events fwi_shard_loop_events = {on_wake, on_turn_end};
+
+fwi_shard *fwi_shard_here(const fwi_hub *hub)
+{
+    return here != NULL && here->hub == hub ? here : NULL;
+}
+
+static void delay_over(fwi_timer *t)
+{
+    (void)t; /* that the loop has woken up is enough: its turn ends soon */
+}
+
+static void drain_step(fwi_timer *t);
+
+bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
+{
+    memset(shard, 0, sizeof *shard);
+    shard->hub = hub;
+    shard->index = index;
+    shard->scratch = malloc(FWI_SCRATCH);
+    if (shard->scratch == NULL) {
+        return false;
+    }
+    fwi_inbox_init(&shard->inbox, hub->set.inbox_max);
+    fwi_idtable_init(&shard->sessions);
+    fwi_idtable_init(&shard->decisions);
+    fwi_list_init(&shard->open);
+    fwi_list_init(&shard->closing);
+    fwi_list_init(&shard->dirty);
+    fwi_list_init(&shard->dead);
+    fwi_list_init(&shard->paused);
+    shard->raised_tail = &shard->raised;
+    fwi_timer_init(&shard->delay_timer, delay_over);
+    fwi_timer_init(&shard->drain_timer, drain_step);
+    fwi_rand_init(&shard->jitter, hub->node ^ (index + 1));
+    return true;
+}
+
+static void reap(fwi_shard *shard)
+{
+    for (fwi_list *e; (e = fwi_list_pop(&shard->dead)) != NULL;) {
+        fwi_session_free(fwi_list_entry(e, fwi_session, dirty));
+    }
+}
+
+void fwi_shard_fini(fwi_shard *shard)
+{
+    reap(shard);
+    FWI_ASSERT(shard->sessions.live == 0);
+    fwi_inbox_fini(&shard->inbox);
+    for (fw_event *e = shard->raised, *next; e != NULL; e = next) {
+        next = e->next;
+        fw_event_unref(e);
+    }
+    fwi_outpool_fini(&shard->pool);
+    fwi_idtable_fini(&shard->sessions);
+    fwi_idtable_fini(&shard->decisions);
+    free(shard->scratch);
+    if (here == shard) {
+        here = NULL;
+    }
+}
+
+int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited)
+{
+    if (item == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    switch (fwi_inbox_push(&shard->inbox, item, limited)) {
+    case FWI_INBOX_FIRST:
+        shard->loop->ops->wake(shard->loop);
+        return FW_OK;
+    case FWI_INBOX_MORE:
+        return FW_OK;
+    case FWI_INBOX_BUSY:
+        fwi_item_free(item);
+        return fwi_error(FW_ERR_BUSY, "the inbox is full (inbox.max_bytes)");
+    default:
+        fwi_item_free(item);
+        return fwi_error(FW_ERR_CLOSED, "the hub is stopped");
+    }
+}
+
+void fwi_shard_wake(fwi_shard *shard)
+{
+    for (fwi_item *item = fwi_inbox_take(&shard->inbox), *next; item != NULL; item = next) {
+        next = item->next;
+        item->run(shard, item);
+    }
+}
+
+static void hand_over_events(fwi_shard *shard)
+{
+    if (shard->raised != NULL) {
+        fw_event *first = shard->raised;
+        shard->raised = NULL;
+        shard->raised_tail = &shard->raised;
+        fwi_events_push(&shard->hub->events, first);
+    }
+}
+
+static void flush_dirty(fwi_shard *shard)
+{
+    fwi_list batch;
+    fwi_list_init(&batch);
+    fwi_list_splice(&batch, &shard->dirty);
+    for (fwi_list *e; (e = fwi_list_pop(&batch)) != NULL;) {
+        fwi_session_flush(fwi_list_entry(e, fwi_session, dirty));
+    }
+}
+
+/* With write.delay what is gathered waits for the timer that the first of it has set. */
+static bool may_write(fwi_shard *shard)
+{
+    uint64_t delay = shard->hub->set.write_delay_ms;
+    if (delay == 0 || fwi_list_is_empty(&shard->dirty)) {
+        return true;
+    }
+    if (fwi_timer_is_set(&shard->delay_timer)) {
+        return false;
+    }
+    if (fwi_loop_now_ms(shard->loop) >= shard->delay_timer.due_ms &&
+        shard->delay_timer.due_ms != 0) {
+        shard->delay_timer.due_ms = 0;
+        return true;
+    }
+    fwi_loop_timer_set(shard->loop, &shard->delay_timer, delay);
+    return false;
+}
+
+void fwi_shard_turn_end(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    for (int round = 0; round < ROUNDS_MAX; round++) {
+        if (shard->index == 0 && hub->bp != NULL) {
+            hub->bp->ops->flush(hub->bp);
+        }
+        if (fwi_list_is_empty(&shard->dirty) || !may_write(shard)) {
+            break;
+        }
+        flush_dirty(shard);
+    }
+    reap(shard);
+    hand_over_events(shard);
+}
+
+/* --- events --- */
+
+static bool may_queue(fwi_shard *shard, fw_event_type type)
+{
+    bool can_do_without = type == FW_EVENT_CONNECT || type == FW_EVENT_ROOM_MESSAGE ||
+                          type == FW_EVENT_BACKPLANE_UP ||
+                          type == FW_EVENT_BACKPLANE_DOWN;
+    if (can_do_without && fwi_events_is_full(&shard->hub->events)) {
+        fwi_shard_count(shard, FWI_STAT_LIMIT_EVENTS);
+        if (type != FW_EVENT_CONNECT) {
+            fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
+        }
+        return false;
+    }
+    return true;
+}
+
+/* Reading stops when the session's own credit or the queue's room is used up. */
+static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
+{
+    fwi_events *q = &shard->hub->events;
+    if (s->credit == NULL) {
+        s->credit = fwi_credit_new(e->session);
+    }
+    if (s->credit == NULL) {
+        return;
+    }
+    e->credit = s->credit;
+    atomic_fetch_add_explicit(&s->credit->refs, 1, memory_order_relaxed);
+    unsigned unfinished = atomic_fetch_add(&s->credit->unfinished, 1) + 1;
+    bool over = unfinished >= q->per_session;
+    bool full = fwi_events_is_full(q);
+    if ((over || full) && !s->paused && s->state == FWI_SESSION_OPEN && s->conn != NULL) {
+        fwi_shard_count(shard, over ? FWI_STAT_LIMIT_EVENTS_SESSION : FWI_STAT_LIMIT_EVENTS);
+        s->paused = true;
+        fwi_list_append(&shard->paused, &s->pause_link);
+        s->tp->pause(s->conn, true);
+        /* They may have finished since the count was taken. */
+        fwi_session_check_credit(s);
+    }
+}
+
+bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
+{
+    fwi_events *q = &shard->hub->events;
+    if (!fwi_events_want(q, e->type)) {
+        return true;
+    }
+    if (s != NULL) {
+        e->session = fwi_session_identity(s);
+        e->user = e->user ? e->user : s->user;
+        e->facts = s->facts;
+    }
+    if (!q->queued) {
+        if (e->facts != NULL) {
+            fwi_facts_ref(e->facts); /* the handler may end the session */
+        }
+        q->on[e->type].fn(shard->hub->handle, e, q->on[e->type].user);
+        fwi_event_fini(e);
+        fwi_facts_unref(e->facts);
+        return true;
+    }
+    if (!may_queue(shard, e->type)) {
+        return false;
+    }
+    fw_event *copy = fwi_event_copy(e);
+    if (copy == NULL) {
+        fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
+        return false;
+    }
+    atomic_fetch_add_explicit(&q->bytes, copy->cost, memory_order_relaxed);
+    *shard->raised_tail = copy;
+    shard->raised_tail = &copy->next;
+    if (s != NULL) {
+        take_credit(shard, s, copy);
+    }
+    return true;
+}
+
+void fwi_shard_resume(fwi_shard *shard)
+{
+    fwi_list all;
+    fwi_list_init(&all);
+    fwi_list_splice(&all, &shard->paused);
+    for (fwi_list *e; (e = fwi_list_pop(&all)) != NULL;) {
+        fwi_list_append(&shard->paused, e);
+        fwi_session_check_credit(fwi_list_entry(e, fwi_session, pause_link));
+    }
+}
+
+/* --- ending --- */
+
+void fwi_shard_close_all(fwi_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->sessions.used; i++) {
+        fwi_session *s = fwi_idtable_at(&shard->sessions, i);
+        if (s != NULL) {
+            fwi_session_close(s, 1001, "going away");
+        }
+    }
+}
+
+void fwi_shard_abort_all(fwi_shard *shard)
+{
+    while (!fwi_list_is_empty(&shard->closing)) {
+        fwi_session_abort(fwi_list_entry(shard->closing.next, fwi_session, all));
+    }
+}
+
+static void drain_step(fwi_timer *t)
+{
+    fwi_shard *shard = fwi_container_of(t, fwi_shard, drain_timer);
+    fwi_hub *hub = shard->hub;
+    uint64_t ms = fwi_loop_now_ms(shard->loop) - shard->drain_started_ms;
+    /* This loop's share of what should have been closed by now, rounded up. */
+    uint64_t due = (ms * (uint64_t)hub->set.drain_rate / hub->n_shards + 999) / 1000;
+    while (shard->drained < due && !fwi_list_is_empty(&shard->open)) {
+        shard->drained++;
+        fwi_session_close(fwi_list_entry(shard->open.next, fwi_session, all), 1001,
+                          "going away");
+    }
+    if (!fwi_list_is_empty(&shard->open)) {
+        fwi_loop_timer_set(shard->loop, t, DRAIN_STEP_MS);
+    }
+}
+
+void fwi_shard_drain(fwi_shard *shard)
+{
+    if (!fwi_timer_is_set(&shard->drain_timer)) {
+        shard->drain_started_ms = fwi_loop_now_ms(shard->loop);
+        shard->drained = 0;
+        fwi_loop_timer_set(shard->loop, &shard->drain_timer, 1);
+    }
+}

@@ -1,0 +1,116 @@
+/*
+ * Counters. Each loop counts into a set of its own, without locks; readers add the sets
+ * up. A new counter is a new row here, beside its words for /metrics.
+ */
+#ifndef FWI_CORE_STATS_H
+#define FWI_CORE_STATS_H
+
+#include <stdatomic.h>
+
+#include "base/buf.h"
+
+/* XX(symbol, metric, labels, kind, help). Rows of one metric stand together. */
+#define FWI_STAT_MAP(XX)                                                                 \
+    XX(SESSIONS, "fanwire_sessions", "", "gauge", "Open sessions")                       \
+    XX(PENDING, "fanwire_pending_connections", "", "gauge",                              \
+       "Connections without a verdict yet")                                              \
+    XX(ROOMS, "fanwire_rooms", "", "gauge", "Rooms with members, a loop each")           \
+    XX(MEMBERS, "fanwire_room_members", "", "gauge", "Memberships of sessions in rooms") \
+    XX(CONNECTS, "fanwire_connects_total", "", "counter", "Sessions opened")             \
+    XX(REFUSED, "fanwire_refused_total", "", "counter",                                  \
+       "Connections answered with an HTTP error instead of a session")                   \
+    XX(CLOSES_CLEAN, "fanwire_closes_total", "kind=\"clean\"", "counter",                \
+       "Sessions ended: clean with a Close frame of the peer, by_us, gone without one")  \
+    XX(CLOSES_BY_US, "fanwire_closes_total", "kind=\"by_us\"", "counter", "")            \
+    XX(CLOSES_GONE, "fanwire_closes_total", "kind=\"gone\"", "counter", "")              \
+    XX(PROTOCOL_ERRORS, "fanwire_protocol_errors_total", "", "counter",                  \
+       "Sessions closed because the peer broke RFC 6455")                                \
+    XX(HTTP_ERRORS, "fanwire_http_errors_total", "", "counter",                          \
+       "Requests refused before they were a handshake: malformed, too large, too slow")  \
+    XX(IN, "fanwire_messages_in_total", "", "counter", "Messages from clients")          \
+    XX(IN_BYTES, "fanwire_messages_in_bytes_total", "", "counter",                       \
+       "Their payload in bytes")                                                         \
+    XX(UNROUTED, "fanwire_messages_unrouted_total", "", "counter",                       \
+       "Messages from clients that went nowhere: no handler, no room")                   \
+    XX(PUBLISHED, "fanwire_published_total", "", "counter",                              \
+       "Messages published to rooms, users, nodes and everyone by this node")            \
+    XX(DELIVERIES, "fanwire_deliveries_total", "", "counter",                            \
+       "Messages put into outboxes of sessions")                                         \
+    XX(WRITTEN, "fanwire_written_total", "", "counter",                                  \
+       "Messages handed to sockets")                                                     \
+    XX(WRITES, "fanwire_writes_total", "", "counter", "Writes to sockets")               \
+    XX(WRITTEN_BYTES, "fanwire_written_bytes_total", "", "counter",                      \
+       "Bytes handed to sockets")                                                        \
+    XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
+       "Times that a slow reader's outbox was full, by what was done about it")          \
+    XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total",                           \
+       "policy=\"drop_oldest\"", "counter", "")                                          \
+    XX(OVERFLOW_DROP_NEWEST, "fanwire_outbox_overflows_total",                           \
+       "policy=\"drop_newest\"", "counter", "")                                          \
+    XX(OVERFLOW_LATEST, "fanwire_outbox_overflows_total", "policy=\"latest\"",           \
+       "counter", "")                                                                    \
+    XX(OUTBOX_DROPPED, "fanwire_outbox_dropped_total", "", "counter",                    \
+       "Messages dropped from outboxes of slow readers, or left there when they closed") \
+    XX(LIMIT_SESSIONS, "fanwire_limit_hits_total", "limit=\"sessions\"", "counter",      \
+       "Times that a limit was reached")                                                 \
+    XX(LIMIT_ADDRESS, "fanwire_limit_hits_total", "limit=\"sessions_per_address\"",      \
+       "counter", "")                                                                    \
+    XX(LIMIT_RATE, "fanwire_limit_hits_total", "limit=\"message_rate\"", "counter", "")  \
+    XX(LIMIT_ROOMS, "fanwire_limit_hits_total", "limit=\"rooms_per_session\"",           \
+       "counter", "")                                                                    \
+    XX(LIMIT_PENDING, "fanwire_limit_hits_total", "limit=\"pending\"", "counter", "")    \
+    XX(LIMIT_MESSAGE, "fanwire_limit_hits_total", "limit=\"message_max_bytes\"",         \
+       "counter", "")                                                                    \
+    XX(LIMIT_INBOX, "fanwire_limit_hits_total", "limit=\"inbox_max_bytes\"", "counter",  \
+       "")                                                                               \
+    XX(LIMIT_EVENTS, "fanwire_limit_hits_total", "limit=\"events_max_bytes\"",           \
+       "counter", "")                                                                    \
+    XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
+       "counter", "")                                                                    \
+    XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
+    XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
+       "Sessions closed because they answered no ping")                                  \
+    XX(DECISION_TIMEOUTS, "fanwire_decision_timeouts_total", "", "counter",              \
+       "CONNECT and JOIN events that nobody decided in time")                            \
+    XX(EVENTS_DROPPED, "fanwire_events_dropped_total", "", "counter",                    \
+       "Events dropped because the application was behind")                              \
+    XX(INBOX_DROPPED, "fanwire_inbox_dropped_total", "", "counter",                      \
+       "Messages dropped between loops because an inbox was full")
+
+typedef enum {
+#define FWI_STAT_ENUM(symbol, ...) FWI_STAT_##symbol,
+    FWI_STAT_MAP(FWI_STAT_ENUM)
+#undef FWI_STAT_ENUM
+        FWI_STAT_COUNT
+} fwi_stat;
+
+/* One writer (the loop), any readers. */
+typedef struct fwi_stats {
+    _Atomic uint64_t value[FWI_STAT_COUNT];
+} fwi_stats;
+
+static inline void fwi_stat_add(fwi_stats *stats, fwi_stat which, uint64_t n)
+{
+    uint64_t v = atomic_load_explicit(&stats->value[which], memory_order_relaxed);
+    atomic_store_explicit(&stats->value[which], v + n, memory_order_relaxed);
+}
+
+static inline void fwi_stat_sub(fwi_stats *stats, fwi_stat which, uint64_t n)
+{
+    fwi_stat_add(stats, which, (uint64_t)0 - n);
+}
+
+static inline uint64_t fwi_stat_get(const fwi_stats *stats, fwi_stat which)
+{
+    return atomic_load_explicit(&((fwi_stats *)(uintptr_t)stats)->value[which],
+                                memory_order_relaxed);
+}
+
+/* The counters of a snapshot (FWI_STAT_COUNT sums) as Prometheus text with HELP and TYPE.
+ * false: out of memory. */
+bool fwi_stats_text(const uint64_t *sums, fwi_buf *out);
+
+/* The index of "metric" or "metric{labels}"; -1 if there is none. */
+int fwi_stats_find(const char *name);
+
+#endif
