@@ -1,0 +1,115 @@
+/*
+ * A connection, and what the two files of this folder want of each other. socket_lws.c
+ * owns what lies below (the wsi, the lists, closing), door.c what lies above (the phase,
+ * the request, the session). Nobody outside of src/transport includes it.
+ *
+ * A connection is freed in one place only, when libwebsockets says that the socket is
+ * closed, and that never happens inside a callback of its own. So whatever a session does
+ * while it is being told something, the connection is still there afterwards.
+ *
+ * @thread loop, all of it
+ */
+#ifndef FWI_TRANSPORT_CONN_H
+#define FWI_TRANSPORT_CONN_H
+
+#include "transport/transport_lws.h"
+#include "wire/ws_codec.h"
+
+struct lws;
+
+typedef enum fwi_phase {
+    FWI_PHASE_HEAD,      /* the request is being read */
+    FWI_PHASE_ASKED,     /* the verdict is pending; not reading */
+    FWI_PHASE_OPEN,      /* the 101 is written, frames come and go */
+    FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost */
+    FWI_PHASE_DEAD       /* to be closed, or closed */
+} fwi_phase;
+
+/* Until the verdict. */
+typedef struct fwi_head {
+    fwi_http_request *request;
+    const fwi_door *door;
+    char peer[];
+} fwi_head;
+
+/* Bytes that were read but may not be served yet. */
+typedef struct fwi_kept {
+    size_t at, len;
+    uint8_t bytes[];
+} fwi_kept;
+
+struct fwi_conn {
+    fwi_transport *transport;
+    struct lws *wsi;      /* NULL until libwebsockets has taken the socket */
+    fwi_list link;        /* in one of the transport's lists, by phase */
+    uint64_t deadline_ms; /* where that list has deadlines */
+    fwi_session *session; /* the tie */
+    fwi_head *head;
+    fwi_kept *kept;
+    fwi_ws_decoder decoder;
+    uint8_t phase;
+    uint8_t patience; /* how often the end of FINISHING may still be put off */
+    bool secure;
+    bool heard;    /* a byte came: a TLS handshake is done */
+    bool admitted; /* to be given back to the shard */
+    bool paused;   /* by the session */
+    bool deaf;     /* a Close frame or a failure came: what follows is thrown away */
+    bool inside;   /* one of its callbacks is running */
+    bool decoding;
+    bool reading; /* as libwebsockets was told last */
+    bool shut;    /* no more writing: FIN is sent */
+};
+
+/* --- socket_lws.c, for the door --- */
+
+fwi_shard *fwi_transport_shard(const fwi_transport *t);
+const fwi_transport_config *fwi_transport_config_of(const fwi_transport *t);
+
+/* Takes all of it; what the kernel doesn't take is copied. false: it failed. */
+bool fwi_socket_write(fwi_conn *c, const void *data, size_t len);
+
+/* Does something wait in front of the kernel? fwi_door_on_writable comes when it doesn't
+ * any more. */
+bool fwi_socket_is_buffered(const fwi_conn *c);
+
+/* Asks for one fwi_door_on_writable, soon. */
+void fwi_socket_ask_writable(fwi_conn *c);
+
+/* Read or don't. While something is buffered nothing is read in any case. */
+void fwi_socket_update_reading(fwi_conn *c);
+
+/* Is there anything that the peer hasn't got yet, in the kernel or in front of it? */
+bool fwi_socket_is_draining(const fwi_conn *c);
+
+/* Sends FIN behind what was written. */
+void fwi_socket_shut(fwi_conn *c);
+
+/* The close to come is a reset. */
+void fwi_socket_reset(fwi_conn *c);
+
+/* What a connection waits for: nothing that ends by itself, its head, the end of its
+ * FINISHING, or to be closed. fwi_door_on_deadline tells that it took too long. */
+void fwi_socket_rest(fwi_conn *c);
+void fwi_socket_await_head(fwi_conn *c);
+void fwi_socket_await_end(fwi_conn *c);
+void fwi_socket_doom(fwi_conn *c);
+
+/* --- door.c, for the socket --- */
+
+/* It is there: waits for a head, or with a status refuses it with that. */
+void fwi_door_begin(fwi_conn *c, const fwi_door *door, const char *peer, int status);
+
+void fwi_door_on_data(fwi_conn *c, uint8_t *data, size_t len);
+void fwi_door_on_writable(fwi_conn *c); /* and nothing is buffered */
+void fwi_door_on_deadline(fwi_conn *c);
+
+/* The socket is closed. Frees what the door has of it. */
+void fwi_door_on_closed(fwi_conn *c);
+
+/* Should the socket be read? */
+bool fwi_door_wants_data(const fwi_conn *c);
+
+/* Cuts the tie without a word: the session is gone already. */
+void fwi_door_forget_session(fwi_conn *c);
+
+#endif

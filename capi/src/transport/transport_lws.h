@@ -1,0 +1,66 @@
+/*
+ * Sockets on libwebsockets' RAW role, one context a loop, and the door: the head of an
+ * HTTP request becomes a session, an answer, or a refusal.
+ *
+ * What it tells core is in core/session.h, what core asks of it in core/transport.h.
+ */
+#ifndef FWI_TRANSPORT_TRANSPORT_LWS_H
+#define FWI_TRANSPORT_TRANSPORT_LWS_H
+
+#include "base/log.h"
+#include "core/loop.h"
+#include "core/session.h"
+#include "wire/http_request.h"
+#include "wire/ws_handshake.h"
+
+typedef struct fwi_transport fwi_transport;
+
+/* What a connection came in by. Lives as long as the transports that know it. */
+typedef struct fwi_door {
+    bool tls;
+    const char *path; /* handshakes are taken here; NULL: none, this is an HTTP door */
+    /* Answers a request that is no handshake: appends a whole answer (fwi_http_answer).
+     * NULL: 426 on the path, 404 elsewhere. The connection ends after the answer, so that
+     * should say "Connection: close". @thread loop */
+    void (*on_request)(void *user, const fwi_http_request *r, fwi_buf *answer);
+    void *user;
+    size_t body_max; /* bytes of body that a request may have; 0: none, a body is 413 */
+} fwi_door;
+
+typedef struct fwi_transport_config {
+    const fwi_log *log;
+    const char *tls_cert, *tls_key;  /* files; NULL: no door has TLS */
+    uint64_t handshake_timeout_ms;
+    size_t message_max;
+    const char *const *origins;
+    size_t n_origins;
+    const fwi_networks *trusted;
+    /* Runs one turn of a loop that has no thread (fwi_loop_uv_run_pending): libwebsockets
+     * can't be taken down without. Called from fwi_transport_new if that fails, and from
+     * fwi_transport_free. */
+    void (*run_pending)(fwi_loop *loop);
+} fwi_transport_config;
+
+/* Makes the context on a loop whose thread doesn't run yet. config and what it points to
+ * are borrowed as long as the transport lives. 0, or FW_ERR_TLS / FW_ERR_SYSTEM /
+ * FW_ERR_MEMORY with the detail set (names the file and the reason).
+ *
+ * Two things of libwebsockets reach the whole process: SIGPIPE is ignored from now on, and
+ * its log level is set to errors and warnings, which go to config->log. @thread init */
+int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
+                      const fwi_transport_config *config);
+
+/* Takes a connected socket, in any case: what the shard doesn't admit is answered, or
+ * closed if that would cost a TLS handshake. peer is copied. @thread loop */
+void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const char *peer);
+
+/* Closes all connections at once: those tied to a session are reset, their sessions have
+ * been ended before and aren't told. Later adopts are closed. First half of the end. Not
+ * from inside something the transport called (a session, on_request). @thread loop */
+void fwi_transport_close(fwi_transport *t);
+
+/* Second half: when the loop's thread has been joined, or was never started. The loop can
+ * be freed afterwards. @thread any */
+void fwi_transport_free(fwi_transport *t);
+
+#endif
