@@ -1,0 +1,231 @@
+/*
+ * The backplane of one process: what is published to a subscribed channel comes back at
+ * the next flush. It behaves towards the hub as Redis does (nothing happens inside
+ * publish or subscribe, one order for all), so that the hub has one path and no second.
+ *
+ * Called by the hub on loop 0's thread. Knows no sessions and no other process.
+ *
+ * A publish remembers the number of the subscription it was made under: a channel that
+ * was left and entered again hears nothing from before.
+ */
+#include "backplane/backplanes.h"
+
+#include <string.h>
+
+#include "base/hashmap.h"
+#include "base/list.h"
+#include "core/error.h"
+
+/* A handler that answers each message with another must not keep the loop from its
+ * sockets: after so many the rest waits for the next turn. */
+enum { FLUSH_LIMIT = 10000 };
+
+typedef struct channel {
+    UT_hash_handle hh;
+    fwi_list fresh; /* in memory->fresh until on_subscribed was called */
+    uint64_t subscription;
+    char name[];
+} channel;
+
+typedef struct queued {
+    fwi_list link;
+    fw_message *m;
+    uint64_t subscription;
+    char channel[];
+} queued;
+
+typedef struct memory_backplane {
+    fwi_backplane base;
+    fwi_loop *loop;
+    channel *channels;
+    fwi_list fresh, queue;
+    uint64_t subscriptions;
+    bool started, told, stopped;
+    uint64_t published, received;
+} memory_backplane;
+
+static memory_backplane *memory_of(fwi_backplane *bp)
+{
+    return fwi_container_of(bp, memory_backplane, base);
+}
+
+static channel *find(memory_backplane *mb, const char *name)
+{
+    channel *c;
+    HASH_FIND_STR(mb->channels, name, c);
+    return c;
+}
+
+static int memory_start(fwi_backplane *bp)
+{
+    memory_backplane *mb = memory_of(bp);
+    mb->started = true;
+    mb->loop->ops->wake(mb->loop);
+    return FW_OK;
+}
+
+static bool memory_subscribe(fwi_backplane *bp, const char *name)
+{
+    memory_backplane *mb = memory_of(bp);
+    FWI_ASSERT(find(mb, name) == NULL);
+    size_t len = strlen(name);
+    channel *c = calloc(1, sizeof *c + len + 1);
+    if (c == NULL) {
+        return false;
+    }
+    memcpy(c->name, name, len + 1);
+    HASH_ADD_STR(mb->channels, name, c);
+    if (!FWI_HASH_ADDED(c)) {
+        free(c);
+        return false;
+    }
+    c->subscription = ++mb->subscriptions;
+    fwi_list_init(&c->fresh);
+    fwi_list_append(&mb->fresh, &c->fresh);
+    return true;
+}
+
+static void remove_channel(memory_backplane *mb, channel *c)
+{
+    HASH_DEL(mb->channels, c);
+    fwi_list_remove(&c->fresh);
+    free(c);
+}
+
+static void memory_unsubscribe(fwi_backplane *bp, const char *name)
+{
+    memory_backplane *mb = memory_of(bp);
+    channel *c = find(mb, name);
+    if (c != NULL) {
+        remove_channel(mb, c);
+    }
+}
+
+static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
+{
+    memory_backplane *mb = memory_of(bp);
+    channel *c = find(mb, name);
+    mb->published++;
+    if (c == NULL) {
+        return true;
+    }
+    size_t len = strlen(name);
+    queued *q = malloc(sizeof *q + len + 1);
+    if (q == NULL) {
+        return false;
+    }
+    q->m = fw_message_ref(m);
+    q->subscription = c->subscription;
+    memcpy(q->channel, name, len + 1);
+    fwi_list_init(&q->link);
+    fwi_list_append(&mb->queue, &q->link);
+    return true;
+}
+
+static void free_queued(queued *q)
+{
+    fw_message_unref(q->m);
+    free(q);
+}
+
+static void deliver(memory_backplane *mb, queued *q)
+{
+    const channel *c = find(mb, q->channel);
+    if (c != NULL && c->subscription == q->subscription) {
+        mb->received++;
+        mb->base.sink->on_message(mb->base.sink_user, q->channel, q->m);
+    }
+    free_queued(q);
+}
+
+static void report(memory_backplane *mb, channel *c)
+{
+    /* Copied, since the hub may unsubscribe in answer. */
+    char name[512];
+    snprintf(name, sizeof name, "%s", c->name);
+    mb->base.sink->on_subscribed(mb->base.sink_user, name);
+}
+
+static void memory_flush(fwi_backplane *bp)
+{
+    memory_backplane *mb = memory_of(bp);
+    if (!mb->started || mb->stopped) {
+        return;
+    }
+    if (!mb->told) {
+        mb->told = true;
+        bp->sink->on_state(bp->sink_user, true, NULL);
+    }
+    int budget = FLUSH_LIMIT;
+    while (budget-- > 0 && !mb->stopped) {
+        fwi_list *e = fwi_list_pop(&mb->fresh);
+        if (e != NULL) {
+            report(mb, fwi_list_entry(e, channel, fresh));
+            continue;
+        }
+        e = fwi_list_pop(&mb->queue);
+        if (e == NULL) {
+            return;
+        }
+        deliver(mb, fwi_list_entry(e, queued, link));
+    }
+    if (!fwi_list_is_empty(&mb->queue) || !fwi_list_is_empty(&mb->fresh)) {
+        mb->loop->ops->wake(mb->loop);
+    }
+}
+
+static void memory_figures(fwi_backplane *bp, fwi_backplane_figures *out)
+{
+    memory_backplane *mb = memory_of(bp);
+    memset(out, 0, sizeof *out);
+    out->up = mb->started && !mb->stopped;
+    out->published = mb->published;
+    out->received = mb->received;
+    out->channels = HASH_COUNT(mb->channels);
+}
+
+static void memory_stop(fwi_backplane *bp)
+{
+    memory_of(bp)->stopped = true;
+}
+
+static void memory_free(fwi_backplane *bp)
+{
+    memory_backplane *mb = memory_of(bp);
+    fwi_list *e;
+    while ((e = fwi_list_pop(&mb->queue)) != NULL) {
+        free_queued(fwi_list_entry(e, queued, link));
+    }
+    channel *c, *next;
+    HASH_ITER(hh, mb->channels, c, next)
+    {
+        remove_channel(mb, c);
+    }
+    free(mb);
+}
+
+static const fwi_backplane_ops memory_ops = {
+    .name = "memory",
+    .start = memory_start,
+    .subscribe = memory_subscribe,
+    .unsubscribe = memory_unsubscribe,
+    .publish = memory_publish,
+    .flush = memory_flush,
+    .figures = memory_figures,
+    .stop = memory_stop,
+    .free = memory_free,
+};
+
+fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink *sink,
+                                        void *sink_user)
+{
+    memory_backplane *mb = calloc(1, sizeof *mb);
+    if (mb == NULL) {
+        return NULL;
+    }
+    mb->base = (fwi_backplane){&memory_ops, sink, sink_user};
+    mb->loop = loop;
+    fwi_list_init(&mb->fresh);
+    fwi_list_init(&mb->queue);
+    return &mb->base;
+}

@@ -1,0 +1,545 @@
+/*
+ * The backplane on Redis' publish/subscribe: its life and the operations of the port.
+ * Called by the hub, by the loop's timers and by its two links; all on loop 0.
+ *
+ * Invariants:
+ * - A link lost is both lost: there is no state in which half of the work goes on.
+ * - PUBLISHes go out in the order of their serials, also after a return, and none passes
+ *   an earlier one that waits for its channel's subscription: redis_seen.c relies on it.
+ * - Every own publish is delivered here once: by its echo, or locally when it is known
+ *   that none will come in time.
+ */
+#include "backplane/redis_backplane.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/error.h"
+#include "wire/envelope.h"
+#include "wire/name.h"
+
+enum {
+    /* More isn't handed to the stream before the kernel has taken some of it. */
+    BACKLOG_MAX = 1024 * 1024,
+    /* What is on its way to a Redis that answers may be more than what may wait for one
+     * that doesn't: a burst of large messages isn't an outage. */
+    IN_FLIGHT_FACTOR = 4
+};
+
+static fwi_redis_backplane *redis_of(fwi_backplane *bp)
+{
+    return fwi_container_of(bp, fwi_redis_backplane, base);
+}
+
+static const char *const state_names[FWI_REDIS_STATES] = {
+    "idle", "waiting", "connecting", "resubscribing", "up", "stopped"};
+
+static const bool allowed[FWI_REDIS_STATES][FWI_REDIS_STATES] = {
+    [FWI_REDIS_IDLE] = {[FWI_REDIS_WAITING] = true, [FWI_REDIS_STOPPED] = true},
+    [FWI_REDIS_CONNECTING] = {[FWI_REDIS_RESUBSCRIBING] = true,
+                              [FWI_REDIS_WAITING] = true,
+                              [FWI_REDIS_STOPPED] = true},
+    [FWI_REDIS_RESUBSCRIBING] = {[FWI_REDIS_UP] = true,
+                                 [FWI_REDIS_WAITING] = true,
+                                 [FWI_REDIS_STOPPED] = true},
+    [FWI_REDIS_UP] = {[FWI_REDIS_WAITING] = true, [FWI_REDIS_STOPPED] = true},
+    [FWI_REDIS_WAITING] = {[FWI_REDIS_CONNECTING] = true, [FWI_REDIS_STOPPED] = true},
+};
+
+static void set_state(fwi_redis_backplane *rb, fwi_redis_state to)
+{
+    FWI_ASSERT(allowed[rb->state][to]);
+    FWI_LOG(rb->config.log, FWI_LOG_TRACE, "redis", "%s -> %s", state_names[rb->state],
+            state_names[to]);
+    rb->state = to;
+}
+
+static bool is_trying(const fwi_redis_backplane *rb)
+{
+    return rb->state == FWI_REDIS_CONNECTING || rb->state == FWI_REDIS_RESUBSCRIBING ||
+           rb->state == FWI_REDIS_UP;
+}
+
+void fwi_redis_complain(fwi_redis_backplane *rb, const char *what, const void *data,
+                        size_t len)
+{
+    uint64_t now_ms = fwi_loop_now_ms(rb->loop);
+    if (rb->complained_ms != 0 && now_ms - rb->complained_ms < 1000) {
+        return;
+    }
+    rb->complained_ms = now_ms;
+    char quoted[128];
+    FWI_LOG(rb->config.log, FWI_LOG_WARN, "redis", "%s: %s", what,
+            fwi_log_quote(quoted, sizeof quoted, data, len));
+}
+
+/* --- up and away --- */
+
+/* Tells hub and log, if it is news. */
+static void tell_away(fwi_redis_backplane *rb, const char *why)
+{
+    char text[sizeof rb->why];
+    snprintf(text, sizeof text, "%s: %s", rb->url, why);
+    if (strcmp(text, rb->why) == 0) {
+        FWI_LOG(rb->config.log, FWI_LOG_DEBUG, "redis", "still away: %s", text);
+        return;
+    }
+    memcpy(rb->why, text, sizeof text);
+    FWI_LOG(rb->config.log, FWI_LOG_WARN, "redis", "away: %s", text);
+    rb->base.sink->on_state(rb->base.sink_user, false, text);
+}
+
+static void schedule_retry(fwi_redis_backplane *rb)
+{
+    /* Jitter: a thousand nodes that lost the same Redis don't come back as one. */
+    uint64_t delay_ms = fwi_rand_between(&rb->rand, rb->backoff_ms / 2, rb->backoff_ms);
+    rb->backoff_ms = FWI_MIN(rb->backoff_ms * 2, (uint64_t)FWI_REDIS_BACKOFF_MAX_MS);
+    fwi_loop_timer_set(rb->loop, &rb->retry, delay_ms);
+}
+
+void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
+{
+    if (!is_trying(rb)) {
+        return;
+    }
+    char reason[256]; /* `why` may lie in a link that is being closed */
+    snprintf(reason, sizeof reason, "%s", why);
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        fwi_redis_link_state s = fwi_redis_link_get_state(rb->links[i]);
+        rb->counts.disconnects += s == FWI_REDIS_LINK_LIVE;
+        fwi_redis_link_close(rb->links[i]);
+    }
+    set_state(rb, FWI_REDIS_WAITING);
+    rb->give_up = NULL;
+    fwi_redis_health_stop(&rb->health);
+    fwi_redis_asked_clear(&rb->asked);
+    fwi_redis_channels_link_down(&rb->channels);
+    fwi_redis_pending_link_down(&rb->pending);
+    schedule_retry(rb);
+
+    /* From here on the hub is called, which may publish, subscribe and stop us. */
+    tell_away(rb, reason);
+    fwi_redis_channels_report_all(&rb->channels);
+    fwi_redis_report(rb);
+    fwi_redis_deliver_away(rb, rb->pending.last_serial);
+}
+
+void fwi_redis_check_return(fwi_redis_backplane *rb)
+{
+    if (rb->state != FWI_REDIS_RESUBSCRIBING || rb->channels.awaited > 0) {
+        return;
+    }
+    /* What was published until now was promised to come at once; only what is published
+     * from now on waits for its echo. */
+    fwi_redis_report(rb);
+    fwi_redis_deliver_away(rb, rb->pending.last_serial);
+    if (rb->state != FWI_REDIS_RESUBSCRIBING) {
+        return;
+    }
+    set_state(rb, FWI_REDIS_UP);
+    rb->why[0] = '\0';
+    FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis", "up: %s, %zu channels", rb->url,
+            rb->channels.wanted);
+    fwi_redis_health_start(&rb->health);
+    rb->base.sink->on_state(rb->base.sink_user, true, NULL);
+}
+
+static void on_link_live(void *user)
+{
+    fwi_redis_backplane *rb = user;
+    rb->counts.connects++;
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        if (fwi_redis_link_get_state(rb->links[i]) != FWI_REDIS_LINK_LIVE) {
+            return;
+        }
+    }
+    set_state(rb, FWI_REDIS_RESUBSCRIBING);
+    /* The SUBSCRIBEs go out with the flush at the end of this turn. The probe's channel
+     * is always among them, so an answer will come. */
+    fwi_redis_channels_link_up(&rb->channels);
+}
+
+static void on_link_down(void *user, const char *why)
+{
+    fwi_redis_leave(user, why);
+}
+
+static const fwi_redis_link_events link_events[FWI_REDIS_LINKS] = {
+    [FWI_REDIS_COMMAND] = {on_link_live, fwi_redis_on_command_reply, on_link_down},
+    [FWI_REDIS_SUBSCRIBER] = {on_link_live, fwi_redis_on_subscriber_reply, on_link_down},
+};
+
+static void connect_links(fwi_redis_backplane *rb)
+{
+    set_state(rb, FWI_REDIS_CONNECTING);
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        if (!fwi_redis_link_open(rb->links[i])) {
+            fwi_redis_leave(rb, "out of memory");
+            return;
+        }
+    }
+}
+
+static void on_retry(fwi_timer *t)
+{
+    connect_links(fwi_container_of(t, fwi_redis_backplane, retry));
+}
+
+/* --- sending --- */
+
+static bool send_command(fwi_redis_backplane *rb, fwi_redis_which link, int argc,
+                         const char **argv, const size_t *lens)
+{
+    return fwi_redis_link_send(rb->links[link], argc, argv, lens);
+}
+
+/* PUBLISH of what is in rb->envelope. */
+static bool send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t asked)
+{
+    rb->name.len = 0;
+    if (!fwi_name_to_redis(&rb->name, rb->config.prefix, channel) ||
+        !fwi_redis_asked_push(&rb->asked, asked)) {
+        return false;
+    }
+    const char *argv[] = {"PUBLISH", rb->name.data, rb->envelope.data};
+    const size_t lens[] = {7, rb->name.len, rb->envelope.len};
+    return send_command(rb, FWI_REDIS_COMMAND, 3, argv, lens);
+}
+
+static void on_health_round(void *user, uint64_t probe)
+{
+    fwi_redis_backplane *rb = user;
+    const char *ping[] = {"PING"};
+    const size_t len = 4;
+    const fwi_envelope e = {
+        .kind = FWI_MSG_PROBE,
+        .flags = FWI_ENVELOPE_BINARY,
+        .node = rb->config.node,
+        .serial = probe,
+    };
+    rb->envelope.len = 0;
+    bool ok = fwi_envelope_encode(&e, &rb->envelope) &&
+              send_publish(rb, rb->probe_channel, FWI_REDIS_ASKED_PROBE) &&
+              fwi_redis_asked_push(&rb->asked, FWI_REDIS_ASKED_PING) &&
+              send_command(rb, FWI_REDIS_COMMAND, 1, ping, &len) &&
+              send_command(rb, FWI_REDIS_SUBSCRIBER, 1, ping, &len);
+    if (!ok) {
+        /* What was asked and what was sent may differ by one now: begin anew. */
+        rb->give_up = "out of memory";
+    }
+}
+
+static void on_health_failed(void *user, const char *why)
+{
+    fwi_redis_leave(user, why);
+}
+
+static const fwi_redis_health_events health_events = {on_health_round, on_health_failed};
+
+static bool send_batch(fwi_redis_backplane *rb, bool subscribe,
+                       fwi_redis_channel *const *batch, size_t n)
+{
+    const char *argv[FWI_REDIS_BATCH + 1];
+    size_t lens[FWI_REDIS_BATCH + 1], starts[FWI_REDIS_BATCH + 1];
+    rb->name.len = 0;
+    for (size_t i = 0; i < n; i++) {
+        starts[i] = rb->name.len;
+        if (!fwi_name_to_redis(&rb->name, rb->config.prefix, batch[i]->name)) {
+            return false;
+        }
+    }
+    starts[n] = rb->name.len;
+    argv[0] = subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
+    lens[0] = strlen(argv[0]);
+    for (size_t i = 0; i < n; i++) {
+        argv[i + 1] = rb->name.data + starts[i];
+        lens[i + 1] = starts[i + 1] - starts[i];
+    }
+    return send_command(rb, FWI_REDIS_SUBSCRIBER, (int)n + 1, argv, lens);
+}
+
+static bool send_subscriptions(fwi_redis_backplane *rb)
+{
+    fwi_redis_channel *batch[FWI_REDIS_BATCH];
+    bool subscribe = false;
+    size_t n;
+    while ((n = fwi_redis_channels_batch(&rb->channels, &subscribe, batch,
+                                         FWI_REDIS_BATCH)) > 0) {
+        if (!send_batch(rb, subscribe, batch, n)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A publish to a channel whose SUBSCRIBE isn't confirmed would go by before this node
+ * hears the channel. It waits, and all later ones behind it. */
+static bool must_wait(fwi_redis_backplane *rb, const fwi_redis_publish *e)
+{
+    if (fwi_redis_publish_is_delivered(e)) {
+        return false; /* It needs no echo. */
+    }
+    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    return c != NULL && !c->confirmed;
+}
+
+static bool send_publishes(fwi_redis_backplane *rb)
+{
+    fwi_redis_publish *e;
+    while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
+           !must_wait(rb, e) &&
+           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
+        rb->envelope.len = 0;
+        if (!fwi_message_encode(e->m, rb->config.node, e->serial, &rb->envelope) ||
+            !send_publish(rb, e->channel, e->serial)) {
+            return false;
+        }
+        fwi_redis_publish_set_sent(e);
+    }
+    return true;
+}
+
+/* --- the deadline of what waits --- */
+
+static void watch_deadline(fwi_redis_backplane *rb)
+{
+    const fwi_redis_publish *e = fwi_redis_pending_oldest(&rb->pending);
+    if (e == NULL || fwi_timer_is_set(&rb->deadline)) {
+        return;
+    }
+    uint64_t now_ms = fwi_loop_now_ms(rb->loop);
+    /* What was sent and is late belongs to the health check: look again in a while. */
+    uint64_t delay_ms = e->deadline_ms > now_ms ? e->deadline_ms - now_ms : 1000;
+    fwi_loop_timer_set(rb->loop, &rb->deadline, delay_ms);
+}
+
+static void on_deadline(fwi_timer *t)
+{
+    fwi_redis_backplane *rb = fwi_container_of(t, fwi_redis_backplane, deadline);
+    uint64_t now_ms = fwi_loop_now_ms(rb->loop);
+    fwi_redis_publish *e;
+    while ((e = fwi_redis_pending_oldest(&rb->pending)) != NULL && e->deadline_ms <= now_ms) {
+        if (!e->answered && !fwi_redis_publish_is_unsent(e)) {
+            break;
+        }
+        if (!e->answered) {
+            rb->counts.queue_dropped++;
+            fwi_redis_complain(rb, "too late for the other nodes, dropped: a message to",
+                               e->channel, strlen(e->channel));
+            fwi_redis_publish_set_refused(e);
+        }
+        fwi_redis_deliver(rb, e); /* Frees it, since it is answered. */
+        if (rb->state == FWI_REDIS_STOPPED) {
+            return;
+        }
+    }
+    watch_deadline(rb);
+}
+
+/* --- the operations of the port --- */
+
+static int redis_start(fwi_backplane *bp)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    if (fwi_redis_channels_want(&rb->channels, rb->probe_channel) == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+    }
+    rb->started_us = rb->loop->now_us;
+    /* By the timer, so that no callback of the hub's runs inside this call. */
+    set_state(rb, FWI_REDIS_WAITING);
+    fwi_loop_timer_set(rb->loop, &rb->retry, 0);
+    return FW_OK;
+}
+
+static bool redis_subscribe(fwi_backplane *bp, const char *channel)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_channel *c = fwi_redis_channels_want(&rb->channels, channel);
+    if (c == NULL) {
+        return false;
+    }
+    if (rb->state != FWI_REDIS_UP) {
+        fwi_redis_channels_report(&rb->channels, c);
+    }
+    return true;
+}
+
+static void redis_unsubscribe(fwi_backplane *bp, const char *channel)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_channels_unwant(&rb->channels, channel);
+}
+
+/* Decides whether the other nodes can get one more, and keeps account if not. */
+static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_message *m)
+{
+    size_t limit = rb->config.queue_max_bytes;
+    if (rb->state == FWI_REDIS_UP && limit < SIZE_MAX / (IN_FLIGHT_FACTOR + 1)) {
+        limit *= IN_FLIGHT_FACTOR;
+    }
+    size_t bytes = rb->pending.bytes + fwi_message_cost(m);
+    if (bytes <= limit) {
+        return true;
+    }
+    rb->counts.queue_dropped++;
+    fwi_redis_complain(rb, "the queue is full, dropped for the other nodes: a message to",
+                       channel, strlen(channel));
+    /* Refused messages wait here for their turn behind those on the way. When they are
+     * too many as well, giving the link up delivers all of them in order. */
+    if (rb->state == FWI_REDIS_UP && bytes - limit > rb->config.queue_max_bytes) {
+        rb->give_up = "more is published than it takes";
+    }
+    return false;
+}
+
+static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, channel);
+    uint64_t subscription = c != NULL ? c->subscription : 0;
+    bool room = has_room(rb, channel, m);
+    rb->counts.published++;
+    if (!room && subscription == 0) {
+        return true;
+    }
+    uint64_t deadline_ms = fwi_loop_now_ms(rb->loop) + rb->config.queue_deadline_ms;
+    fwi_redis_publish *e =
+        fwi_redis_pending_add(&rb->pending, channel, m, subscription, deadline_ms);
+    if (e == NULL) {
+        return false;
+    }
+    if (!room) {
+        fwi_redis_publish_set_refused(e);
+    }
+    watch_deadline(rb);
+    return true;
+}
+
+static void redis_flush(fwi_backplane *bp)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    if (rb->state == FWI_REDIS_IDLE || rb->state == FWI_REDIS_STOPPED) {
+        return;
+    }
+    /* Handlers that publish anew must not keep the loop here: that waits for the next. */
+    uint64_t up_to = rb->pending.last_serial;
+    fwi_redis_report(rb);
+    if (rb->give_up != NULL) {
+        fwi_redis_leave(rb, rb->give_up);
+    }
+    if (rb->state == FWI_REDIS_UP) {
+        fwi_redis_deliver_refused(rb);
+    } else {
+        fwi_redis_deliver_away(rb, up_to);
+    }
+    bool ok = true;
+    if (rb->state == FWI_REDIS_RESUBSCRIBING || rb->state == FWI_REDIS_UP) {
+        ok = send_subscriptions(rb);
+    }
+    if (rb->state == FWI_REDIS_UP) {
+        ok = ok && send_publishes(rb);
+    }
+    if (!ok) {
+        fwi_redis_leave(rb, "out of memory");
+    }
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        fwi_redis_link_flush(rb->links[i]);
+    }
+    bool more = !fwi_list_is_empty(&rb->channels.reports) ||
+                (rb->state != FWI_REDIS_UP && !fwi_list_is_empty(&rb->pending.local));
+    if (more && rb->state != FWI_REDIS_STOPPED) {
+        rb->loop->ops->wake(rb->loop);
+    }
+}
+
+static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    *out = rb->counts;
+    out->up = rb->state == FWI_REDIS_UP;
+    out->queue_bytes = rb->pending.bytes;
+    bool probed = fwi_redis_channels_find(&rb->channels, rb->probe_channel) != NULL;
+    out->channels = rb->channels.wanted - probed;
+    uint64_t since = rb->health.came_at_us != 0 ? rb->health.came_at_us : rb->started_us;
+    out->probe_age_us = since != 0 ? rb->loop->now_us - since : 0;
+}
+
+static void redis_stop(fwi_backplane *bp)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    if (rb->state == FWI_REDIS_STOPPED) {
+        return;
+    }
+    if (rb->state == FWI_REDIS_UP && send_publishes(rb)) {
+        fwi_redis_link_flush(rb->links[FWI_REDIS_COMMAND]);
+    }
+    set_state(rb, FWI_REDIS_STOPPED);
+    fwi_redis_health_stop(&rb->health);
+    fwi_loop_timer_clear(rb->loop, &rb->retry);
+    fwi_loop_timer_clear(rb->loop, &rb->deadline);
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        fwi_redis_link_close(rb->links[i]);
+    }
+}
+
+static void redis_free(fwi_backplane *bp)
+{
+    fwi_redis_backplane *rb = redis_of(bp);
+    FWI_ASSERT(rb->state == FWI_REDIS_STOPPED || rb->state == FWI_REDIS_IDLE);
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        fwi_redis_link_free(rb->links[i]);
+    }
+    fwi_redis_channels_fini(&rb->channels);
+    fwi_redis_pending_fini(&rb->pending);
+    fwi_redis_asked_fini(&rb->asked);
+    fwi_redis_seen_fini(&rb->seen);
+    fwi_buf_fini(&rb->name);
+    fwi_buf_fini(&rb->envelope);
+    free(rb);
+}
+
+static const fwi_backplane_ops redis_ops = {
+    .name = "redis",
+    .start = redis_start,
+    .subscribe = redis_subscribe,
+    .unsubscribe = redis_unsubscribe,
+    .publish = redis_publish,
+    .flush = redis_flush,
+    .figures = redis_figures,
+    .stop = redis_stop,
+    .free = redis_free,
+};
+
+fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
+                                       const fwi_backplane_sink *sink, void *sink_user)
+{
+    static const char *const names[FWI_REDIS_LINKS] = {"command", "subscribe"};
+    fwi_redis_backplane *rb = calloc(1, sizeof *rb);
+    if (rb == NULL) {
+        return NULL;
+    }
+    rb->base = (fwi_backplane){&redis_ops, sink, sink_user};
+    rb->loop = loop;
+    rb->config = *config;
+    rb->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
+    fwi_redis_url_text(&config->url, rb->url, sizeof rb->url);
+    snprintf(rb->probe_channel, sizeof rb->probe_channel, "probe:%016" PRIx64,
+             config->node);
+    fwi_rand_init(&rb->rand, config->seed);
+    fwi_redis_channels_init(&rb->channels);
+    fwi_redis_pending_init(&rb->pending);
+    fwi_redis_seen_init(&rb->seen);
+    fwi_redis_health_init(&rb->health, loop, &health_events, rb);
+    fwi_timer_init(&rb->retry, on_retry);
+    fwi_timer_init(&rb->deadline, on_deadline);
+    fwi_buf_init(&rb->name);
+    fwi_buf_init(&rb->envelope);
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        rb->links[i] = fwi_redis_link_new(loop, &rb->config, names[i], &link_events[i], rb);
+        if (rb->links[i] == NULL) {
+            redis_free(&rb->base);
+            return NULL;
+        }
+    }
+    return &rb->base;
+}

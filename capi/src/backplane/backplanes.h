@@ -1,0 +1,41 @@
+/*
+ * The backplanes there are.
+ */
+#ifndef FWI_BACKPLANE_BACKPLANES_H
+#define FWI_BACKPLANE_BACKPLANES_H
+
+#include "base/log.h"
+#include "core/backplane.h"
+#include "core/loop.h"
+#include "wire/url.h"
+
+/* For one process alone: what is published to a subscribed channel comes back at the next
+ * flush(). NULL: out of memory. */
+fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink *sink,
+                                        void *sink_user);
+
+typedef struct fwi_redis_config {
+    fwi_redis_url url;
+    const char *prefix;
+    const char *tls_ca, *tls_cert, *tls_key; /* NULL: none */
+    bool tls_insecure;
+    uint64_t node;             /* this node's number */
+    uint64_t seed;             /* of the jitter */
+    size_t queue_max_bytes;
+    uint64_t queue_deadline_ms;
+    const fwi_log *log;
+} fwi_redis_config;
+
+/* config is copied, but for what it points to, which lives as long as the backplane. */
+fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
+                                       const fwi_backplane_sink *sink, void *sink_user);
+
+/* --- the emitter: one blocking connection, no loop --- */
+typedef struct fwi_redis_emitter fwi_redis_emitter;
+fwi_redis_emitter *fwi_redis_emitter_new(const fwi_redis_config *config);
+void fwi_redis_emitter_free(fwi_redis_emitter *e);
+/* How many subscribers took it, or FW_ERR_BACKPLANE / _TIMEOUT / _MEMORY with detail. */
+int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
+                              const fw_message *m, int timeout_ms);
+
+#endif

@@ -1,0 +1,190 @@
+/*
+ * Publishes from a process that has no hub: one blocking connection, one command, one
+ * answer. Called by the API's emitter, on whatever thread, one call at a time.
+ *
+ * A publish that failed isn't repeated by itself: Redis may have taken it. The connection
+ * is dropped then and made anew by the next publish.
+ */
+#include "backplane/backplanes.h"
+
+#include <hiredis/hiredis.h>
+#include <string.h>
+
+#include "backplane/redis_blocking.h"
+#include "base/clock.h"
+#include "core/error.h"
+#include "core/message.h"
+#include "wire/name.h"
+
+enum { DEFAULT_TIMEOUT_MS = 5000 };
+
+struct fwi_redis_emitter {
+    fwi_redis_config config;
+    fwi_redis_blocking *connection; /* NULL: not connected */
+    redisReader *reader;
+    uint64_t serial;
+};
+
+fwi_redis_emitter *fwi_redis_emitter_new(const fwi_redis_config *config)
+{
+    fwi_redis_emitter *e = calloc(1, sizeof *e);
+    if (e != NULL) {
+        e->config = *config;
+    }
+    return e;
+}
+
+static void disconnect(fwi_redis_emitter *e)
+{
+    fwi_redis_blocking_close(e->connection);
+    e->connection = NULL;
+    if (e->reader != NULL) {
+        redisReaderFree(e->reader);
+        e->reader = NULL;
+    }
+}
+
+void fwi_redis_emitter_free(fwi_redis_emitter *e)
+{
+    if (e == NULL) {
+        return;
+    }
+    disconnect(e);
+    free(e);
+}
+
+static int send_command(fwi_redis_emitter *e, int argc, const char **argv,
+                        const size_t *lens, uint64_t deadline_us)
+{
+    char *command = NULL;
+    int n = redisFormatCommandArgv(&command, argc, argv, lens);
+    if (n < 0) {
+        return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+    }
+    int err = fwi_redis_blocking_write(e->connection, command, (size_t)n, deadline_us);
+    redisFreeCommand(command);
+    return err;
+}
+
+static int next_reply(fwi_redis_emitter *e, redisReply **out, uint64_t deadline_us)
+{
+    char bytes[4096];
+    for (;;) {
+        void *any = NULL;
+        if (redisReaderGetReply(e->reader, &any) != REDIS_OK) {
+            return fwi_error(FW_ERR_BACKPLANE, "redis: not what Redis says: %s",
+                             e->reader->errstr);
+        }
+        if (any != NULL) {
+            *out = any;
+            return FW_OK;
+        }
+        long n = fwi_redis_blocking_read(e->connection, bytes, sizeof bytes, deadline_us);
+        if (n < 0) {
+            return (int)n;
+        }
+        if (redisReaderFeed(e->reader, bytes, (size_t)n) != REDIS_OK) {
+            return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+        }
+    }
+}
+
+/* One command and its answer: *number if it is one. */
+static int ask(fwi_redis_emitter *e, int argc, const char **argv, const size_t *lens,
+               uint64_t deadline_us, long long *number)
+{
+    redisReply *reply = NULL;
+    int err = send_command(e, argc, argv, lens, deadline_us);
+    if (err == FW_OK) {
+        err = next_reply(e, &reply, deadline_us);
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        char quoted[200];
+        fwi_log_quote(quoted, sizeof quoted, reply->str, reply->len);
+        err = fwi_error(FW_ERR_BACKPLANE, "redis: %s: %s", argv[0], quoted);
+    } else if (number != NULL && reply->type != REDIS_REPLY_INTEGER) {
+        err = fwi_error(FW_ERR_BACKPLANE, "redis: %s: not a number", argv[0]);
+    } else if (number != NULL) {
+        *number = reply->integer;
+    }
+    freeReplyObject(reply);
+    return err;
+}
+
+static int ask_words(fwi_redis_emitter *e, int argc, const char **argv,
+                     uint64_t deadline_us)
+{
+    size_t lens[3];
+    for (int i = 0; i < argc; i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    return ask(e, argc, argv, lens, deadline_us, NULL);
+}
+
+static int greet(fwi_redis_emitter *e, uint64_t deadline_us)
+{
+    const fwi_redis_url *url = &e->config.url;
+    int err = FW_OK;
+    if (url->user[0] != '\0') {
+        err = ask_words(e, 3, (const char *[]){"AUTH", url->user, url->password},
+                        deadline_us);
+    } else if (url->password[0] != '\0') {
+        err = ask_words(e, 2, (const char *[]){"AUTH", url->password}, deadline_us);
+    }
+    if (err == FW_OK && url->database != 0) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", url->database);
+        err = ask_words(e, 2, (const char *[]){"SELECT", number}, deadline_us);
+    }
+    return err;
+}
+
+static int connect_again(fwi_redis_emitter *e, uint64_t deadline_us)
+{
+    if (e->connection != NULL && !fwi_redis_blocking_is_stale(e->connection)) {
+        return FW_OK;
+    }
+    disconnect(e);
+    e->reader = redisReaderCreate();
+    if (e->reader == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+    }
+    int err = fwi_redis_blocking_open(&e->connection, &e->config, deadline_us);
+    return err == FW_OK ? greet(e, deadline_us) : err;
+}
+
+int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
+                              const fw_message *m, int timeout_ms)
+{
+    uint64_t wait_ms = timeout_ms > 0 ? (uint64_t)timeout_ms : DEFAULT_TIMEOUT_MS;
+    uint64_t deadline_us = fwi_clock_us() + wait_ms * 1000u;
+    fwi_buf name, envelope;
+    long long receivers = 0;
+    fwi_buf_init(&name);
+    fwi_buf_init(&envelope);
+
+    int err = connect_again(e, deadline_us);
+    if (err != FW_OK) {
+        goto out;
+    }
+    if (!fwi_name_to_redis(&name, e->config.prefix, channel) ||
+        !fwi_message_encode(m, e->config.node, e->serial + 1, &envelope)) {
+        err = fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+        goto out;
+    }
+    e->serial++;
+    const char *argv[] = {"PUBLISH", name.data, envelope.data};
+    const size_t lens[] = {7, name.len, envelope.len};
+    err = ask(e, 3, argv, lens, deadline_us, &receivers);
+out:
+    fwi_buf_fini(&name);
+    fwi_buf_fini(&envelope);
+    if (err != FW_OK) {
+        disconnect(e);
+        return err;
+    }
+    return receivers > INT32_MAX ? INT32_MAX : (int)receivers;
+}

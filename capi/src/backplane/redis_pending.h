@@ -1,0 +1,103 @@
+/*
+ * This node's own publishes until nobody needs them any more: Redis has answered, and the
+ * echo has come back if this node is subscribed. They carry the serial numbers.
+ *
+ * Used by the Redis backplane on loop 0's thread. Pure bookkeeping: it sends and delivers
+ * nothing, it knows no channels but by name.
+ */
+#ifndef FWI_BACKPLANE_REDIS_PENDING_H
+#define FWI_BACKPLANE_REDIS_PENDING_H
+
+#include "base/hashmap.h"
+#include "base/list.h"
+#include "core/message.h"
+
+typedef struct fwi_redis_publish {
+    UT_hash_handle hh;
+    fwi_list all;    /* in serial order */
+    fwi_list local;  /* in pending->local until delivered here; unlinked if not needed */
+    fwi_list unsent; /* in pending->unsent until written to the link there is now */
+    uint64_t serial;
+    uint64_t subscription; /* under which it was published; 0: not subscribed */
+    uint64_t deadline_ms;
+    size_t cost;
+    fw_message *m;
+    bool answered; /* by Redis, or given up: the other nodes are done with */
+    bool refused;  /* no echo will come: to be delivered here when its turn has come */
+    char channel[];
+} fwi_redis_publish;
+
+typedef struct fwi_redis_pending {
+    fwi_redis_publish *table; /* by serial */
+    fwi_list all, local, unsent;
+    uint64_t last_serial;
+    size_t bytes;
+} fwi_redis_pending;
+
+void fwi_redis_pending_init(fwi_redis_pending *p);
+void fwi_redis_pending_fini(fwi_redis_pending *p);
+
+/* Takes a reference of m. NULL: out of memory. */
+fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *channel,
+                                         fw_message *m, uint64_t subscription,
+                                         uint64_t deadline_ms);
+
+fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial);
+
+/* Heads of the lists; NULL: empty. */
+fwi_redis_publish *fwi_redis_pending_oldest(fwi_redis_pending *p);
+fwi_redis_publish *fwi_redis_pending_next_local(fwi_redis_pending *p);
+fwi_redis_publish *fwi_redis_pending_next_unsent(fwi_redis_pending *p);
+
+static inline bool fwi_redis_publish_is_delivered(const fwi_redis_publish *e)
+{
+    return !fwi_list_is_linked(&e->local);
+}
+
+static inline bool fwi_redis_publish_is_unsent(const fwi_redis_publish *e)
+{
+    return fwi_list_is_linked(&e->unsent);
+}
+
+static inline void fwi_redis_publish_set_sent(fwi_redis_publish *e)
+{
+    fwi_list_remove(&e->unsent);
+}
+
+/* Delivered here, or nobody here is to hear it any more. */
+static inline void fwi_redis_publish_set_delivered(fwi_redis_publish *e)
+{
+    fwi_list_remove(&e->local);
+}
+
+/* The other nodes won't get it; it waits for its turn here. */
+static inline void fwi_redis_publish_set_refused(fwi_redis_publish *e)
+{
+    e->answered = e->refused = true;
+    fwi_list_remove(&e->unsent);
+}
+
+/* Frees it if it has been answered and delivered. */
+void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e);
+
+/* The link is gone: what was sent and not answered is to be sent again, in order. */
+void fwi_redis_pending_link_down(fwi_redis_pending *p);
+
+/* --- what the answers on the command link belong to, first in first out --- */
+
+enum { FWI_REDIS_ASKED_PROBE = 0 }; /* serials begin at 1 */
+#define FWI_REDIS_ASKED_PING UINT64_MAX
+
+typedef struct fwi_redis_asked {
+    uint64_t *ring; /* of size cap, a power of two */
+    size_t head, count, cap;
+} fwi_redis_asked;
+
+void fwi_redis_asked_fini(fwi_redis_asked *a);
+/* false: out of memory */
+bool fwi_redis_asked_push(fwi_redis_asked *a, uint64_t what);
+/* false: nothing had been asked */
+bool fwi_redis_asked_pop(fwi_redis_asked *a, uint64_t *what);
+void fwi_redis_asked_clear(fwi_redis_asked *a);
+
+#endif

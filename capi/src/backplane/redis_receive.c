@@ -1,0 +1,275 @@
+/*
+ * What the Redis backplane gets from its links, and what of it the hub gets: answers on
+ * the command link, confirmations and messages on the subscribe link. Loop 0's thread.
+ *
+ * A message of our own that comes back isn't decoded: the object that was published is
+ * delivered. What a server or another program sends is never trusted to be well-formed.
+ */
+#include "backplane/redis_backplane.h"
+
+#include <string.h>
+
+#include "wire/envelope.h"
+#include "wire/name.h"
+
+static bool is_over(const fwi_redis_backplane *rb)
+{
+    return rb->state == FWI_REDIS_STOPPED;
+}
+
+/* --- to the hub --- */
+
+void fwi_redis_report(fwi_redis_backplane *rb)
+{
+    fwi_redis_channel *c;
+    while (!is_over(rb) && (c = fwi_redis_channels_next_report(&rb->channels)) != NULL) {
+        if (strcmp(c->name, rb->probe_channel) == 0) {
+            continue;
+        }
+        /* Copied, since the hub may unsubscribe in answer. */
+        char name[FWI_REDIS_CHANNEL_MAX];
+        snprintf(name, sizeof name, "%s", c->name);
+        rb->base.sink->on_subscribed(rb->base.sink_user, name);
+    }
+}
+
+void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
+{
+    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    bool wanted = !fwi_redis_publish_is_delivered(e) && c != NULL &&
+                  c->subscription == e->subscription;
+    fwi_redis_publish_set_delivered(e);
+    if (wanted) {
+        rb->base.sink->on_message(rb->base.sink_user, e->channel, e->m);
+    }
+    fwi_redis_pending_release(&rb->pending, e);
+}
+
+void fwi_redis_deliver_away(fwi_redis_backplane *rb, uint64_t up_to_serial)
+{
+    fwi_redis_publish *e;
+    while (!is_over(rb) && (e = fwi_redis_pending_next_local(&rb->pending)) != NULL &&
+           e->serial <= up_to_serial) {
+        fwi_redis_deliver(rb, e);
+    }
+}
+
+void fwi_redis_deliver_refused(fwi_redis_backplane *rb)
+{
+    fwi_redis_publish *e;
+    uint64_t up_to = rb->pending.last_serial;
+    while (!is_over(rb) && (e = fwi_redis_pending_next_local(&rb->pending)) != NULL &&
+           e->refused && e->serial <= up_to) {
+        fwi_redis_deliver(rb, e);
+    }
+}
+
+/* --- answers on the command link --- */
+
+/* Errors that say "not now" about the server, in contrast to "never" about a message. */
+static bool is_about_the_server(const redisReply *reply)
+{
+    static const char *const words[] = {"LOADING ",    "BUSY ",     "MASTERDOWN ",
+                                        "NOAUTH ",     "TRYAGAIN ", "CLUSTERDOWN ",
+                                        "NOREPLICAS ", "READONLY "};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(words); i++) {
+        size_t n = strlen(words[i]);
+        if (reply->len >= n && memcmp(reply->str, words[i], n) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void leave_with_error(fwi_redis_backplane *rb, const char *command,
+                             const redisReply *reply)
+{
+    char quoted[160], why[224];
+    fwi_log_quote(quoted, sizeof quoted, reply->str, reply->len);
+    snprintf(why, sizeof why, "%s: %s", command, quoted);
+    fwi_redis_leave(rb, why);
+}
+
+static void on_publish_refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
+                               const redisReply *reply)
+{
+    rb->counts.queue_dropped++;
+    fwi_redis_complain(rb, "a PUBLISH was refused, dropped for the other nodes", reply->str,
+                       reply->len);
+    fwi_redis_publish_set_refused(e);
+    fwi_redis_pending_release(&rb->pending, e);
+    fwi_redis_deliver_refused(rb);
+}
+
+static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
+                              const redisReply *reply)
+{
+    fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, serial);
+    if (e == NULL) {
+        return;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        on_publish_refused(rb, e, reply);
+        return;
+    }
+    e->answered = true;
+    /* If the channel was left meanwhile, Redis may have heard of that first: then no
+     * echo comes, and none is needed. If it hadn't been left yet when this answer came,
+     * the PUBLISH was executed before any UNSUBSCRIBE, and the echo is on its way. */
+    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    if (c == NULL || c->subscription != e->subscription) {
+        fwi_redis_publish_set_delivered(e);
+    }
+    fwi_redis_pending_release(&rb->pending, e);
+}
+
+void fwi_redis_on_command_reply(void *user, const redisReply *reply)
+{
+    fwi_redis_backplane *rb = user;
+    uint64_t what;
+    fwi_redis_health_heard(&rb->health, FWI_REDIS_COMMAND);
+    if (!fwi_redis_asked_pop(&rb->asked, &what)) {
+        fwi_redis_leave(rb, "an answer that nobody had asked for");
+        return;
+    }
+    bool is_error = reply->type == REDIS_REPLY_ERROR;
+    bool is_publish = what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
+    if (is_error && (!is_publish || is_about_the_server(reply))) {
+        leave_with_error(rb, what == FWI_REDIS_ASKED_PING ? "PING" : "PUBLISH", reply);
+        return;
+    }
+    int expected = what == FWI_REDIS_ASKED_PING ? REDIS_REPLY_STATUS : REDIS_REPLY_INTEGER;
+    if (!is_error && reply->type != expected) {
+        fwi_redis_leave(rb, "not the kind of answer that was asked for");
+        return;
+    }
+    if (is_publish) {
+        on_publish_answer(rb, what, reply);
+    }
+}
+
+/* --- the subscribe link --- */
+
+static void malformed(fwi_redis_backplane *rb, const char *what, const redisReply *about)
+{
+    rb->counts.malformed++;
+    fwi_redis_complain(rb, what, about->str != NULL ? about->str : "", about->len);
+}
+
+static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope)
+{
+    if (envelope->kind == FWI_MSG_PROBE) {
+        if (envelope->serial == rb->health.probe) {
+            fwi_redis_health_echoed(&rb->health);
+            /* Only now it is certain that this connection is of use. */
+            rb->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
+        }
+        return;
+    }
+    rb->counts.received++;
+    fwi_redis_health_echoed(&rb->health);
+    fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, envelope->serial);
+    if (e == NULL || fwi_redis_publish_is_delivered(e)) {
+        rb->counts.duplicates++;
+        return;
+    }
+    uint64_t serial = e->serial;
+    fwi_redis_deliver_refused(rb); /* Those before it, which have no echo. */
+    e = fwi_redis_pending_find(&rb->pending, serial);
+    if (e != NULL) {
+        fwi_redis_deliver(rb, e);
+    }
+}
+
+static void on_foreign_message(fwi_redis_backplane *rb, const redisReply *channel,
+                               const redisReply *payload)
+{
+    char name[FWI_REDIS_CHANNEL_MAX];
+    rb->counts.received++;
+    if (fwi_name_from_redis(rb->config.prefix, channel->str, channel->len, name,
+                            sizeof name) < 0) {
+        malformed(rb, "a message of a channel that isn't ours, dropped", channel);
+        return;
+    }
+    uint64_t node = 0, serial = 0;
+    int err = 0;
+    fw_message *m = fwi_message_decode(payload->str, payload->len, &node, &serial, &err);
+    if (m == NULL) {
+        malformed(rb, "a damaged message or one of an unknown version, dropped", channel);
+        return;
+    }
+    /* Node 0: plain bytes of some other program, which have no number. */
+    bool is_new = node == 0 || fwi_redis_seen_is_new(&rb->seen, node, serial,
+                                                     fwi_loop_now_ms(rb->loop));
+    if (!is_new) {
+        rb->counts.duplicates++;
+    } else if (m->kind != FWI_MSG_PROBE &&
+               fwi_redis_channels_find(&rb->channels, name) != NULL) {
+        rb->base.sink->on_message(rb->base.sink_user, name, m);
+    }
+    fw_message_unref(m);
+}
+
+static void on_message(fwi_redis_backplane *rb, const redisReply *channel,
+                       const redisReply *payload)
+{
+    fwi_envelope envelope;
+    if (fwi_envelope_decode(&envelope, payload->str, payload->len) == FWI_ENVELOPE_OK &&
+        envelope.node == rb->config.node) {
+        on_own_message(rb, &envelope);
+    } else {
+        on_foreign_message(rb, channel, payload);
+    }
+}
+
+static void on_confirmation(fwi_redis_backplane *rb, const redisReply *channel,
+                            bool subscribe)
+{
+    char name[FWI_REDIS_CHANNEL_MAX];
+    if (fwi_name_from_redis(rb->config.prefix, channel->str, channel->len, name,
+                            sizeof name) < 0 ||
+        !fwi_redis_channels_acked(&rb->channels, name, subscribe)) {
+        malformed(rb, "a confirmation that nobody had asked for", channel);
+        return;
+    }
+    fwi_redis_report(rb);
+    fwi_redis_check_return(rb);
+}
+
+static bool is_word(const redisReply *reply, const char *word)
+{
+    return reply->type == REDIS_REPLY_STRING && reply->len == strlen(word) &&
+           memcmp(reply->str, word, reply->len) == 0;
+}
+
+void fwi_redis_on_subscriber_reply(void *user, const redisReply *reply)
+{
+    fwi_redis_backplane *rb = user;
+    fwi_redis_health_heard(&rb->health, FWI_REDIS_SUBSCRIBER);
+    if (reply->type == REDIS_REPLY_ERROR) {
+        leave_with_error(rb, "SUBSCRIBE", reply);
+        return;
+    }
+    /* Before the first SUBSCRIBE was executed PING is answered by a plain status. */
+    if (reply->type == REDIS_REPLY_STATUS) {
+        return;
+    }
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
+        malformed(rb, "an unknown reply on the subscribe link", reply);
+        return;
+    }
+    redisReply *const *part = reply->element;
+    if (is_word(part[0], "pong")) {
+        return;
+    }
+    bool named = reply->elements == 3 && part[1]->type == REDIS_REPLY_STRING;
+    if (named && is_word(part[0], "message") && part[2]->type == REDIS_REPLY_STRING) {
+        on_message(rb, part[1], part[2]);
+    } else if (named && is_word(part[0], "subscribe")) {
+        on_confirmation(rb, part[1], true);
+    } else if (named && is_word(part[0], "unsubscribe")) {
+        on_confirmation(rb, part[1], false);
+    } else {
+        malformed(rb, "an unknown reply on the subscribe link", part[0]);
+    }
+}
