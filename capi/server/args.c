@@ -1,0 +1,199 @@
+/*
+ * The command line of fanwired: `fanwired [COMMAND] [WORDS] [--name value |
+ * --name=value]`. Called once by main.
+ *
+ * All options of the table take a value, so a word behind "--name" is always its value
+ * and never a command. Commands are the rows of `commands`.
+ */
+#include "args.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+static const struct {
+    const char *name;
+    fwd_command command;
+    int n_words;
+    const char *words;
+} commands[] = {
+    {"serve", FWD_SERVE, 0, ""},
+    {"publish", FWD_PUBLISH, 2, " ROOM TEXT"},
+};
+
+enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+/* Where the reading of argv is. */
+typedef struct reading {
+    fwd_args *args;
+    char **argv;
+    int argc, at;
+    bool has_command, only_words; /* behind "--" */
+} reading;
+
+static int no_such_command(const char *word)
+{
+    char names[128];
+    size_t n = 0;
+    for (int i = 0; i < N_COMMANDS && n < sizeof names; i++) {
+        n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", i > 0 ? " or " : "",
+                              commands[i].name);
+    }
+    return fwd_report(FWD_CONFIGURATION, "%s: no such command: %s", word, names);
+}
+
+static int read_word(reading *r, const char *word)
+{
+    fwd_args *args = r->args;
+    if (!r->has_command) {
+        r->has_command = true;
+        for (int i = 0; i < N_COMMANDS; i++) {
+            if (strcmp(word, commands[i].name) == 0) {
+                args->command = commands[i].command;
+                return FWD_OK;
+            }
+        }
+        return no_such_command(word);
+    }
+    if (args->n_words == 2) {
+        return fwd_report(FWD_CONFIGURATION, "%s: one word too many", word);
+    }
+    args->words[args->n_words++] = word;
+    return FWD_OK;
+}
+
+/* Flags of fanwired itself, without value. False: it is none of them. */
+static bool read_switch(fwd_args *args, const char *flag)
+{
+    if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0) {
+        args->command = FWD_HELP;
+    } else if (strcmp(flag, "--version") == 0) {
+        args->command = FWD_VERSION;
+    } else if (strcmp(flag, "--options-markdown") == 0) {
+        args->command = FWD_MARKDOWN; /* what docs/options.md is made by */
+    } else if (strcmp(flag, "--check-config") == 0) {
+        args->check_config = true;
+    } else if (strcmp(flag, "--json") == 0) {
+        args->json = true;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static int read_flag(reading *r, const char *flag)
+{
+    fwd_args *args = r->args;
+    const char *name = flag + 2;
+    size_t len = strcspn(name, "=");
+    const char *value = NULL;
+    if (name[len] == '=') {
+        value = name + len + 1;
+    } else if (r->at < r->argc) {
+        value = r->argv[r->at++];
+    }
+    if (len == strlen("config") && memcmp(name, "config", len) == 0) {
+        args->config = value;
+        return value != NULL && value[0] != '\0'
+                   ? FWD_OK
+                   : fwd_report(FWD_CONFIGURATION, "config: a value is missing: a file");
+    }
+    fwd_flag *f = &args->flags[args->n_flags];
+    f->name = strndup(name, len);
+    f->value = value;
+    if (f->name == NULL) {
+        return fwd_report(FWD_FAILED, "out of memory");
+    }
+    args->n_flags++;
+    return FWD_OK;
+}
+
+static int read_argument(reading *r)
+{
+    const char *arg = r->argv[r->at++];
+    if (r->only_words || arg[0] != '-' || arg[1] == '\0') {
+        return read_word(r, arg);
+    }
+    if (strcmp(arg, "--") == 0) {
+        r->only_words = true;
+        return FWD_OK;
+    }
+    if (read_switch(r->args, arg)) {
+        return FWD_OK;
+    }
+    if (arg[1] != '-') {
+        return fwd_report(FWD_CONFIGURATION, "%s: no such option: --help lists them",
+                          arg);
+    }
+    return read_flag(r, arg);
+}
+
+static int check_words(const fwd_args *args)
+{
+    for (int i = 0; i < N_COMMANDS; i++) {
+        if (commands[i].command == args->command &&
+            commands[i].n_words != args->n_words) {
+            return fwd_report(FWD_CONFIGURATION, "usage: fanwired %s%s [--name value]...",
+                              commands[i].name, commands[i].words);
+        }
+    }
+    return FWD_OK;
+}
+
+int fwd_args_read(fwd_args *args, int argc, char **argv)
+{
+    *args = (fwd_args){.command = FWD_SERVE};
+    reading r = {.args = args, .argv = argv, .argc = argc, .at = 1};
+    args->flags = calloc((size_t)argc + 1, sizeof *args->flags);
+    if (args->flags == NULL) {
+        return fwd_report(FWD_FAILED, "out of memory");
+    }
+    while (r.at < argc) {
+        int status = read_argument(&r);
+        if (status != FWD_OK) {
+            return status;
+        }
+        if (args->command == FWD_HELP || args->command == FWD_VERSION) {
+            return FWD_OK; /* whatever else stands there */
+        }
+    }
+    return check_words(args);
+}
+
+static int apply_flag(const fwd_flag *flag, fw_options *options)
+{
+    const char *allowed = fw_options_describe(flag->name, "allowed");
+    if (flag->value == NULL && allowed != NULL) {
+        return fwd_report(FWD_CONFIGURATION, "%s: a value is missing: %s", flag->name,
+                          allowed);
+    }
+    /* An unknown name without value: the library says what was probably meant. */
+    int err = fw_options_set(options, flag->name, flag->value != NULL ? flag->value : "");
+    if (err == FW_OK) {
+        return FWD_OK;
+    }
+    return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED, err);
+}
+
+int fwd_args_apply(const fwd_args *args, fw_options *options)
+{
+    for (int i = 0; i < args->n_flags; i++) {
+        int status = apply_flag(&args->flags[i], options);
+        if (status != FWD_OK) {
+            return status;
+        }
+    }
+    return FWD_OK;
+}
+
+void fwd_args_fini(fwd_args *args)
+{
+    for (int i = 0; i < args->n_flags; i++) {
+        free(args->flags[i].name);
+    }
+    free(args->flags);
+    args->flags = NULL;
+    args->n_flags = 0;
+}

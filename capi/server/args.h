@@ -1,0 +1,38 @@
+/*
+ * The command line of fanwired. Pure: looks at argv and fills in options.
+ */
+#ifndef FANWIRED_ARGS_H
+#define FANWIRED_ARGS_H
+
+#include <fanwire/fanwire.h>
+
+#include <stdbool.h>
+
+typedef enum { FWD_SERVE, FWD_PUBLISH, FWD_HELP, FWD_VERSION, FWD_MARKDOWN } fwd_command;
+
+/* One "--name value". */
+typedef struct fwd_flag {
+    char *name;
+    const char *value; /* borrowed from argv; NULL: there was none */
+} fwd_flag;
+
+typedef struct fwd_args {
+    fwd_command command;
+    const char *config; /* --config; NULL: not given */
+    bool check_config, json;
+    const char *words[2]; /* what a command is about: room and text */
+    int n_words;
+    fwd_flag *flags;
+    int n_flags;
+} fwd_args;
+
+/* Reads argv. 0, or the exit status after the reason was reported; in both cases
+ * fwd_args_fini() frees what was taken. argv is borrowed as long as args. */
+int fwd_args_read(fwd_args *args, int argc, char **argv);
+
+/* Sets the options that are flags. 0 or the exit status. */
+int fwd_args_apply(const fwd_args *args, fw_options *options);
+
+void fwd_args_fini(fwd_args *args);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * What fanwired can do; each is called once by main and returns the exit status.
+ */
+#ifndef FANWIRED_COMMANDS_H
+#define FANWIRED_COMMANDS_H
+
+#include "args.h"
+
+/* Serve until told to stop. With --check-config: check, and serve nothing. */
+int fwd_serve(const fwd_args *args, const fw_options *options);
+
+/* fanwired publish ROOM TEXT. */
+int fwd_publish(const fwd_args *args, const fw_options *options);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * Signals as something to wait for, never as handlers.
+ */
+#ifndef FANWIRED_SIGNALS_H
+#define FANWIRED_SIGNALS_H
+
+typedef struct fwd_signals {
+    int fd;      /* signalfd */
+    int done_fd; /* eventfd */
+} fwd_signals;
+
+typedef enum {
+    FWD_STOP,   /* TERM or INT */
+    FWD_REOPEN, /* HUP */
+    FWD_DONE,   /* fwd_signals_done() */
+} fwd_wake;
+
+/* Blocks TERM, INT and HUP in this thread and in those started later, so call it before
+ * there are others; ignores PIPE. 0, or -1 with errno. */
+int fwd_signals_open(fwd_signals *s);
+void fwd_signals_close(fwd_signals *s);
+
+/* Waits for the next signal, or for fwd_signals_done(). */
+fwd_wake fwd_signals_wait(fwd_signals *s);
+
+/* Wakes the one that waits: something else than a signal has come. @thread any */
+void fwd_signals_done(fwd_signals *s);
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Receiving events and answering them.
+ */
+#include "api/hub_inside.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user)
+{
+    int err = fwi_api_enter(hub);
+    if (err != FW_OK) {
+        return err;
+    }
+    fwi_events *q = &hub->core.events;
+    if ((int)type <= 0 || (int)type >= FWI_EVENT_TYPES || fw_event_type_name(type)[0] == '?') {
+        return fwi_error(FW_ERR_INVALID, "no such event type: %d", (int)type);
+    }
+    if (q->queued && handler != NULL) {
+        return fwi_error(FW_ERR_INVALID, "with events=queued the handler must be NULL");
+    }
+    if (atomic_load(&hub->state) != FWI_HUB_NEW) {
+        return fwi_error(FW_ERR_STATE, "the hub has been started");
+    }
+    q->on[type].wanted = q->queued || handler != NULL;
+    q->on[type].fn = handler;
+    q->on[type].user = user;
+    return FW_OK;
+}
+
+static int enter_queued(fw_hub *hub)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && !hub->core.events.queued) {
+        err = fwi_error(FW_ERR_STATE, "the events of this hub are inline");
+    }
+    return err;
+}
+
+int fw_hub_event_fd(fw_hub *hub)
+{
+    int err = enter_queued(hub);
+    return err != FW_OK ? err : hub->event_fd;
+}
+
+static bool wait_for_events(fw_hub *hub, int timeout_ms)
+{
+    uint64_t until_us = fwi_clock_us() + (uint64_t)FWI_MAX(timeout_ms, 0) * 1000u;
+    struct pollfd p = {.fd = hub->event_fd, .events = POLLIN};
+    for (;;) {
+        /* A stopped hub has no more to say: look, don't wait. In short steps, since the
+         * stop comes from another thread. */
+        bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
+        uint64_t now_us = fwi_clock_us();
+        int left = timeout_ms < 0      ? 100
+                   : now_us < until_us ? (int)FWI_MIN((until_us - now_us + 999) / 1000, 100u)
+                                       : 0;
+        int n = poll(&p, 1, running ? left : 0);
+        if (n > 0) {
+            return true;
+        }
+        if (!running || (timeout_ms >= 0 && now_us >= until_us) ||
+            (n < 0 && errno != EINTR)) {
+            return false;
+        }
+    }
+}
+
+int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms)
+{
+    int n = enter_queued(hub);
+    if (n != FW_OK) {
+        return n;
+    }
+    if (events == NULL || max < 1) {
+        return fwi_error(FW_ERR_INVALID, "no room for events");
+    }
+    fwi_events *q = &hub->core.events;
+    if (atomic_exchange(&q->polling, true)) {
+        return fwi_error(FW_ERR_BUSY, "another thread polls");
+    }
+    n = fwi_events_take(q, events, max);
+    if (n == 0 && wait_for_events(hub, timeout_ms)) {
+        n = fwi_events_take(q, events, max);
+    }
+    if (n == 0 && atomic_load(&hub->state) == FWI_HUB_STOPPED) {
+        n = fwi_error(FW_ERR_CLOSED, "the hub is stopped");
+    }
+    atomic_store(&q->polling, false);
+    return n;
+}
+
+void fw_events_done(fw_hub *hub, fw_event **events, int n)
+{
+    if (fwi_api_enter(hub) == FW_OK) {
+        fwi_hub_events_done(&hub->core, events, n);
+    }
+}
+
+static int decide(fw_hub *hub, uint64_t token, bool accept, int code, const char *text)
+{
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK) {
+        err = fwi_hub_decide(&hub->core, token, accept, code, text ? text : "");
+        if (err == FW_ERR_GONE) {
+            fwi_error(err, "decided before, too late, or the client has left");
+        }
+    }
+    return err;
+}
+
+int fw_accept(fw_hub *hub, uint64_t token, const char *user)
+{
+    int err = user ? fwi_check_name("user", user) : FW_OK;
+    return err != FW_OK ? err : decide(hub, token, true, 0, user);
+}
+
+int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
+{
+    if (code < 400 || (code > 599 && code < 1000)) {
+        return fwi_error(FW_ERR_INVALID, "code %d: an HTTP status of 400-599", code);
+    }
+    if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
+        return fwi_error(FW_ERR_INVALID, "the reason is more than one line");
+    }
+    return decide(hub, token, false, code, reason);
+}

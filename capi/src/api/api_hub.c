@@ -1,0 +1,573 @@
+/*
+ * A hub's life: the adapters are picked and put together here, and taken apart again.
+ */
+#include "api/hub_inside.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "core/session_inside.h"
+
+/* What waits for this long on stop is reset: Close frames have been sent, and the kernel
+ * goes on delivering them. */
+enum { STOP_GRACE_MS = 1000, REQUIRED_MS = 5000 };
+
+/* --- entering --- */
+
+static void abandon(fw_hub *hub)
+{
+    for (unsigned i = 0; i < hub->n_loops; i++) {
+        if (hub->loop[i] != NULL) {
+            fwi_loop_uv_abandon(hub->loop[i]);
+        }
+    }
+    if (hub->event_fd >= 0) {
+        close(hub->event_fd);
+    }
+}
+
+int fwi_api_enter(fw_hub *hub)
+{
+    if (hub->pid == getpid()) {
+        return FW_OK;
+    }
+    if (!hub->abandoned) {
+        hub->abandoned = true;
+        abandon(hub);
+    }
+    return fwi_error(FW_ERR_FORKED, "this hub belongs to the parent process %d",
+                     (int)hub->pid);
+}
+
+int fwi_api_enter_running(fw_hub *hub)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && atomic_load(&hub->state) != FWI_HUB_RUNNING) {
+        err = fwi_error(FW_ERR_CLOSED, "the hub is not running");
+    }
+    return err;
+}
+
+fw_hub *fwi_api_hub_of(const fwi_shard *shard)
+{
+    return shard->hub->handle;
+}
+
+/* --- waiting --- */
+
+struct timespec fwi_api_deadline(uint64_t ms)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    t.tv_sec += (time_t)(ms / 1000);
+    t.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_sec++;
+        t.tv_nsec -= 1000000000;
+    }
+    return t;
+}
+
+bool fwi_api_wait(fw_hub *hub, bool (*is_done)(fw_hub *hub), uint64_t timeout_ms)
+{
+    struct timespec until = fwi_api_deadline(timeout_ms);
+    int err = 0;
+    pthread_mutex_lock(&hub->lock);
+    while (!is_done(hub) && err == 0) {
+        err = pthread_cond_timedwait(&hub->changed, &hub->lock, &until);
+    }
+    bool done = is_done(hub);
+    pthread_mutex_unlock(&hub->lock);
+    return done;
+}
+
+static void tell_waiters(fw_hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    pthread_cond_broadcast(&hub->changed);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void fwi_api_ack(fw_hub *hub)
+{
+    pthread_mutex_lock(&hub->lock);
+    hub->acks++;
+    pthread_cond_broadcast(&hub->changed);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
+{
+    unsigned n = only_first ? 1 : hub->n_loops, posted = 0;
+    hub->acks = 0;
+    for (unsigned i = 0; i < n; i++) {
+        fwi_item *item = fwi_item_new(run, NULL, NULL);
+        FWI_ASSERT(item != NULL); /* a hub that can't be stopped would be worse */
+        posted += fwi_shard_post(hub->shard[i], item, false) == FW_OK;
+    }
+    pthread_mutex_lock(&hub->lock);
+    while (hub->acks < posted) {
+        pthread_cond_wait(&hub->changed, &hub->lock);
+    }
+    pthread_mutex_unlock(&hub->lock);
+}
+
+static bool is_empty(fw_hub *hub)
+{
+    return atomic_load(&hub->core.sessions) == 0;
+}
+
+static bool is_up(fw_hub *hub)
+{
+    return atomic_load(&hub->core.backplane_up);
+}
+
+static void on_idle(void *user)
+{
+    tell_waiters(user);
+}
+
+static void on_backplane(void *user, bool up, const char *why)
+{
+    fw_hub *hub = user;
+    pthread_mutex_lock(&hub->lock);
+    snprintf(hub->down_why, sizeof hub->down_why, "%s", up || !why ? "" : why);
+    pthread_cond_broadcast(&hub->changed);
+    pthread_mutex_unlock(&hub->lock);
+}
+
+/* --- new and free --- */
+
+static void notify_events(void *user, bool waiting)
+{
+    fw_hub *hub = user;
+    uint64_t n = 1;
+    ssize_t done;
+    do {
+        done = waiting ? write(hub->event_fd, &n, sizeof n)
+                       : read(hub->event_fd, &n, sizeof n);
+    } while (done < 0 && errno == EINTR);
+}
+
+static void node_name(const fw_options *o, char *out, size_t cap)
+{
+    const char *name = fwi_options_text(o, FWI_OPT_NODE_NAME);
+    if (name[0] != '\0') {
+        snprintf(out, cap, "%s", name);
+        return;
+    }
+    char host[128] = "";
+    gethostname(host, sizeof host - 1);
+    snprintf(out, cap, "%s-%d", host[0] ? host : "node", (int)getpid());
+}
+
+static void forward_log(void *user, int level, const char *component, const char *message)
+{
+    fw_hub *hub = user;
+    hub->log_fn(hub->log_user, (fw_log_level)level, component, message);
+}
+
+int fw_hub_new(fw_hub **out, const fw_options *options)
+{
+    int err = FW_ERR_MEMORY;
+    fw_hub *hub = calloc(1, sizeof *hub);
+    fw_options *defaults = options ? NULL : fw_options_new();
+    if (hub == NULL || (options == NULL && defaults == NULL)) {
+        goto fail;
+    }
+    hub->event_fd = -1;
+    hub->options = fwi_options_copy(options ? options : defaults);
+    if (hub->options == NULL) {
+        goto fail;
+    }
+    err = fwi_gates_prepare(hub);
+    if (err == FW_OK) {
+        err = fwi_redis_config_read(hub->options, &hub->redis);
+    }
+    if (err != FW_OK) {
+        goto fail;
+    }
+    char name[256];
+    node_name(hub->options, name, sizeof name);
+    hub->pid = getpid();
+    fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options);
+    hub->core.on_idle = on_idle;
+    hub->core.on_backplane = on_backplane;
+    hub->core.watcher = hub;
+    if (hub->core.events.queued) {
+        hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (hub->event_fd < 0) {
+            fwi_hub_fini(&hub->core);
+            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %s", strerror(errno));
+            goto fail;
+        }
+        hub->core.events.notify = notify_events;
+        hub->core.events.notify_user = hub;
+    }
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    FWI_ASSERT(pthread_mutex_init(&hub->lock, NULL) == 0);
+    FWI_ASSERT(pthread_cond_init(&hub->changed, &attr) == 0);
+    pthread_condattr_destroy(&attr);
+    fw_options_free(defaults);
+    *out = hub;
+    return FW_OK;
+fail:
+    if (err == FW_ERR_MEMORY) {
+        fwi_error(err, "out of memory");
+    }
+    if (hub != NULL) {
+        fwi_gates_free(hub);
+        fw_options_free(hub->options);
+    }
+    fw_options_free(defaults);
+    free(hub);
+    return err;
+}
+
+void fw_hub_free(fw_hub *hub)
+{
+    if (hub == NULL) {
+        return;
+    }
+    if (fwi_api_enter(hub) != FW_OK) {
+        return; /* threads that aren't here may have held its locks: leave it be */
+    }
+    FWI_ASSERT(fwi_shard_here(&hub->core) == NULL);
+    if (atomic_load(&hub->state) == FWI_HUB_RUNNING) {
+        fw_hub_stop(hub);
+    }
+    fwi_hub_fini(&hub->core);
+    fwi_gates_free(hub);
+    fw_options_free(hub->options);
+    if (hub->event_fd >= 0) {
+        close(hub->event_fd);
+    }
+    pthread_mutex_destroy(&hub->lock);
+    pthread_cond_destroy(&hub->changed);
+    free(hub);
+}
+
+/* --- taking apart, the reverse of what follows; each part may be absent --- */
+
+static void take_apart(fw_hub *hub)
+{
+    for (unsigned i = 0; i < hub->n_loops; i++) {
+        if (hub->thread[i]) {
+            fwi_loop_uv_join(hub->loop[i]);
+            hub->thread[i] = false;
+        }
+    }
+    fwi_gates_close(hub, true);
+    if (hub->core.bp != NULL) {
+        hub->core.bp->ops->free(hub->core.bp);
+        hub->core.bp = NULL;
+    }
+    fwi_routes_fini(&hub->core.routes);
+    for (unsigned i = 0; i < hub->n_loops; i++) {
+        if (hub->transport[i] != NULL) {
+            fwi_transport_free(hub->transport[i]);
+            hub->transport[i] = NULL;
+        }
+        if (hub->loop[i] != NULL) {
+            fwi_loop_uv_free(hub->loop[i]);
+            hub->loop[i] = NULL;
+        }
+    }
+    for (unsigned i = 0; i < hub->n_loops; i++) {
+        if (hub->shard[i] != NULL) {
+            fwi_shard_fini(hub->shard[i]);
+            free(hub->shard[i]);
+            hub->shard[i] = hub->core.shard[i] = NULL;
+        }
+    }
+    hub->core.n_shards = 0;
+    free(hub->origins);
+    hub->origins = NULL;
+    fwi_networks_free(hub->trusted);
+    hub->trusted = NULL;
+}
+
+/* --- starting --- */
+
+static unsigned loops_wanted(const fw_options *o)
+{
+    int64_t n = fwi_options_int(o, FWI_OPT_THREADS);
+    if (n == 0) {
+        n = sysconf(_SC_NPROCESSORS_ONLN);
+    }
+    return n < 1 ? 1 : n > FWI_LOOPS_MAX ? FWI_LOOPS_MAX : (unsigned)n;
+}
+
+static int make_loop(fw_hub *hub, unsigned i)
+{
+    fwi_shard *shard = malloc(sizeof *shard);
+    if (shard == NULL || !fwi_shard_init(shard, &hub->core, i)) {
+        free(shard);
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    hub->shard[i] = hub->core.shard[i] = shard;
+    hub->loop[i] = shard->loop = fwi_loop_uv_new(&fwi_shard_loop_events, shard);
+    if (hub->loop[i] == NULL) {
+        return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %s", strerror(errno));
+    }
+    return fwi_transport_new(&hub->transport[i], hub->loop[i], shard, &hub->transport_config);
+}
+
+static int read_transport_config(fw_hub *hub)
+{
+    const fw_options *o = hub->options;
+    size_t n = fwi_options_count(o, FWI_OPT_ORIGINS), bad;
+    hub->origins = calloc(n + 1, sizeof *hub->origins);
+    size_t n_trusted = fwi_options_count(o, FWI_OPT_PROXY_TRUSTED);
+    const char **trusted = calloc(n_trusted + 1, sizeof *trusted);
+    if (hub->origins == NULL || trusted == NULL) {
+        free(trusted);
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < n; i++) {
+        hub->origins[i] = fwi_options_item(o, FWI_OPT_ORIGINS, i);
+    }
+    for (size_t i = 0; i < n_trusted; i++) {
+        trusted[i] = fwi_options_item(o, FWI_OPT_PROXY_TRUSTED, i);
+    }
+    hub->trusted = fwi_networks_new(trusted, n_trusted, &bad);
+    free(trusted);
+    if (hub->trusted == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    const char *cert = fwi_options_text(o, FWI_OPT_TLS_CERT);
+    const char *key = fwi_options_text(o, FWI_OPT_TLS_KEY);
+    hub->transport_config = (fwi_transport_config){
+        .log = &hub->log,
+        .tls_cert = cert[0] ? cert : NULL,
+        .tls_key = key[0] ? key : NULL,
+        .handshake_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HANDSHAKE_TIMEOUT),
+        .message_max = hub->core.set.message_max,
+        .origins = hub->origins,
+        .n_origins = n,
+        .trusted = hub->trusted,
+        .run_pending = fwi_loop_uv_run_pending,
+    };
+    return FW_OK;
+}
+
+static int make_backplane(fw_hub *hub)
+{
+    if (fwi_options_text(hub->options, FWI_OPT_REDIS_URL)[0] == '\0') {
+        hub->core.bp = fwi_backplane_memory_new(hub->loop[0], &fwi_hub_sink, &hub->core);
+    } else {
+        hub->redis.node = hub->core.node;
+        hub->redis.seed = fwi_rand_secure();
+        hub->redis.log = &hub->log;
+        hub->core.bp =
+            fwi_backplane_redis_new(hub->loop[0], &hub->redis, &fwi_hub_sink, &hub->core);
+    }
+    return hub->core.bp ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
+}
+
+static int put_together(fw_hub *hub)
+{
+    int err = read_transport_config(hub);
+    hub->n_loops = loops_wanted(hub->options);
+    hub->core.n_shards = hub->core.routes.n_loops = hub->n_loops;
+    for (unsigned i = 0; i < hub->n_loops && err == FW_OK; i++) {
+        err = make_loop(hub, i);
+    }
+    if (err == FW_OK) {
+        err = make_backplane(hub);
+    }
+    return err == FW_OK ? fwi_gates_open(hub) : err;
+}
+
+static void run_boot(fwi_shard *shard, fwi_item *item)
+{
+    fwi_hub *core = shard->hub;
+    core->bp->ops->start(core->bp);
+    FWI_ASSERT(fwi_hub_subscribe_own(core));
+    fwi_item_free(item);
+    fwi_api_ack(core->handle);
+}
+
+static void run_end(fwi_shard *shard, fwi_item *item);
+
+/* Loop 0 last: it is the one that accepts, and hands over to the others. */
+static int start_threads(fw_hub *hub)
+{
+    for (unsigned i = hub->n_loops; i-- > 0;) {
+        int err = fwi_loop_uv_start(hub->loop[i], i);
+        if (err != FW_OK) {
+            for (unsigned k = i + 1; k < hub->n_loops; k++) {
+                fwi_shard_post(hub->shard[k], fwi_item_new(run_end, NULL, NULL), false);
+            }
+            return err;
+        }
+        hub->thread[i] = true;
+    }
+    return FW_OK;
+}
+
+int fw_hub_start(fw_hub *hub)
+{
+    int err = fwi_api_enter(hub);
+    if (err != FW_OK) {
+        return err;
+    }
+    if (atomic_load(&hub->state) != FWI_HUB_NEW) {
+        return fwi_error(FW_ERR_STATE, "the hub has been started before");
+    }
+    if (hub->log_fn != NULL) {
+        hub->log = (fwi_log){forward_log, hub,
+                             (int)fwi_options_int(hub->options, FWI_OPT_LOG_LEVEL)};
+        hub->core.log = hub->log;
+    }
+    hub->started_us = fwi_clock_us();
+    err = put_together(hub);
+    if (err == FW_OK) {
+        /* Before the threads: handlers may call back as soon as these run. */
+        atomic_store(&hub->state, FWI_HUB_RUNNING);
+        err = start_threads(hub);
+    }
+    if (err != FW_OK) {
+        take_apart(hub);
+        atomic_store(&hub->state, FWI_HUB_NEW);
+        return err;
+    }
+    fwi_api_on_loops(hub, run_boot, true);
+    if (fwi_options_int(hub->options, FWI_OPT_REDIS_REQUIRED) &&
+        !fwi_api_wait(hub, is_up, REQUIRED_MS)) {
+        char why[256];
+        snprintf(why, sizeof why, "%s", hub->down_why[0] ? hub->down_why : "no answer");
+        fw_hub_stop(hub);
+        atomic_store(&hub->state, FWI_HUB_NEW);
+        return fwi_error(FW_ERR_BACKPLANE, "redis.url: %s", why);
+    }
+    return FW_OK;
+}
+
+/* --- draining and stopping --- */
+
+static void run_close_gates(fwi_shard *shard, fwi_item *item)
+{
+    fw_hub *hub = fwi_api_hub_of(shard);
+    fwi_gates_close(hub, false);
+    fwi_item_free(item);
+    fwi_api_ack(hub);
+}
+
+static void run_drain(fwi_shard *shard, fwi_item *item)
+{
+    fwi_shard_drain(shard);
+    fwi_item_free(item);
+    fwi_api_ack(fwi_api_hub_of(shard));
+}
+
+static void run_close_all(fwi_shard *shard, fwi_item *item)
+{
+    fwi_shard_close_all(shard);
+    fwi_item_free(item);
+    fwi_api_ack(fwi_api_hub_of(shard));
+}
+
+/* The last that a loop does. */
+static void run_end(fwi_shard *shard, fwi_item *item)
+{
+    fw_hub *hub = fwi_api_hub_of(shard);
+    fwi_shard_close_all(shard);
+    fwi_shard_abort_all(shard);
+    fwi_inbox_close(&shard->inbox);
+    if (shard->index == 0) {
+        fwi_gates_close(hub, true);
+        hub->core.bp->ops->stop(hub->core.bp);
+    }
+    fwi_transport_close(hub->transport[shard->index]);
+    fwi_loop_uv_stop(shard->loop);
+    fwi_item_free(item);
+    fwi_api_ack(hub);
+}
+
+static int enter_from_outside(fw_hub *hub)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && fwi_shard_here(&hub->core) != NULL) {
+        err = fwi_error(FW_ERR_STATE, "not on a thread of the hub's own");
+    }
+    return err;
+}
+
+int fw_hub_drain(fw_hub *hub, int timeout_ms)
+{
+    int err = enter_from_outside(hub);
+    if (err != FW_OK) {
+        return err;
+    }
+    if (atomic_load(&hub->state) != FWI_HUB_RUNNING) {
+        return fwi_error(FW_ERR_STATE, "the hub is not running");
+    }
+    uint64_t wait = timeout_ms >= 0
+                        ? (uint64_t)timeout_ms
+                        : (uint64_t)fwi_options_int(hub->options, FWI_OPT_DRAIN_TIMEOUT);
+    atomic_store(&hub->core.draining, true);
+    fwi_api_on_loops(hub, run_close_gates, true);
+    fwi_api_on_loops(hub, run_drain, false);
+    if (!fwi_api_wait(hub, is_empty, wait)) {
+        return fwi_error(FW_ERR_TIMEOUT, "%ld sessions are left",
+                         atomic_load(&hub->core.sessions));
+    }
+    return FW_OK;
+}
+
+int fw_hub_stop(fw_hub *hub)
+{
+    int err = enter_from_outside(hub);
+    if (err != FW_OK) {
+        return err;
+    }
+    switch (atomic_load(&hub->state)) {
+    case FWI_HUB_NEW:
+        return fwi_error(FW_ERR_STATE, "the hub has never been started");
+    case FWI_HUB_STOPPED:
+        return FW_OK;
+    default:
+        break;
+    }
+    atomic_store(&hub->core.draining, true);
+    fwi_api_on_loops(hub, run_close_gates, true);
+    fwi_api_on_loops(hub, run_close_all, false);
+    fwi_api_wait(hub, is_empty, STOP_GRACE_MS);
+    atomic_store(&hub->state, FWI_HUB_STOPPED);
+    fwi_api_on_loops(hub, run_end, false);
+    take_apart(hub);
+    atomic_store(&hub->core.draining, false);
+    return FW_OK;
+}
+
+/* --- what it is --- */
+
+uint64_t fw_hub_node(const fw_hub *hub)
+{
+    return hub->core.node;
+}
+
+const char *fw_hub_node_name(const fw_hub *hub)
+{
+    return hub->core.name;
+}
+
+int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && atomic_load(&hub->state) != FWI_HUB_NEW) {
+        err = fwi_error(FW_ERR_STATE, "the hub has been started");
+    }
+    if (err == FW_OK) {
+        hub->log_fn = fn;
+        hub->log_user = user;
+    }
+    return err;
+}

@@ -1,0 +1,170 @@
+/*
+ * Where a hub listens: the addresses of the options become gates (a listener and a door),
+ * and what comes in by them is handed to the loops in turn.
+ */
+#include "api/hub_inside.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* --- what comes in --- */
+
+static void run_adopt(fwi_shard *shard, fwi_item *item)
+{
+    fw_hub *hub = fwi_api_hub_of(shard);
+    fwi_gate *gate = item->ptr;
+    fwi_transport_adopt(hub->transport[shard->index], item->code, &gate->door, item->text);
+    fwi_item_free(item);
+}
+
+static void on_accept(void *user, int fd, const char *peer)
+{
+    fwi_gate *gate = user;
+    fw_hub *hub = gate->hub;
+    /* HTTP stays on loop 0, where the figures are. */
+    unsigned to = gate == hub->http ? 0 : hub->next_loop++ % hub->n_loops;
+    if (to == 0) {
+        fwi_transport_adopt(hub->transport[0], fd, &gate->door, peer);
+        return;
+    }
+    fwi_item *item = fwi_item_new(run_adopt, peer, NULL);
+    if (item != NULL) {
+        item->code = fd;
+        item->ptr = gate;
+    }
+    if (fwi_shard_post(hub->shard[to], item, false) != FW_OK) {
+        close(fd);
+    }
+}
+
+static void on_starved(void *user)
+{
+    fwi_gate *gate = user;
+    fwi_shard_count(gate->hub->shard[0], FWI_STAT_LIMIT_FILES);
+    FWI_LOG(&gate->hub->log, FWI_LOG_WARN, "listen",
+            "out of file descriptors: accepting pauses url=%s", gate->url);
+}
+
+static const fwi_listener_events listener_events = {on_accept, on_starved};
+
+static void on_http(void *user, const fwi_http_request *r, fwi_buf *answer)
+{
+    fwi_hub_figures figures;
+    fwi_figures_take(user, &figures);
+    fwi_pages_answer(&figures, r, answer);
+}
+
+/* --- the addresses --- */
+
+static int prepare_gate(fw_hub *hub, const char *text, bool http)
+{
+    fwi_gate *gate = &hub->gates[hub->n_gates];
+    const char *problem = http ? fwi_address_parse(text, &gate->at)
+                               : fwi_listen_url_parse(text, &gate->at);
+    if (problem != NULL) {
+        return fwi_error(FW_ERR_OPTION, "%s: %s: %s", http ? "http.listen" : "listen", text,
+                         problem);
+    }
+    const char *lacking = fwi_options_text(hub->options, FWI_OPT_TLS_CERT)[0] == '\0'
+                              ? "tls.cert"
+                          : fwi_options_text(hub->options, FWI_OPT_TLS_KEY)[0] == '\0'
+                              ? "tls.key"
+                              : NULL;
+    if (gate->at.tls && lacking != NULL) {
+        return fwi_error(FW_ERR_OPTION, "listen: %s: wss needs option %s", text, lacking);
+    }
+    gate->hub = hub;
+    gate->door.tls = gate->at.tls;
+    gate->door.path = http ? NULL : gate->at.path;
+    gate->door.on_request = http ? on_http : NULL;
+    gate->door.user = hub;
+    hub->n_gates++;
+    return FW_OK;
+}
+
+int fwi_gates_prepare(fw_hub *hub)
+{
+    size_t n = fwi_options_count(hub->options, FWI_OPT_LISTEN);
+    const char *http = fwi_options_text(hub->options, FWI_OPT_HTTP_LISTEN);
+    hub->gates = calloc(n + 1, sizeof *hub->gates);
+    if (hub->gates == NULL) {
+        return FW_ERR_MEMORY;
+    }
+    int err = FW_OK;
+    for (size_t i = 0; i < n && err == FW_OK; i++) {
+        err = prepare_gate(hub, fwi_options_item(hub->options, FWI_OPT_LISTEN, i), false);
+    }
+    if (err == FW_OK && http[0] != '\0') {
+        err = prepare_gate(hub, http, true);
+        hub->http = &hub->gates[n];
+    }
+    return err;
+}
+
+static int open_gate(fw_hub *hub, fwi_gate *gate)
+{
+    const fwi_listen_at at = {
+        .host = gate->at.is_unix ? NULL : gate->at.host,
+        .port = gate->at.port,
+        .file = gate->at.is_unix ? gate->at.file : NULL,
+        .shared = fwi_options_int(hub->options, FWI_OPT_LISTEN_SHARED) != 0,
+    };
+    const char *option = gate == hub->http ? "http.listen" : "listen";
+    fwi_listen_url_text(&gate->at, gate->at.port, gate->url, sizeof gate->url);
+    int err = fwi_listener_open(&gate->listener, hub->loop[0], &at, &listener_events, gate);
+    if (err != FW_OK) {
+        char why[400];
+        snprintf(why, sizeof why, "%s", fw_error_detail());
+        return gate == hub->http
+                   ? fwi_error(err, "%s %s:%d: %s", option, gate->at.host, gate->at.port, why)
+                   : fwi_error(err, "%s %s: %s", option, gate->url, why);
+    }
+    int port = gate->at.is_unix ? 0 : fwi_listener_port(gate->listener);
+    if (gate == hub->http) {
+        bool v6 = strchr(gate->at.host, ':') != NULL;
+        snprintf(gate->url, sizeof gate->url, v6 ? "[%s]:%d" : "%s:%d", gate->at.host, port);
+    } else {
+        fwi_listen_url_text(&gate->at, port, gate->url, sizeof gate->url);
+    }
+    return FW_OK;
+}
+
+int fwi_gates_open(fw_hub *hub)
+{
+    for (size_t i = 0; i < hub->n_gates; i++) {
+        int err = open_gate(hub, &hub->gates[i]);
+        if (err != FW_OK) {
+            return err;
+        }
+    }
+    return FW_OK;
+}
+
+void fwi_gates_close(fw_hub *hub, bool also_http)
+{
+    for (size_t i = 0; i < hub->n_gates; i++) {
+        fwi_gate *gate = &hub->gates[i];
+        if (gate->listener != NULL && (also_http || gate != hub->http)) {
+            fwi_listener_close(gate->listener);
+            gate->listener = NULL;
+        }
+    }
+}
+
+void fwi_gates_free(fw_hub *hub)
+{
+    free(hub->gates);
+    hub->gates = NULL;
+    hub->n_gates = 0;
+}
+
+const char *fw_hub_listen_url(const fw_hub *hub, size_t index)
+{
+    size_t n = hub->http ? hub->n_gates - 1 : hub->n_gates;
+    return index < n && hub->gates[index].url[0] ? hub->gates[index].url : NULL;
+}
+
+const char *fw_hub_http_address(const fw_hub *hub)
+{
+    return hub->http && hub->http->url[0] ? hub->http->url : NULL;
+}

@@ -1,0 +1,102 @@
+/*
+ * What an fw_hub is: the core's hub with the adapters that were picked for it. Only the api
+ * layer sees it.
+ */
+#ifndef FWI_API_HUB_INSIDE_H
+#define FWI_API_HUB_INSIDE_H
+
+#include <pthread.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include <fanwire/hub.h>
+
+#include "backplane/backplanes.h"
+#include "core/error.h"
+#include "core/shard.h"
+#include "http/pages.h"
+#include "io/loop_uv.h"
+#include "transport/transport_lws.h"
+
+typedef enum { FWI_HUB_NEW, FWI_HUB_RUNNING, FWI_HUB_STOPPED } fwi_hub_state;
+
+/* An address that is listened on. */
+typedef struct fwi_gate {
+    fw_hub *hub;
+    fwi_listen_url at;
+    fwi_door door;
+    fwi_listener *listener; /* NULL: closed */
+    char url[700];
+} fwi_gate;
+
+struct fw_hub {
+    pid_t pid;
+    bool abandoned; /* in a forked child: the inherited descriptors are closed */
+    _Atomic int state;
+    fw_options *options;
+    fwi_hub core;
+    fwi_log log;
+    fw_log_fn log_fn;
+    void *log_user;
+
+    unsigned n_loops;
+    fwi_loop *loop[FWI_LOOPS_MAX];
+    fwi_shard *shard[FWI_LOOPS_MAX];
+    fwi_transport *transport[FWI_LOOPS_MAX];
+    bool thread[FWI_LOOPS_MAX];
+    fwi_transport_config transport_config;
+    const char **origins;
+    fwi_networks *trusted;
+    fwi_redis_config redis;
+    uint64_t started_us;
+
+    fwi_gate *gates; /* of option listen, and behind them that of http.listen */
+    size_t n_gates;
+    fwi_gate *http;  /* NULL: off */
+    unsigned next_loop;
+
+    int event_fd; /* -1: events are inline */
+
+    pthread_mutex_t lock; /* for the waiters: drain, stop, start, stats */
+    pthread_cond_t changed;
+    unsigned acks;
+    uint64_t figures_seq;
+    fwi_backplane_figures figures;
+    char down_why[256];
+};
+
+/* Every public function begins with one of these.
+ * FW_OK, FW_ERR_FORKED; with running also FW_ERR_CLOSED. */
+int fwi_api_enter(fw_hub *hub);
+int fwi_api_enter_running(fw_hub *hub);
+
+/* Runs `run` on each loop (or loop 0 alone) and waits until all have called
+ * fwi_api_ack. Not from a loop's thread. */
+void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first);
+void fwi_api_ack(fw_hub *hub);
+
+/* Waits until `is_done` or the time is over; false: the time is over. */
+bool fwi_api_wait(fw_hub *hub, bool (*is_done)(fw_hub *hub), uint64_t timeout_ms);
+
+/* A moment from now, for waiting on `changed`. */
+struct timespec fwi_api_deadline(uint64_t ms);
+
+fw_hub *fwi_api_hub_of(const fwi_shard *shard);
+
+/* Opening and closing of the addresses (api_listen.c). */
+int fwi_gates_prepare(fw_hub *hub);
+int fwi_gates_open(fw_hub *hub);
+void fwi_gates_close(fw_hub *hub, bool also_http);
+void fwi_gates_free(fw_hub *hub);
+
+/* The hub's figures now; on loop 0's thread, or any (then of a moment ago). */
+void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);
+
+/* Is this what a sender may send? FW_OK, or FW_ERR_ with the detail. */
+int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned flags);
+int fwi_check_name(const char *what, const char *name);
+
+/* What backplanes are told of Redis by the options. FW_OK or FW_ERR_OPTION. */
+int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * The figures of a hub as Prometheus' text format, version 0.0.4. The counters come from
+ * their own table (core/stats.h); the rest are the rows here. Any thread.
+ *
+ * Numbers with a fraction are put together from integers: printf and strtod would follow
+ * the locale of the application, which may want a comma.
+ */
+#include "http/pages.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MICRO 1000000u
+
+static bool head(fwi_buf *out, const char *name, const char *kind, const char *help)
+{
+    return fwi_buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+static bool whole(fwi_buf *out, const char *name, const char *kind, const char *help,
+                  uint64_t value)
+{
+    return head(out, name, kind, help) &&
+           fwi_buf_printf(out, "%s %" PRIu64 "\n", name, value);
+}
+
+/* Seconds from microseconds. */
+static bool seconds(fwi_buf *out, uint64_t us)
+{
+    return fwi_buf_printf(out, "%" PRIu64 ".%06" PRIu64, us / MICRO, us % MICRO);
+}
+
+/* A label's value: backslash, quote and line feed are escaped. */
+static bool label(fwi_buf *out, const char *before, const char *value)
+{
+    bool ok = fwi_buf_puts(out, before);
+    for (const char *p = value; *p != '\0' && ok; p++) {
+        if (*p == '\n') {
+            ok = fwi_buf_puts(out, "\\n");
+        } else {
+            ok = (*p != '"' && *p != '\\') || fwi_buf_puts(out, "\\");
+            ok = ok && fwi_buf_append(out, p, 1);
+        }
+    }
+    return ok && fwi_buf_puts(out, "\"");
+}
+
+static bool info(const fwi_hub_figures *f, fwi_buf *out)
+{
+    return head(out, "fanwire_info", "gauge", "Who this is; always 1") &&
+           label(out, "fanwire_info{version=\"", f->version) &&
+           label(out, ",node=\"", f->node_name) &&
+           label(out, ",backplane=\"", f->backplane) && fwi_buf_puts(out, "} 1\n");
+}
+
+static bool loop_lags(const fwi_hub_figures *f, fwi_buf *out)
+{
+    bool ok = head(out, "fanwire_loop_lag_seconds", "gauge",
+                   "The longest turn of a loop in the last ten seconds");
+    for (unsigned i = 0; i < f->loops && i < FWI_ARRAY_LEN(f->loop_lag_s) && ok; i++) {
+        uint64_t us = (uint64_t)(f->loop_lag_s[i] * MICRO + 0.5);
+        ok = fwi_buf_printf(out, "fanwire_loop_lag_seconds{loop=\"%u\"} ", i) &&
+             seconds(out, us) && fwi_buf_puts(out, "\n");
+    }
+    return ok;
+}
+
+static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
+{
+    return whole(out, "fanwire_redis_up", "gauge",
+                 "Can the other nodes be reached through Redis? 1 or 0", bp->up) &&
+           head(out, "fanwire_redis_probe_age_seconds", "gauge",
+                "Since this node last heard its own probe through Redis") &&
+           fwi_buf_puts(out, "fanwire_redis_probe_age_seconds ") &&
+           seconds(out, bp->probe_age_us) && fwi_buf_puts(out, "\n") &&
+           whole(out, "fanwire_redis_queue_bytes", "gauge",
+                 "Publishes that wait for their echo or for Redis", bp->queue_bytes) &&
+           whole(out, "fanwire_redis_queue_dropped_total", "counter",
+                 "Messages that other nodes never got: the queue was full or it took too "
+                 "long",
+                 bp->queue_dropped) &&
+           whole(out, "fanwire_redis_published_total", "counter",
+                 "Messages published to Redis", bp->published) &&
+           whole(out, "fanwire_redis_received_total", "counter",
+                 "Messages received from Redis", bp->received) &&
+           whole(out, "fanwire_redis_duplicates_total", "counter",
+                 "Received messages that had been delivered before, and were dropped",
+                 bp->duplicates) &&
+           whole(out, "fanwire_redis_malformed_total", "counter",
+                 "Received messages that could not be read, and were dropped",
+                 bp->malformed) &&
+           whole(out, "fanwire_redis_connects_total", "counter",
+                 "Connections to Redis made", bp->connects) &&
+           whole(out, "fanwire_redis_disconnects_total", "counter",
+                 "Connections to Redis lost", bp->disconnects) &&
+           whole(out, "fanwire_redis_channels", "gauge", "Channels subscribed to",
+                 bp->channels);
+}
+
+bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
+{
+    return info(f, out) &&
+           head(out, "fanwire_uptime_seconds", "gauge", "Since the hub was started") &&
+           fwi_buf_puts(out, "fanwire_uptime_seconds ") && seconds(out, f->uptime_us) &&
+           fwi_buf_puts(out, "\n") &&
+           whole(out, "fanwire_draining", "gauge",
+                 "Are newcomers refused and sessions closed? 1 or 0", f->draining) &&
+           fwi_stats_text(f->sums, out) &&
+           whole(out, "fanwire_inbox_bytes", "gauge", "What waits between threads",
+                 f->inbox_bytes) &&
+           whole(out, "fanwire_events_bytes", "gauge",
+                 "Queued and unfinished events of the application", f->events_bytes) &&
+           loop_lags(f, out) &&
+           (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
+}
+
+/* As this file and core/stats.c write numbers. */
+static double read_value(const char *p)
+{
+    double value = 0, scale = 1;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        value = value * 10 + (*p - '0');
+    }
+    if (*p == '.') {
+        for (p++; *p >= '0' && *p <= '9'; p++) {
+            scale /= 10;
+            value += scale * (*p - '0');
+        }
+    }
+    return value;
+}
+
+bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value)
+{
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool found = false;
+    size_t len = strlen(name);
+    char *line = fwi_metrics_text(f, &text) && len > 0 ? fwi_buf_text(&text) : NULL;
+    while (line != NULL && !found) {
+        found = line[0] != '#' && strncmp(line, name, len) == 0 && line[len] == ' ';
+        if (found) {
+            *value = read_value(line + len + 1);
+        }
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    fwi_buf_fini(&text);
+    return found;
+}

@@ -1,0 +1,122 @@
+/*
+ * The pages for machines that watch over a node. Called by the hub for each request on
+ * http.listen; knows no socket and no hub, only a snapshot of figures. Any thread.
+ */
+#include "http/pages.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool has_redis(const fwi_hub_figures *f)
+{
+    return strcmp(f->backplane, "redis") == 0;
+}
+
+/* Names have passed the check for names: UTF-8 without control characters. */
+static bool json_text(fwi_buf *out, const char *text)
+{
+    bool ok = fwi_buf_puts(out, "\"");
+    for (const char *p = text; *p != '\0' && ok; p++) {
+        ok = (*p != '"' && *p != '\\') || fwi_buf_puts(out, "\\");
+        ok = ok && fwi_buf_append(out, p, 1);
+    }
+    return ok && fwi_buf_puts(out, "\"");
+}
+
+/* What keeps new connections away from this node; NULL: nothing. */
+static const char *not_ready(const fwi_hub_figures *f)
+{
+    if (f->draining) {
+        return "draining";
+    }
+    return has_redis(f) && !f->bp.up ? "redis is away" : NULL;
+}
+
+/* Alive is not ready: a node without Redis must not be restarted for that, its members
+ * still hear each other. */
+static bool health_page(const fwi_hub_figures *f, fwi_buf *body)
+{
+    const char *status = f->draining            ? "draining"
+                         : not_ready(f) != NULL ? "degraded"
+                                                : "ok";
+    bool ok =
+        fwi_buf_printf(body,
+                       "{\"status\":\"%s\",\"node\":\"%016" PRIx64 "\",\"name\":", status,
+                       f->node) &&
+        json_text(body, f->node_name) && fwi_buf_puts(body, ",\"version\":") &&
+        json_text(body, f->version) && fwi_buf_puts(body, ",\"backplane\":") &&
+        json_text(body, f->backplane);
+    if (has_redis(f)) {
+        uint64_t ms = f->bp.probe_age_us / 1000;
+        ok = ok && fwi_buf_printf(body,
+                                  ",\"redis_up\":%s,\"probe_age_seconds\":%" PRIu64
+                                  ".%03" PRIu64,
+                                  f->bp.up ? "true" : "false", ms / 1000, ms % 1000);
+    } else {
+        ok = ok && fwi_buf_puts(body, ",\"redis_up\":null,\"probe_age_seconds\":null");
+    }
+    return ok && fwi_buf_printf(
+                     body, ",\"sessions\":%" PRIu64 ",\"uptime_seconds\":%" PRIu64 "}\n",
+                     f->sums[FWI_STAT_SESSIONS], f->uptime_us / 1000000);
+}
+
+static bool ready_page(const fwi_hub_figures *f, fwi_buf *body)
+{
+    const char *why = not_ready(f);
+    return why == NULL ? fwi_buf_puts(body, "ready\n")
+                       : fwi_buf_printf(body, "not ready: %s\n", why);
+}
+
+typedef struct page {
+    int status;
+    const char *type, *extra;
+    fwi_buf body;
+} page;
+
+static const char text_type[] = "text/plain; charset=utf-8";
+
+static bool make_page(const fwi_hub_figures *f, const char *method, const char *path,
+                      page *p)
+{
+    bool known = strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0 ||
+                 strcmp(path, "/metrics") == 0;
+    *p = (page){.status = 200, .type = text_type, .extra = "Cache-Control: no-store\r\n"};
+    if (!known) {
+        p->status = 404;
+        return fwi_buf_puts(&p->body,
+                            "not found: there are /health, /ready and /metrics\n");
+    }
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        p->status = 405;
+        p->extra = "Allow: GET, HEAD\r\n";
+        return fwi_buf_puts(&p->body, "only GET and HEAD\n");
+    }
+    if (strcmp(path, "/health") == 0) {
+        p->type = "application/json";
+        return health_page(f, &p->body);
+    }
+    if (strcmp(path, "/ready") == 0) {
+        p->status = not_ready(f) == NULL ? 200 : 503;
+        return ready_page(f, &p->body);
+    }
+    p->type = "text/plain; version=0.0.4; charset=utf-8";
+    return fwi_metrics_text(f, &p->body);
+}
+
+void fwi_pages_answer(const fwi_hub_figures *f, const fwi_http_request *r,
+                      fwi_buf *answer)
+{
+    const char *method = fwi_http_request_method(r);
+    page p;
+    size_t before = answer->len;
+    bool ok = make_page(f, method, fwi_http_request_path(r), &p) &&
+              fwi_http_answer(answer, p.status, p.type, p.body.data, p.body.len,
+                              !fwi_http_request_keeps_alive(r), p.extra);
+    if (!ok) {
+        answer->len = before;
+    } else if (strcmp(method, "HEAD") == 0) {
+        /* The head as for GET, its Content-Length too (RFC 9110 9.3.2), without body. */
+        answer->len -= p.body.len;
+    }
+    fwi_buf_fini(&p.body);
+}

@@ -1,0 +1,42 @@
+/*
+ * What is answered to HTTP requests that are no handshakes: /health, /ready, /metrics.
+ * Knows the figures, not where they come from; knows no socket. pages.c has the pages,
+ * metrics.c the text of /metrics.
+ *
+ * Figures of Redis are there only where the backplane is Redis.
+ */
+#ifndef FWI_HTTP_PAGES_H
+#define FWI_HTTP_PAGES_H
+
+#include "wire/http_request.h"
+#include "core/backplane.h"
+#include "core/stats.h"
+
+/* A snapshot of a hub, made by the api layer for each request. */
+typedef struct fwi_hub_figures {
+    const char *node_name, *version, *backplane; /* "memory" or "redis" */
+    uint64_t node;
+    bool draining;
+    uint64_t uptime_us;
+    uint64_t sums[FWI_STAT_COUNT];
+    fwi_backplane_figures bp;
+    unsigned loops;
+    double loop_lag_s[64]; /* the longest turn in the last 10 s, each loop */
+    uint64_t inbox_bytes, events_bytes;
+} fwi_hub_figures;
+
+/* Everything as Prometheus text: the counters, fanwire_redis_up, fanwire_redis_*,
+ * fanwire_loop_lag_seconds{loop="0"}, fanwire_info{version,node}, ... */
+bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out);
+
+/* One figure by name with labels, as it stands in that text. false: there is none, or no
+ * memory. */
+bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value);
+
+/* GET and HEAD of /health (200 always while it lives; JSON with node, backplane, probe
+ * age), /ready (200, or 503 while draining or while Redis is away), /metrics; 404 and 405
+ * else. Appends a whole answer; nothing when out of memory. */
+void fwi_pages_answer(const fwi_hub_figures *f, const fwi_http_request *r,
+                      fwi_buf *answer);
+
+#endif
