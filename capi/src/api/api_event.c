@@ -120,8 +120,10 @@ int fw_accept(fw_hub *hub, uint64_t token, const char *user)
 
 int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
 {
-    if (code < 400 || (code > 599 && code < 1000)) {
-        return fwi_error(FW_ERR_INVALID, "code %d: an HTTP status of 400-599", code);
+    if (fwi_token_is_join(token) ? code < 0 : code < 400 || code > 599) {
+        return fwi_error(FW_ERR_INVALID, "code %d: %s", code,
+                         fwi_token_is_join(token) ? "0 or more for a join"
+                                                  : "an HTTP status of 400-599");
     }
     if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
         return fwi_error(FW_ERR_INVALID, "the reason is more than one line");

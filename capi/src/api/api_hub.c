@@ -92,25 +92,29 @@ static void tell_waiters(fw_hub *hub)
     pthread_mutex_unlock(&hub->lock);
 }
 
-void fwi_api_ack(fw_hub *hub)
+void fwi_api_ack(fw_hub *hub, fwi_item *item)
 {
-    pthread_mutex_lock(&hub->lock);
-    hub->acks++;
-    pthread_cond_broadcast(&hub->changed);
-    pthread_mutex_unlock(&hub->lock);
+    unsigned *waiting = item->ptr;
+    fwi_item_free(item);
+    if (waiting != NULL) {
+        pthread_mutex_lock(&hub->lock);
+        --*waiting;
+        pthread_cond_broadcast(&hub->changed);
+        pthread_mutex_unlock(&hub->lock);
+    }
 }
 
 void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
 {
-    unsigned n = only_first ? 1 : hub->n_loops, posted = 0;
-    hub->acks = 0;
+    unsigned n = only_first ? 1 : hub->n_loops, waiting = n, failed = 0;
     for (unsigned i = 0; i < n; i++) {
         fwi_item *item = fwi_item_new(run, NULL, NULL);
         FWI_ASSERT(item != NULL); /* a hub that can't be stopped would be worse */
-        posted += fwi_shard_post(hub->shard[i], item, false) == FW_OK;
+        item->ptr = &waiting;
+        failed += fwi_shard_post(hub->shard[i], item, false) != FW_OK;
     }
     pthread_mutex_lock(&hub->lock);
-    while (hub->acks < posted) {
+    while (waiting > failed) {
         pthread_cond_wait(&hub->changed, &hub->lock);
     }
     pthread_mutex_unlock(&hub->lock);
@@ -119,6 +123,12 @@ void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
 static bool is_empty(fw_hub *hub)
 {
     return atomic_load(&hub->core.sessions) == 0;
+}
+
+/* Or somebody stops the hub meanwhile. */
+static bool is_drained(fw_hub *hub)
+{
+    return is_empty(hub) || atomic_load(&hub->state) != FWI_HUB_RUNNING;
 }
 
 static bool is_up(fw_hub *hub)
@@ -198,6 +208,8 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
     hub->core.watcher = hub;
+    hub->core.events.on_last = free;
+    hub->core.events.last_user = hub;
     if (hub->core.events.queued) {
         hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (hub->event_fd < 0) {
@@ -211,6 +223,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    FWI_ASSERT(pthread_mutex_init(&hub->life, NULL) == 0);
     FWI_ASSERT(pthread_mutex_init(&hub->lock, NULL) == 0);
     FWI_ASSERT(pthread_cond_init(&hub->changed, &attr) == 0);
     pthread_condattr_destroy(&attr);
@@ -248,9 +261,11 @@ void fw_hub_free(fw_hub *hub)
     if (hub->event_fd >= 0) {
         close(hub->event_fd);
     }
+    pthread_mutex_destroy(&hub->life);
     pthread_mutex_destroy(&hub->lock);
     pthread_cond_destroy(&hub->changed);
-    free(hub);
+    /* Its memory stays while somebody holds an event: fw_events_done needs a hub. */
+    fwi_events_unref(&hub->core.events);
 }
 
 /* --- taking apart, the reverse of what follows; each part may be absent --- */
@@ -390,8 +405,7 @@ static void run_boot(fwi_shard *shard, fwi_item *item)
     fwi_hub *core = shard->hub;
     core->bp->ops->start(core->bp);
     FWI_ASSERT(fwi_hub_subscribe_own(core));
-    fwi_item_free(item);
-    fwi_api_ack(core->handle);
+    fwi_api_ack(core->handle, item);
 }
 
 static void run_end(fwi_shard *shard, fwi_item *item);
@@ -438,6 +452,8 @@ int fw_hub_start(fw_hub *hub)
         atomic_store(&hub->state, FWI_HUB_NEW);
         return err;
     }
+    FWI_LOG(&hub->log, FWI_LOG_INFO, "hub", "started node=%016" PRIx64 " name=%s threads=%u",
+            hub->core.node, hub->core.name, hub->n_loops);
     fwi_api_on_loops(hub, run_boot, true);
     if (fwi_options_int(hub->options, FWI_OPT_REDIS_REQUIRED) &&
         !fwi_api_wait(hub, is_up, REQUIRED_MS)) {
@@ -456,22 +472,19 @@ static void run_close_gates(fwi_shard *shard, fwi_item *item)
 {
     fw_hub *hub = fwi_api_hub_of(shard);
     fwi_gates_close(hub, false);
-    fwi_item_free(item);
-    fwi_api_ack(hub);
+    fwi_api_ack(hub, item);
 }
 
 static void run_drain(fwi_shard *shard, fwi_item *item)
 {
     fwi_shard_drain(shard);
-    fwi_item_free(item);
-    fwi_api_ack(fwi_api_hub_of(shard));
+    fwi_api_ack(fwi_api_hub_of(shard), item);
 }
 
 static void run_close_all(fwi_shard *shard, fwi_item *item)
 {
     fwi_shard_close_all(shard);
-    fwi_item_free(item);
-    fwi_api_ack(fwi_api_hub_of(shard));
+    fwi_api_ack(fwi_api_hub_of(shard), item);
 }
 
 /* The last that a loop does. */
@@ -487,8 +500,7 @@ static void run_end(fwi_shard *shard, fwi_item *item)
     }
     fwi_transport_close(hub->transport[shard->index]);
     fwi_loop_uv_stop(shard->loop);
-    fwi_item_free(item);
-    fwi_api_ack(hub);
+    fwi_api_ack(hub, item);
 }
 
 static int enter_from_outside(fw_hub *hub)
@@ -506,28 +518,31 @@ int fw_hub_drain(fw_hub *hub, int timeout_ms)
     if (err != FW_OK) {
         return err;
     }
-    if (atomic_load(&hub->state) != FWI_HUB_RUNNING) {
-        return fwi_error(FW_ERR_STATE, "the hub is not running");
-    }
     uint64_t wait = timeout_ms >= 0
                         ? (uint64_t)timeout_ms
                         : (uint64_t)fwi_options_int(hub->options, FWI_OPT_DRAIN_TIMEOUT);
-    atomic_store(&hub->core.draining, true);
-    fwi_api_on_loops(hub, run_close_gates, true);
-    fwi_api_on_loops(hub, run_drain, false);
-    if (!fwi_api_wait(hub, is_empty, wait)) {
+    pthread_mutex_lock(&hub->life);
+    bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
+    if (running) {
+        atomic_store(&hub->core.draining, true);
+        fwi_api_on_loops(hub, run_close_gates, true);
+        fwi_api_on_loops(hub, run_drain, false);
+    }
+    pthread_mutex_unlock(&hub->life);
+    if (!running) {
+        return fwi_error(FW_ERR_STATE, "the hub is not running");
+    }
+    if (!fwi_api_wait(hub, is_drained, wait)) {
         return fwi_error(FW_ERR_TIMEOUT, "%ld sessions are left",
                          atomic_load(&hub->core.sessions));
     }
     return FW_OK;
 }
 
-int fw_hub_stop(fw_hub *hub)
+static int stop(fw_hub *hub)
 {
-    int err = enter_from_outside(hub);
-    if (err != FW_OK) {
-        return err;
-    }
+    FWI_LOG(&hub->log, FWI_LOG_INFO, "hub", "stopping sessions=%ld",
+            atomic_load(&hub->core.sessions));
     switch (atomic_load(&hub->state)) {
     case FWI_HUB_NEW:
         return fwi_error(FW_ERR_STATE, "the hub has never been started");
@@ -542,9 +557,21 @@ int fw_hub_stop(fw_hub *hub)
     fwi_api_wait(hub, is_empty, STOP_GRACE_MS);
     atomic_store(&hub->state, FWI_HUB_STOPPED);
     fwi_api_on_loops(hub, run_end, false);
+    tell_waiters(hub);
     take_apart(hub);
     atomic_store(&hub->core.draining, false);
     return FW_OK;
+}
+
+int fw_hub_stop(fw_hub *hub)
+{
+    int err = enter_from_outside(hub);
+    if (err == FW_OK) {
+        pthread_mutex_lock(&hub->life);
+        err = stop(hub);
+        pthread_mutex_unlock(&hub->life);
+    }
+    return err;
 }
 
 /* --- what it is --- */

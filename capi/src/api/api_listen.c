@@ -136,6 +136,8 @@ int fwi_gates_open(fw_hub *hub)
         if (err != FW_OK) {
             return err;
         }
+        FWI_LOG(&hub->log, FWI_LOG_INFO, "listen", "listening on %s%s",
+                &hub->gates[i] == hub->http ? "http://" : "", hub->gates[i].url);
     }
     return FW_OK;
 }

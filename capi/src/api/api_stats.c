@@ -69,6 +69,9 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out)
         .loops = hub->n_loops,
         .events_bytes = atomic_load(&hub->core.events.bytes),
     };
+    for (size_t k = 0; k < FWI_STAT_COUNT; k++) {
+        out->sums[k] = fwi_stat_get(&hub->core.outside, (fwi_stat)k);
+    }
     for (unsigned i = 0; i < hub->core.n_shards; i++) {
         for (size_t k = 0; k < FWI_STAT_COUNT; k++) {
             out->sums[k] += fwi_stat_get(&hub->shard[i]->stats, (fwi_stat)k);

@@ -57,9 +57,9 @@ struct fw_hub {
 
     int event_fd; /* -1: events are inline */
 
+    pthread_mutex_t life; /* one at a time starts, stops, or asks the loops to drain */
     pthread_mutex_t lock; /* for the waiters: drain, stop, start, stats */
     pthread_cond_t changed;
-    unsigned acks;
     uint64_t figures_seq;
     fwi_backplane_figures figures;
     char down_why[256];
@@ -70,10 +70,10 @@ struct fw_hub {
 int fwi_api_enter(fw_hub *hub);
 int fwi_api_enter_running(fw_hub *hub);
 
-/* Runs `run` on each loop (or loop 0 alone) and waits until all have called
- * fwi_api_ack. Not from a loop's thread. */
+/* Runs `run` on each loop (or loop 0 alone) and waits until all have given their item to
+ * fwi_api_ack, which frees it. Not from a loop's thread. */
 void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first);
-void fwi_api_ack(fw_hub *hub);
+void fwi_api_ack(fw_hub *hub, fwi_item *item);
 
 /* Waits until `is_done` or the time is over; false: the time is over. */
 bool fwi_api_wait(fw_hub *hub, bool (*is_done)(fw_hub *hub), uint64_t timeout_ms);

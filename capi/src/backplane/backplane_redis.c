@@ -39,9 +39,8 @@ static const bool allowed[FWI_REDIS_STATES][FWI_REDIS_STATES] = {
     [FWI_REDIS_CONNECTING] = {[FWI_REDIS_RESUBSCRIBING] = true,
                               [FWI_REDIS_WAITING] = true,
                               [FWI_REDIS_STOPPED] = true},
-    [FWI_REDIS_RESUBSCRIBING] = {[FWI_REDIS_UP] = true,
-                                 [FWI_REDIS_WAITING] = true,
-                                 [FWI_REDIS_STOPPED] = true},
+    [FWI_REDIS_RESUBSCRIBING] =
+        {[FWI_REDIS_UP] = true, [FWI_REDIS_WAITING] = true, [FWI_REDIS_STOPPED] = true},
     [FWI_REDIS_UP] = {[FWI_REDIS_WAITING] = true, [FWI_REDIS_STOPPED] = true},
     [FWI_REDIS_WAITING] = {[FWI_REDIS_CONNECTING] = true, [FWI_REDIS_STOPPED] = true},
 };
@@ -318,7 +317,8 @@ static void on_deadline(fwi_timer *t)
     fwi_redis_backplane *rb = fwi_container_of(t, fwi_redis_backplane, deadline);
     uint64_t now_ms = fwi_loop_now_ms(rb->loop);
     fwi_redis_publish *e;
-    while ((e = fwi_redis_pending_oldest(&rb->pending)) != NULL && e->deadline_ms <= now_ms) {
+    while ((e = fwi_redis_pending_oldest(&rb->pending)) != NULL &&
+           e->deadline_ms <= now_ms) {
         if (!e->answered && !fwi_redis_publish_is_unsent(e)) {
             break;
         }
@@ -535,7 +535,8 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_buf_init(&rb->name);
     fwi_buf_init(&rb->envelope);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
-        rb->links[i] = fwi_redis_link_new(loop, &rb->config, names[i], &link_events[i], rb);
+        rb->links[i] =
+            fwi_redis_link_new(loop, &rb->config, names[i], &link_events[i], rb);
         if (rb->links[i] == NULL) {
             redis_free(&rb->base);
             return NULL;

@@ -19,22 +19,31 @@ typedef struct fwi_redis_config {
     const char *prefix;
     const char *tls_ca, *tls_cert, *tls_key; /* NULL: none */
     bool tls_insecure;
-    uint64_t node;             /* this node's number */
-    uint64_t seed;             /* of the jitter */
-    size_t queue_max_bytes;
-    uint64_t queue_deadline_ms;
+    uint64_t node;              /* this node's number */
+    uint64_t seed;              /* of the jitter */
+    size_t queue_max_bytes;     /* of what waits while Redis is away; while it is up, four
+                                   times as much may be on its way */
+    uint64_t queue_deadline_ms; /* what has waited so long isn't sent any more */
     const fwi_log *log;
 } fwi_redis_config;
 
-/* config is copied, but for what it points to, which lives as long as the backplane. */
+/* For all nodes of one Redis. config is copied, but for what it points to, which lives as
+ * long as the backplane. NULL: out of memory.
+ *
+ * A user of an ACL needs the channels PREFIX:* and the commands ping, publish, subscribe,
+ * unsubscribe, select; "client setname" is used if allowed. */
 fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
                                        const fwi_backplane_sink *sink, void *sink_user);
 
 /* --- the emitter: one blocking connection, no loop --- */
+
+/* config as above; its node is the emitter's own random number. Connects when needed.
+ * @thread any, one call at a time */
 typedef struct fwi_redis_emitter fwi_redis_emitter;
 fwi_redis_emitter *fwi_redis_emitter_new(const fwi_redis_config *config);
 void fwi_redis_emitter_free(fwi_redis_emitter *e);
-/* How many subscribers took it, or FW_ERR_BACKPLANE / _TIMEOUT / _MEMORY with detail. */
+/* timeout_ms <= 0: 5000. How many subscribers took it, or FW_ERR_BACKPLANE / _TIMEOUT /
+ * _MEMORY with detail. */
 int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
                               const fw_message *m, int timeout_ms);
 

@@ -44,8 +44,8 @@ typedef struct fwi_redis_backplane {
     fwi_backplane base;
     fwi_loop *loop;
     fwi_redis_config config;
-    char url[512];           /* for people, without the password */
-    char probe_channel[32];  /* as the hub would name it; the hub doesn't */
+    char url[512];          /* for people, without the password */
+    char probe_channel[32]; /* as the hub would name it; the hub doesn't */
     fwi_redis_state state;
     fwi_redis_link *links[FWI_REDIS_LINKS];
     fwi_redis_channels channels;
@@ -56,7 +56,7 @@ typedef struct fwi_redis_backplane {
     fwi_timer retry, deadline;
     uint64_t backoff_ms, started_us;
     fwi_rand rand;
-    char why[800]; /* we are away; "" if we aren't or nobody was told */
+    char why[800];       /* we are away; "" if we aren't or nobody was told */
     const char *give_up; /* at the next flush, for this reason; NULL: no */
     uint64_t complained_ms;
     fwi_backplane_figures counts;

@@ -44,7 +44,8 @@ static int wait_for(int fd, short events, uint64_t deadline_us)
         if (now_us >= deadline_us) {
             return fwi_error(FW_ERR_TIMEOUT, "redis: no answer in time");
         }
-        uint64_t left_ms = FWI_MIN((deadline_us - now_us + 999u) / 1000u, (uint64_t)60000);
+        uint64_t left_ms =
+            FWI_MIN((deadline_us - now_us + 999u) / 1000u, (uint64_t)60000);
         struct pollfd p = {.fd = fd, .events = events};
         int n = poll(&p, 1, (int)left_ms);
         if (n > 0) {
@@ -97,7 +98,8 @@ static long socket_read(int fd, void *data, size_t cap, uint64_t deadline_us)
 }
 
 /* A descriptor in *fd, or an error. */
-static int connect_to(const struct sockaddr *a, socklen_t len, uint64_t deadline_us, int *fd)
+static int connect_to(const struct sockaddr *a, socklen_t len, uint64_t deadline_us,
+                      int *fd)
 {
     *fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0) {
@@ -229,14 +231,15 @@ static bool tls_set_up(fwi_redis_blocking *c, const fwi_redis_config *config)
         return false;
     }
     SSL_CTX_set_min_proto_version(c->context, TLS1_2_VERSION);
-    SSL_CTX_set_verify(c->context, config->tls_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
-                       NULL);
+    SSL_CTX_set_verify(c->context,
+                       config->tls_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     bool ok = config->tls_ca != NULL
                   ? SSL_CTX_load_verify_locations(c->context, config->tls_ca, NULL) == 1
                   : SSL_CTX_set_default_verify_paths(c->context) == 1;
     if (config->tls_cert != NULL) {
         const char *key = config->tls_key != NULL ? config->tls_key : config->tls_cert;
-        ok = ok && SSL_CTX_use_certificate_chain_file(c->context, config->tls_cert) == 1 &&
+        ok = ok &&
+             SSL_CTX_use_certificate_chain_file(c->context, config->tls_cert) == 1 &&
              SSL_CTX_use_PrivateKey_file(c->context, key, SSL_FILETYPE_PEM) == 1;
     }
     c->ssl = ok ? SSL_new(c->context) : NULL;
@@ -258,8 +261,8 @@ static bool tls_expect(SSL *ssl, const char *host)
 {
     unsigned char address[sizeof(struct in6_addr)];
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    bool is_address = inet_pton(AF_INET, host, address) == 1 ||
-                      inet_pton(AF_INET6, host, address) == 1;
+    bool is_address =
+        inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
     if (is_address) {
         return X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
     }

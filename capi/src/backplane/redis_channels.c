@@ -1,9 +1,9 @@
 /*
  * What this node is subscribed to. See the header.
  *
- * Redis answers the commands of one link in order, so "the last SUBSCRIBE was answered"
- * is: Redis was last told SUBSCRIBE, and no (un)subscribe of the channel is outstanding.
- * That holds however quickly the hub changes its mind.
+ * Redis answers the commands of one link in order. So when it was last told SUBSCRIBE and
+ * no SUBSCRIBE of the channel is outstanding, the last one has been answered, and with it
+ * every UNSUBSCRIBE before. That holds however quickly the hub changes its mind.
  */
 #include "backplane/redis_channels.h"
 
@@ -48,7 +48,8 @@ fwi_redis_channel *fwi_redis_channels_find(fwi_redis_channels *cs, const char *n
 
 static bool is_idle(const fwi_redis_channel *c)
 {
-    return c->subscription == 0 && !c->asked && c->subscribes == 0 && c->unsubscribes == 0;
+    return c->subscription == 0 && !c->asked && c->subscribes == 0 &&
+           c->unsubscribes == 0;
 }
 
 static void update_dirty(fwi_redis_channels *cs, fwi_redis_channel *c)
@@ -71,7 +72,7 @@ static void stop_awaiting(fwi_redis_channels *cs, fwi_redis_channel *c)
 
 static void settle(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
-    c->confirmed = c->asked && c->subscribes == 0 && c->unsubscribes == 0;
+    c->confirmed = c->asked && c->subscribes == 0;
     if (c->confirmed && c->subscription != 0) {
         stop_awaiting(cs, c);
         fwi_redis_channels_report(cs, c);

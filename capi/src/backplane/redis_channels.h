@@ -16,10 +16,10 @@ typedef struct fwi_redis_channel {
     fwi_list report;       /* in channels->reports while the hub is to be told */
     uint64_t subscription; /* number of the hub's subscribe(); 0: not wanted */
     unsigned subscribes, unsubscribes; /* commands sent and not answered yet */
-    bool asked;            /* the last thing Redis was told: SUBSCRIBE */
-    bool confirmed;        /* ... and that very command was answered */
-    bool reported;         /* the hub knows, or is about to */
-    bool awaited;          /* belongs to the batch that ends being away */
+    bool asked;                        /* the last thing Redis was told: SUBSCRIBE */
+    bool confirmed;                    /* ... and that very command was answered */
+    bool reported;                     /* the hub knows, or is about to */
+    bool awaited;                      /* belongs to the batch that ends being away */
     char name[];
 } fwi_redis_channel;
 

@@ -40,16 +40,16 @@ struct fwi_redis_link {
     uint64_t opened; /* how often: a callback sees whether the link was reopened */
 };
 
-static const char *const state_names[FWI_REDIS_LINK_STATES] = {"idle", "connecting",
-                                                               "greeting", "live", "closed"};
+static const char *const state_names[FWI_REDIS_LINK_STATES] = {
+    "idle", "connecting", "greeting", "live", "closed"};
 
 /* A row: from; a column: to. */
 static const bool allowed[FWI_REDIS_LINK_STATES][FWI_REDIS_LINK_STATES] = {
     [FWI_REDIS_LINK_IDLE] = {[FWI_REDIS_LINK_CONNECTING] = true},
-    [FWI_REDIS_LINK_CONNECTING] = {[FWI_REDIS_LINK_GREETING] = true,
-                                   [FWI_REDIS_LINK_CLOSED] = true},
-    [FWI_REDIS_LINK_GREETING] = {[FWI_REDIS_LINK_LIVE] = true,
-                                 [FWI_REDIS_LINK_CLOSED] = true},
+    [FWI_REDIS_LINK_CONNECTING] =
+        {[FWI_REDIS_LINK_GREETING] = true, [FWI_REDIS_LINK_CLOSED] = true},
+    [FWI_REDIS_LINK_GREETING] =
+        {[FWI_REDIS_LINK_LIVE] = true, [FWI_REDIS_LINK_CLOSED] = true},
     [FWI_REDIS_LINK_LIVE] = {[FWI_REDIS_LINK_CLOSED] = true},
     [FWI_REDIS_LINK_CLOSED] = {[FWI_REDIS_LINK_CONNECTING] = true},
 };
@@ -106,7 +106,8 @@ void fwi_redis_link_disconnect(fwi_redis_link *l, const char *why)
     l->events->on_down(l->user, text);
 }
 
-bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char **argv, const size_t *lens)
+bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char **argv,
+                         const size_t *lens)
 {
     char *command = NULL;
     int n = redisFormatCommandArgv(&command, argc, argv, lens);
@@ -253,7 +254,8 @@ static void link_on_close(void *user, const char *why)
     fwi_redis_link_disconnect(l, why);
 }
 
-static const fwi_stream_events stream_events = {link_on_open, link_on_data, link_on_close};
+static const fwi_stream_events stream_events = {link_on_open, link_on_data,
+                                                link_on_close};
 
 bool fwi_redis_link_open(fwi_redis_link *l)
 {

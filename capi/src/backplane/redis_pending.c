@@ -74,8 +74,9 @@ fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial)
 
 fwi_redis_publish *fwi_redis_pending_oldest(fwi_redis_pending *p)
 {
-    return fwi_list_is_empty(&p->all) ? NULL
-                                      : fwi_list_entry(p->all.next, fwi_redis_publish, all);
+    return fwi_list_is_empty(&p->all)
+               ? NULL
+               : fwi_list_entry(p->all.next, fwi_redis_publish, all);
 }
 
 fwi_redis_publish *fwi_redis_pending_next_local(fwi_redis_pending *p)

@@ -94,8 +94,8 @@ static void on_publish_refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
                                const redisReply *reply)
 {
     rb->counts.queue_dropped++;
-    fwi_redis_complain(rb, "a PUBLISH was refused, dropped for the other nodes", reply->str,
-                       reply->len);
+    fwi_redis_complain(rb, "a PUBLISH was refused, dropped for the other nodes",
+                       reply->str, reply->len);
     fwi_redis_publish_set_refused(e);
     fwi_redis_pending_release(&rb->pending, e);
     fwi_redis_deliver_refused(rb);
@@ -138,7 +138,8 @@ void fwi_redis_on_command_reply(void *user, const redisReply *reply)
         leave_with_error(rb, what == FWI_REDIS_ASKED_PING ? "PING" : "PUBLISH", reply);
         return;
     }
-    int expected = what == FWI_REDIS_ASKED_PING ? REDIS_REPLY_STATUS : REDIS_REPLY_INTEGER;
+    int expected =
+        what == FWI_REDIS_ASKED_PING ? REDIS_REPLY_STATUS : REDIS_REPLY_INTEGER;
     if (!is_error && reply->type != expected) {
         fwi_redis_leave(rb, "not the kind of answer that was asked for");
         return;

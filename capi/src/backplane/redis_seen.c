@@ -3,16 +3,17 @@
  *
  * A node sends its PUBLISHes over one link in the order of their serials, whatever the
  * channels; Redis executes a link's commands in order and writes to a subscribed link in
- * the order of execution. So serials of one node rise on the subscribe link, and a channel
- * that we aren't subscribed to leaves only a gap. Interleaving with other nodes doesn't
- * matter, since each node has an entry of its own.
+ * the order of execution. So serials of one node rise on the subscribe link, and a
+ * channel that we aren't subscribed to leaves only a gap. Interleaving with other nodes
+ * doesn't matter, since each node has an entry of its own.
  *
  * When a node has lost its link it sends again what had no answer, again in serial order
  * and before anything newer. Redis may still be working off the old link's input then:
  * two sequences interleave. But the later one repeats, from its first unanswered message
- * on, exactly what the earlier one holds, and both rise. If some s' > s has arrived by one
- * of them, then s has passed on that one before; so a message is dropped only if it has
- * been here, or if its node had given it up (queue full or too late) before the return.
+ * on, exactly what the earlier one holds, and both rise. If some s' > s has arrived by
+ * one of them, then s has passed on that one before; so a message is dropped only if it
+ * has been here, or if its node had given it up (queue full or too late) before the
+ * return.
  *
  * A node that restarts has a new random number, so its serials begin anew in a new entry.
  * Entries are forgotten after ten minutes of silence: repetitions come within the
@@ -29,6 +30,7 @@ typedef struct fwi_redis_seen_node {
 void fwi_redis_seen_init(fwi_redis_seen *s)
 {
     s->table = NULL;
+    s->count = 0;
     fwi_list_init(&s->by_age);
 }
 
@@ -36,6 +38,7 @@ static void forget_oldest(fwi_redis_seen *s)
 {
     seen_node *n = fwi_list_entry(s->by_age.next, seen_node, by_age);
     HASH_DEL(s->table, n);
+    s->count--;
     fwi_list_remove(&n->by_age);
     free(n);
 }
@@ -51,8 +54,7 @@ static void forget_silent(fwi_redis_seen *s, uint64_t now_ms)
 {
     while (!fwi_list_is_empty(&s->by_age)) {
         const seen_node *n = fwi_list_entry(s->by_age.next, seen_node, by_age);
-        if (HASH_COUNT(s->table) < FWI_REDIS_SEEN_MAX &&
-            now_ms - n->heard_ms < FWI_REDIS_SEEN_MS) {
+        if (s->count < FWI_REDIS_SEEN_MAX && now_ms - n->heard_ms < FWI_REDIS_SEEN_MS) {
             return;
         }
         forget_oldest(s);
@@ -77,6 +79,7 @@ bool fwi_redis_seen_is_new(fwi_redis_seen *s, uint64_t node, uint64_t serial,
             return true;
         }
         fwi_list_init(&n->by_age);
+        s->count++;
     } else if (serial <= n->serial) {
         return false;
     }

@@ -18,6 +18,7 @@ enum {
 typedef struct fwi_redis_seen {
     struct fwi_redis_seen_node *table;
     fwi_list by_age; /* the longest silent first */
+    size_t count;
 } fwi_redis_seen;
 
 void fwi_redis_seen_init(fwi_redis_seen *s);

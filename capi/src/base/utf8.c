@@ -1,12 +1,14 @@
 /*
  * UTF-8 validation by the table of RFC 3629, section 4. Text in pieces is checked with a
- * state of one number, so that a session in the middle of a long message keeps four bytes.
+ * state of one number, so that a session in the middle of a long message keeps four
+ * bytes.
  *
  * The state is 0 between characters. Inside one it holds how many bytes are missing, and
  * the range that the next of them must be in: only the second byte of a character has a
  * range that depends on the first. So a wrong byte is found when it comes, never later.
  *
- * Called by the WebSocket codec for each text message, by names and by the log. @thread any
+ * Called by the WebSocket codec for each text message, by names and by the log. @thread
+ * any
  */
 #include "base/utf8.h"
 

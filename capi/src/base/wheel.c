@@ -61,8 +61,8 @@ void fwi_wheel_clear(fwi_wheel *w, fwi_timer *t)
     }
 }
 
-/* Takes a slot's timers down to the levels below; those are nearer now. The slot of now_ms
- * itself is still to be served. */
+/* Takes a slot's timers down to the levels below; those are nearer now. The slot of
+ * now_ms itself is still to be served. */
 static void cascade(fwi_wheel *w, int level, unsigned i)
 {
     fwi_list moved;
@@ -119,9 +119,10 @@ void fwi_wheel_advance(fwi_wheel *w, uint64_t now_ms)
             w->now_ms = now_ms;
             return;
         }
-        /* Higher levels first, and before the slot of `stop` is served, so that what falls
-         * due at `stop` itself is placed into it. The time is already `stop`: seen from one
-         * ms earlier the last timer of a slot would still be too far for the level below. */
+        /* Higher levels first, and before the slot of `stop` is served, so that what
+         * falls due at `stop` itself is placed into it. The time is already `stop`: seen
+         * from one ms earlier the last timer of a slot would still be too far for the
+         * level below. */
         w->now_ms = stop;
         for (int level = FWI_WHEEL_LEVELS - 1; level > 0; level--) {
             if ((stop & ((1ull << (BITS * level)) - 1)) == 0) {
@@ -142,7 +143,8 @@ uint64_t fwi_wheel_next_ms(const fwi_wheel *w)
         uint64_t tick = w->now_ms >> (BITS * level);
         unsigned at = (unsigned)((tick + 1) & MASK);
         uint64_t busy = w->busy[level];
-        uint64_t turned = at == 0 ? busy : (busy >> at) | (busy << (FWI_WHEEL_SLOTS - at));
+        uint64_t turned =
+            at == 0 ? busy : (busy >> at) | (busy << (FWI_WHEEL_SLOTS - at));
         if (turned != 0) {
             uint64_t slot = tick + 1 + (uint64_t)__builtin_ctzll(turned);
             next = FWI_MIN(next, slot << (BITS * level));

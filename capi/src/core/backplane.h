@@ -23,7 +23,8 @@ typedef struct fwi_backplane_sink {
     /* In order; each message at most once. m is borrowed. Messages for channels that have
      * just been unsubscribed may still come. */
     void (*on_message)(void *user, const char *channel, fw_message *m);
-    /* The other nodes can be reached (why is NULL), or not any more and why. */
+    /* The other nodes can be reached (why is NULL), or not any more and why. While they
+     * can't, it comes again whenever the reason has changed. */
     void (*on_state)(void *user, bool up, const char *why);
 } fwi_backplane_sink;
 

@@ -5,9 +5,23 @@
 #include "core/session_inside.h"
 #include "wire/name.h"
 
+/* A token: loop (8 bits), is it a join (1), index (23), generation (32). */
+enum { JOIN_BIT = 55 };
+
 uint64_t fwi_decision_token(const fwi_decision *d)
 {
-    return (uint64_t)d->shard->index << 56 | (uint64_t)d->index << 32 | d->generation;
+    return (uint64_t)d->shard->index << 56 | (uint64_t)d->is_join << JOIN_BIT |
+           (uint64_t)d->index << 32 | d->generation;
+}
+
+static uint32_t index_of(uint64_t token)
+{
+    return (uint32_t)(token >> 32) & 0x7fffff;
+}
+
+bool fwi_token_is_join(uint64_t token)
+{
+    return token >> JOIN_BIT & 1;
 }
 
 static void decision_free(fwi_decision *d)
@@ -102,8 +116,8 @@ void fwi_decision_cancel(fwi_decision *d)
 
 static void run_verdict(fwi_shard *shard, fwi_item *item)
 {
-    uint32_t index = (uint32_t)(item->ref >> 32) & 0xffffff;
-    fwi_decision *d = fwi_idtable_get(&shard->decisions, index, (uint32_t)item->ref);
+    fwi_decision *d =
+        fwi_idtable_get(&shard->decisions, index_of(item->ref), (uint32_t)item->ref);
     FWI_ASSERT(d != NULL); /* claimed, so nobody but us may free it */
     apply(d, item->count != 0, item->code, item->text);
     fwi_item_free(item);
@@ -112,7 +126,6 @@ static void run_verdict(fwi_shard *shard, fwi_item *item)
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text)
 {
     unsigned loop = (unsigned)(token >> 56);
-    uint32_t index = (uint32_t)(token >> 32) & 0xffffff;
     if (loop >= hub->n_shards) {
         return FW_ERR_GONE;
     }
@@ -124,7 +137,7 @@ int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const ch
     item->ref = token;
     item->count = accept;
     item->code = code;
-    if (!fwi_idtable_claim(&shard->decisions, index, (uint32_t)token)) {
+    if (!fwi_idtable_claim(&shard->decisions, index_of(token), (uint32_t)token)) {
         fwi_item_free(item);
         return FW_ERR_GONE;
     }

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "core/error.h"
+#include "core/events.h"
 #include "wire/http_request.h"
 
 struct fwi_event_text {
@@ -65,6 +66,7 @@ fw_event *fwi_event_copy(const fw_event *e)
     }
     c->facts = e->facts ? fwi_facts_ref(e->facts) : NULL;
     c->credit = NULL;
+    c->queue = NULL;
     c->next = NULL;
     c->texts = NULL;
     c->cost = sizeof *c + texts + e->len;
@@ -98,10 +100,14 @@ void fw_event_unref(fw_event *e)
     if (e == NULL || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) {
         return;
     }
+    fwi_events *queue = e->queue;
     fwi_event_fini(e);
     fwi_facts_unref(e->facts);
     fwi_credit_unref(e->credit);
     free(e);
+    if (queue != NULL) {
+        fwi_events_unref(queue);
+    }
 }
 
 fw_event_type fw_event_kind(const fw_event *e)

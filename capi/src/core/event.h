@@ -10,6 +10,8 @@
 #include "core/facts.h"
 #include "core/message.h"
 
+struct fwi_events;
+
 /* Counts a session's queued and unfinished events, on whatever thread they finish. */
 typedef struct fwi_credit {
     atomic_uint refs;
@@ -33,6 +35,7 @@ struct fw_event {
     fwi_facts *facts;      /* NULL: none */
     fwi_credit *credit;    /* queued events of a session */
     size_t cost;           /* bytes it was counted with in the queue */
+    struct fwi_events *queue; /* it came from, kept alive by it; NULL: none */
     struct fw_event *next; /* in the queue */
     /* Answers of fw_event_header and _query that had to be put together. */
     struct fwi_event_text *texts;

@@ -7,6 +7,15 @@ void fwi_events_init(fwi_events *q)
     memset(q, 0, sizeof *q);
     FWI_ASSERT(pthread_mutex_init(&q->lock, NULL) == 0);
     q->tail = &q->head;
+    atomic_init(&q->refs, 1);
+}
+
+void fwi_events_unref(fwi_events *q)
+{
+    if (atomic_fetch_sub_explicit(&q->refs, 1, memory_order_acq_rel) == 1 &&
+        q->on_last != NULL) {
+        q->on_last(q->last_user);
+    }
 }
 
 void fwi_events_fini(fwi_events *q)

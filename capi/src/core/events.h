@@ -12,7 +12,9 @@
 
 enum { FWI_EVENT_TYPES = 16 };
 
-typedef struct fwi_events {
+typedef struct fwi_events fwi_events;
+
+struct fwi_events {
     bool queued;
     struct {
         bool wanted;
@@ -26,14 +28,24 @@ typedef struct fwi_events {
     fw_event *head, **tail; /* under the lock, and: */
     bool signalled;         /* notify said "there are some" and not yet "none" */
     atomic_size_t bytes;    /* queued and unfinished */
+    atomic_size_t refs;     /* one of the hub, one of each event */
+    void (*on_last)(void *user); /* nobody has one any more: the hub's memory can go */
+    void *last_user;
     atomic_bool polling;
     /* Makes the descriptor readable, or not any more; called under the lock. */
     void (*notify)(void *user, bool waiting);
     void *notify_user;
-} fwi_events;
+};
 
 void fwi_events_init(fwi_events *q);
+/* Frees what waits, and the lock. Events that were taken may live on. */
 void fwi_events_fini(fwi_events *q);
+
+static inline void fwi_events_ref(fwi_events *q)
+{
+    atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
+}
+void fwi_events_unref(fwi_events *q);
 
 static inline bool fwi_events_want(const fwi_events *q, fw_event_type type)
 {

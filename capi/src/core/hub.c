@@ -5,6 +5,8 @@
 
 #include "core/error.h"
 #include "core/session_inside.h"
+#include "wire/name.h"
+#include "wire/ws_codec.h"
 
 /* How long a channel is still heard after its last member has gone: a page that is
  * reloaded comes back within it. */
@@ -289,11 +291,27 @@ static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
     raise_room_message(hub, channel, m);
 }
 
+/* Is what the order names fit to be used? Whoever may publish to Redis may write one. */
+static bool is_fit(const fw_message *m, const char *text)
+{
+    switch (m->kind) {
+    case FWI_MSG_JOIN:
+    case FWI_MSG_LEAVE:
+        return fwi_name_problem(text, fwi_message_len(m)) == NULL;
+    case FWI_MSG_SET_USER:
+        return fwi_message_len(m) == 0 || fwi_name_problem(text, fwi_message_len(m)) == NULL;
+    case FWI_MSG_CLOSE:
+        return fwi_ws_close_code_is_valid(m->code);
+    default:
+        return true;
+    }
+}
+
 /* An order from another node about one of our sessions. */
 static void on_order(fwi_hub *hub, fw_message *m)
 {
     const char *text = (const char *)fwi_message_bytes(m);
-    if (m->target.node != hub->node) {
+    if (m->target.node != hub->node || !is_fit(m, text)) {
         return;
     }
     switch (m->kind) {
@@ -324,7 +342,7 @@ static void on_message(void *user, const char *channel, fw_message *m)
         on_channel_message(hub, channel, m);
     } else if (m->kind == FWI_MSG_CLOSE && channel[0] == 'u') {
         fwi_route *r = fwi_route_find(&hub->routes, channel);
-        if (r != NULL) {
+        if (r != NULL && is_fit(m, "")) {
             to_loops(hub, r->loops, run_close_channel, channel, m);
         }
     } else {
@@ -358,9 +376,14 @@ static void on_subscribed(void *user, const char *channel)
 static void on_state(void *user, bool up, const char *why)
 {
     fwi_hub *hub = user;
+    bool news = !hub->backplane_told || atomic_load(&hub->backplane_up) != up;
+    hub->backplane_told = true;
     atomic_store(&hub->backplane_up, up);
     if (hub->on_backplane != NULL) {
         hub->on_backplane(hub->watcher, up, why);
+    }
+    if (!news) {
+        return; /* down as before, for another reason */
     }
     fw_event e = {.type = up ? FW_EVENT_BACKPLANE_UP : FW_EVENT_BACKPLANE_DOWN,
                   .reason = why};

@@ -50,9 +50,11 @@ typedef struct fwi_hub {
     fwi_routes routes;   /* loop 0 */
     fwi_events events;
     fwi_limits limits;
+    fwi_stats outside; /* what is counted on the application's threads */
     atomic_long sessions, pending;
     atomic_bool draining;
     atomic_bool backplane_up;
+    bool backplane_told; /* loop 0: an event has said up or down */
     /* For those who wait: the last session has gone; the backplane's state. @thread loop */
     void (*on_idle)(void *watcher);
     void (*on_backplane)(void *watcher, bool up, const char *why);
@@ -84,6 +86,7 @@ int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 
 /* The verdict on a CONNECT or JOIN. text: user or reason. */
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);
+bool fwi_token_is_join(uint64_t token);
 
 /* These events are finished: credit back, and free them. */
 void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);

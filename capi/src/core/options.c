@@ -96,22 +96,19 @@ typedef struct list_builder {
     char **items;
     char *bytes;
     size_t n;
-    char *problem; /* FWI_ALLOWED_MAX * 2 */
-    bool no_memory;
+    char *problem; /* FWI_PROBLEM_MAX */
+    int err;
 } list_builder;
 
 static bool check_item(void *user, const char *s, size_t len)
 {
     list_builder *b = user;
     char *copy = strndup(s, len);
-    if (copy == NULL) {
-        b->no_memory = true;
-        return false;
-    }
-    bool fine = fwi_option_read(b->row, copy, NULL, b->problem);
+    b->err =
+        copy != NULL ? fwi_option_read(b->row, copy, NULL, b->problem) : FW_ERR_MEMORY;
     free(copy);
     b->n++;
-    return fine;
+    return b->err == FW_OK;
 }
 
 static bool add_item(void *user, const char *s, size_t len)
@@ -142,26 +139,31 @@ static bool index_list(option_value *v)
     return true;
 }
 
-static int bad_value(const fwi_option_row *row, const char *text, const char *problem)
-{
-    char shown[160];
-    return fwi_error(FW_ERR_OPTION, "%s: %s: %s", row->name,
-                     fwi_option_show(text, shown, sizeof shown), problem);
-}
-
 static int no_memory(const fwi_option_row *row)
 {
     return fwi_error(FW_ERR_MEMORY, "%s: out of memory", row->name);
+}
+
+/* Reports what fwi_option_read found. */
+static int bad_value(const fwi_option_row *row, int err, const char *text,
+                     const char *problem)
+{
+    char shown[160];
+    if (err == FW_ERR_MEMORY) {
+        return no_memory(row);
+    }
+    return fwi_error(err, "%s: %s: %s", row->name,
+                     fwi_option_show(text, shown, sizeof shown), problem);
 }
 
 /* Checks each entry; then `next` has old and new text joined, or the new one alone. */
 static int read_list(const fwi_option_row *row, const char *text, const char *before,
                      option_value *next)
 {
-    char problem[FWI_ALLOWED_MAX * 2];
+    char problem[FWI_PROBLEM_MAX];
     list_builder b = {.row = row, .problem = problem};
     if (!split_list(text, check_item, &b)) {
-        return b.no_memory ? no_memory(row) : bad_value(row, text, problem);
+        return bad_value(row, b.err, text, problem);
     }
     bool adds = before[0] != '\0' && b.n > 0;
     size_t cap = strlen(before) + strlen(text) + 2;
@@ -175,9 +177,10 @@ static int read_list(const fwi_option_row *row, const char *text, const char *be
 
 static int read_scalar(const fwi_option_row *row, const char *text, option_value *next)
 {
-    char problem[FWI_ALLOWED_MAX * 2];
-    if (!fwi_option_read(row, text, &next->number, problem)) {
-        return bad_value(row, text, problem);
+    char problem[FWI_PROBLEM_MAX];
+    int err = fwi_option_read(row, text, &next->number, problem);
+    if (err != FW_OK) {
+        return bad_value(row, err, text, problem);
     }
     next->text = strdup(text);
     if (next->text == NULL) {

@@ -6,13 +6,14 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include <fanwire/error.h>
+
 #include "base/log.h"
 #include "wire/name.h"
 #include "wire/url.h"
 #include "wire/ws_handshake.h"
 
-/* What a type's check says when there is no memory to check with. */
-static const char no_memory[] = "out of memory";
+const char fwi_option_no_memory[] = "out of memory";
 
 static const char *check_listen_url(const char *text)
 {
@@ -70,7 +71,8 @@ static const char *check_network(const char *text)
     size_t bad = 0;
     fwi_networks *networks = fwi_networks_new(&text, 1, &bad);
     if (networks == NULL) {
-        return bad == 0 ? "an address or network, 10.0.0.0/8 or ::1, or unix" : no_memory;
+        return bad == 0 ? "an address or network, 10.0.0.0/8 or ::1, or unix"
+                        : fwi_option_no_memory;
     }
     fwi_networks_free(networks);
     return NULL;
@@ -301,36 +303,37 @@ static const char *read_text(const fwi_option_type *type, const char *text)
     return type->check != NULL ? type->check(text) : NULL;
 }
 
-bool fwi_option_read(const fwi_option_row *row, const char *text, int64_t *number,
-                     char problem[FWI_ALLOWED_MAX * 2])
+int fwi_option_read(const fwi_option_row *row, const char *text, int64_t *number,
+                    char problem[FWI_PROBLEM_MAX])
 {
     fwi_option_kind kind = row->type->kind;
     if (kind == FWI_KIND_TEXT || kind == FWI_KIND_LIST) {
         const char *wrong = read_text(row->type, text);
-        if (wrong != NULL) {
-            snprintf(problem, FWI_ALLOWED_MAX * 2, "%s", wrong);
+        if (wrong == NULL) {
+            return FW_OK;
         }
-        return wrong == NULL;
+        snprintf(problem, FWI_PROBLEM_MAX, "%s", wrong);
+        return wrong == fwi_option_no_memory ? FW_ERR_MEMORY : FW_ERR_OPTION;
     }
     if (row->type->can_be_auto && strcmp(text, "auto") == 0) {
         *number = 0;
-        return true;
+        return FW_OK;
     }
     int64_t value;
     bool ranged = kind != FWI_KIND_SWITCH && kind != FWI_KIND_CHOICE;
     if (read_number(row, text, &value) &&
         (!ranged || (value >= row->min && value <= row->max))) {
         *number = value;
-        return true;
+        return FW_OK;
     }
     char allowed[FWI_ALLOWED_MAX];
     fwi_option_allowed(row, allowed);
     const char *rest;
     bool bare =
         kind == FWI_KIND_DURATION && read_digits(text, &value, &rest) && *rest == '\0';
-    snprintf(problem, FWI_ALLOWED_MAX * 2, "%s%s",
-             bare ? "a duration needs its unit: " : "", allowed);
-    return false;
+    snprintf(problem, FWI_PROBLEM_MAX, "%s%s", bare ? "a duration needs its unit: " : "",
+             allowed);
+    return FW_ERR_OPTION;
 }
 
 const char *fwi_option_show(const char *text, char *out, size_t cap)

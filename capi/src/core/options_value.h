@@ -22,7 +22,7 @@ typedef struct fwi_option_type {
     fwi_option_kind kind;
     const char *allowed; /* as a sentence; of choices their names, "a|b|c"; else NULL */
     /* Of a text, or of one entry of a list: NULL if fine, else what is wrong with it,
-     * valid for ever. NULL: no further check. */
+     * valid for ever, or fwi_option_no_memory. NULL: no further check. */
     const char *(*check)(const char *text);
     bool can_be_off;   /* "off" is written for an empty text or list */
     bool can_be_auto;  /* "auto" is written for 0 */
@@ -35,6 +35,9 @@ typedef struct fwi_option_row {
     int64_t min, max;
     const char *initial, *since, *help;
 } fwi_option_row;
+
+/* What a check returns when there is no memory to check with. */
+extern const char fwi_option_no_memory[];
 
 /* By the words that stand in FWI_OPTION_MAP. */
 typedef enum {
@@ -68,10 +71,12 @@ enum { FWI_ALLOWED_MAX = 160 };
 /* Range or choices as a sentence, into out. */
 void fwi_option_allowed(const fwi_option_row *row, char out[FWI_ALLOWED_MAX]);
 
+enum { FWI_PROBLEM_MAX = 2 * FWI_ALLOWED_MAX };
+
 /* Reads a value (of a list: one entry). *number is written on success, for kinds that
- * have one. false: problem has the sentence for people. */
-bool fwi_option_read(const fwi_option_row *row, const char *text, int64_t *number,
-                     char problem[FWI_ALLOWED_MAX * 2]);
+ * have one. FW_ERR_OPTION: problem has the sentence for people. FW_ERR_MEMORY. */
+int fwi_option_read(const fwi_option_row *row, const char *text, int64_t *number,
+                    char problem[FWI_PROBLEM_MAX]);
 
 /* A value as it may be shown to people and logs: one printable line, without the
  * password of a URL, cut to `cap`. Returns out. */

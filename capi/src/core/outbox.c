@@ -84,6 +84,14 @@ static void drop_after(fwi_outbox *ob, fwi_outpool *pool, fwi_outnode *prev)
     node_free(pool, n);
 }
 
+static void drop_control(fwi_outbox *ob, fwi_outpool *pool)
+{
+    fwi_outnode *n = ob->control;
+    ob->control = n->next;
+    ob->bytes -= n->frame->len;
+    node_free(pool, n);
+}
+
 /* Leaves one message of each room, the newest; `tag` has a newer one coming. Quadratic, in
  * rooms and not in messages: after the first pass there is at most one of each. */
 static unsigned keep_latest(fwi_outbox *ob, fwi_outpool *pool, uint64_t tag)
@@ -158,11 +166,9 @@ bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, si
     *end = n;
     ob->bytes += f->len;
     /* A flood of pings may take a sixteenth of the outbox, and at least one pong. */
-    if (waiting > max / 16 && ob->control != n) {
-        fwi_outnode *oldest = ob->control;
-        ob->control = oldest->next;
-        ob->bytes -= oldest->frame->len;
-        node_free(pool, oldest);
+    while (waiting > max / 16 && ob->control != n) {
+        waiting -= ob->control->frame->len;
+        drop_control(ob, pool);
     }
     return true;
 }
@@ -219,10 +225,7 @@ size_t fwi_outbox_gather(const fwi_outbox *ob, uint8_t *scratch, size_t cap,
 void fwi_outbox_consume(fwi_outbox *ob, fwi_outpool *pool, unsigned nodes)
 {
     for (; nodes > 0 && ob->control != NULL; nodes--) {
-        fwi_outnode *n = ob->control;
-        ob->control = n->next;
-        ob->bytes -= n->frame->len;
-        node_free(pool, n);
+        drop_control(ob, pool);
     }
     for (; nodes > 0; nodes--) {
         FWI_ASSERT(ob->head != NULL);

@@ -144,7 +144,8 @@ static void forget(fwi_session *s)
         }
     }
     while (!fwi_list_is_empty(&s->decisions)) {
-        fwi_decision_cancel(fwi_list_entry(s->decisions.next, fwi_decision, link));
+        fwi_session_cancel_decision(
+            s, fwi_list_entry(s->decisions.next, fwi_decision, link));
     }
 }
 
@@ -245,6 +246,12 @@ void fwi_session_refuse(fwi_session *s, int status, const char *reason)
     s->tp->refuse(c, status, reason);
 }
 
+static void set_heartbeat(fwi_session *s, uint64_t delay_ms)
+{
+    s->beat_ms = (uint32_t)delay_ms;
+    fwi_loop_timer_set(s->shard->loop, &s->timer, delay_ms);
+}
+
 static void start_heartbeat(fwi_session *s)
 {
     const fwi_settings *set = &s->shard->hub->set;
@@ -253,7 +260,8 @@ static void start_heartbeat(fwi_session *s)
          * pinged together. */
         uint64_t half = set->heartbeat_interval_ms / 2;
         uint64_t first = fwi_rand_between(&s->shard->jitter, half, set->heartbeat_interval_ms);
-        fwi_loop_timer_set(s->shard->loop, &s->timer, first);
+        s->since_ping_ms = (uint32_t)(set->heartbeat_interval_ms - first);
+        set_heartbeat(s, first);
     }
 }
 
@@ -290,6 +298,11 @@ static bool wants_more(const fwi_session *s)
     return s->conn != NULL && !s->paused;
 }
 
+void fwi_session_on_bytes(fwi_session *s)
+{
+    s->awaiting_pong = false;
+}
+
 static bool over_rate(fwi_session *s)
 {
     int64_t rate = s->shard->hub->set.limit_rate;
@@ -299,7 +312,6 @@ static bool over_rate(fwi_session *s)
 bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len)
 {
     fwi_shard *shard = s->shard;
-    s->awaiting_pong = false;
     if (s->state != FWI_SESSION_OPEN) {
         return wants_more(s); /* our Close frame is on its way: RFC 6455 5.5.1 */
     }
@@ -329,7 +341,6 @@ bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t 
 
 bool fwi_session_on_ping(fwi_session *s, const void *data, size_t len)
 {
-    s->awaiting_pong = false;
     if (s->state == FWI_SESSION_OPEN) {
         fwi_frame *pong = fwi_frame_new_ws(FWI_WS_PONG, data, len);
         if (pong != NULL) {
@@ -345,7 +356,6 @@ bool fwi_session_on_pong(fwi_session *s, const void *data, size_t len)
 {
     (void)data;
     (void)len;
-    s->awaiting_pong = false;
     return wants_more(s);
 }
 
@@ -532,34 +542,49 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
 
 /* --- time --- */
 
+static void send_ping(fwi_session *s)
+{
+    fwi_frame *ping = fwi_frame_new_ws(FWI_WS_PING, NULL, 0);
+    if (ping == NULL || !fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
+                                                 s->shard->hub->set.outbox_max)) {
+        return; /* nobody is to be closed for want of our memory */
+    }
+    fwi_session_mark_dirty(s);
+    if (!s->awaiting_pong) {
+        s->awaiting_pong = true;
+        s->unanswered_ms = 0;
+    }
+}
+
+/* One timer for both: the next ping, and the end of patience with the first that wasn't
+ * answered. Either may come first. */
 static void heartbeat(fwi_session *s)
 {
     const fwi_settings *set = &s->shard->hub->set;
-    fwi_loop *loop = s->shard->loop;
+    s->since_ping_ms += s->beat_ms;
+    s->unanswered_ms += s->beat_ms;
     if (s->paused) {
-        s->pinged = false; /* its pong may lie where we don't read */
-        fwi_loop_timer_set(loop, &s->timer, set->heartbeat_interval_ms);
-        return;
+        s->awaiting_pong = false; /* its pong may lie where we don't read */
     }
-    if (s->pinged && !s->awaiting_pong) {
-        uint64_t interval = set->heartbeat_interval_ms, timeout = set->heartbeat_timeout_ms;
-        s->pinged = false;
-        fwi_loop_timer_set(loop, &s->timer, interval > timeout ? interval - timeout : 1);
-        return;
-    }
-    if (s->pinged) {
+    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
         fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
         fwi_session_close(s, 1001, "no answer to ping");
-        fwi_loop_timer_set(loop, &s->timer, OVERFLOW_DEADLINE_MS);
+        fwi_loop_timer_set(s->shard->loop, &s->timer, OVERFLOW_DEADLINE_MS);
         return;
     }
-    fwi_frame *ping = fwi_frame_new_ws(FWI_WS_PING, NULL, 0);
-    if (ping != NULL && fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
-                                                set->outbox_max)) {
-        s->pinged = s->awaiting_pong = true;
-        fwi_session_mark_dirty(s);
+    if (s->since_ping_ms >= set->heartbeat_interval_ms && !s->paused) {
+        s->since_ping_ms = 0;
+        send_ping(s);
     }
-    fwi_loop_timer_set(loop, &s->timer, set->heartbeat_timeout_ms);
+    uint64_t delay = set->heartbeat_interval_ms - s->since_ping_ms;
+    if (s->paused) {
+        s->since_ping_ms = 0;
+        delay = set->heartbeat_interval_ms;
+    }
+    if (s->awaiting_pong) {
+        delay = FWI_MIN(delay, set->heartbeat_timeout_ms - s->unanswered_ms);
+    }
+    set_heartbeat(s, delay);
 }
 
 void fwi_session_abort(fwi_session *s)

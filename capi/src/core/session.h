@@ -37,6 +37,9 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
 /* Ask the application. accept or refuse follow, from inside this call or later. */
 void fwi_session_ask(fwi_session *s);
 
+/* Something came, if only a part of a message: the peer lives. */
+void fwi_session_on_bytes(fwi_session *s);
+
 /* What came. Each returns whether more may be given now: false means that reading is
  * paused or the tie was cut. data is valid for the call; text is valid UTF-8. */
 bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len);

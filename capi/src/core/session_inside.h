@@ -25,8 +25,7 @@ struct fwi_session {
     const fwi_transport_ops *tp;
     fwi_conn *conn;       /* NULL: the tie is cut */
     uint8_t state;        /* fwi_session_set_state is the only writer */
-    bool pinged;          /* the timer is the pong's time-out, else the next ping's */
-    bool awaiting_pong;   /* nothing has come since the ping */
+    bool awaiting_pong;   /* nothing has come since a ping */
     bool overflowed;      /* policy close: to be closed at the end of the turn */
     bool paused;
     bool has_address;     /* counted in limits */
@@ -36,6 +35,9 @@ struct fwi_session {
     fwi_list pause_link;  /* shard's paused */
     fwi_list decisions;
     fwi_timer timer;      /* heartbeat; in closing: the deadline */
+    uint32_t beat_ms;       /* how long the timer was set for */
+    uint32_t since_ping_ms; /* when it was set, since the last ping */
+    uint32_t unanswered_ms; /* likewise since the first without answer */
     uint64_t rate_tat;
     fwi_facts *facts;
     char *user;           /* NULL: nobody's */
@@ -71,6 +73,10 @@ void fwi_session_abort(fwi_session *s);
 int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought);
 int fwi_session_leave(fwi_session *s, const char *room);
 int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought);
+
+/* A question about it that needs no answer any more. */
+struct fwi_decision;
+void fwi_session_cancel_decision(fwi_session *s, struct fwi_decision *d);
 
 /* code: 0 left, 1 closed. */
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);

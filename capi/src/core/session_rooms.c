@@ -150,15 +150,21 @@ int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned br
     return FW_OK;
 }
 
+void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
+{
+    char room[CHANNEL_CAP];
+    uint64_t ref = d->is_join ? d->ref : 0;
+    strcpy(room, d->room);
+    fwi_decision_cancel(d);
+    tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
+}
+
 static void cancel_asking(fwi_session *s, const char *room)
 {
-    for (fwi_list *e = s->decisions.next, *next; e != &s->decisions; e = next) {
+    for (fwi_list *e = s->decisions.next; e != &s->decisions; e = e->next) {
         fwi_decision *d = fwi_list_entry(e, fwi_decision, link);
-        next = e->next;
         if (d->is_join && strcmp(d->room, room) == 0) {
-            uint64_t ref = d->ref;
-            fwi_decision_cancel(d);
-            tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
+            fwi_session_cancel_decision(s, d);
             return;
         }
     }

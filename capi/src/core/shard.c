@@ -33,6 +33,11 @@ fwi_shard *fwi_shard_here(const fwi_hub *hub)
     return here != NULL && here->hub == hub ? here : NULL;
 }
 
+void fwi_shard_leave_thread(void)
+{
+    here = NULL;
+}
+
 static void delay_over(fwi_timer *t)
 {
     (void)t; /* that the loop has woken up is enough: its turn ends soon */
@@ -102,6 +107,7 @@ int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited)
         return FW_OK;
     case FWI_INBOX_BUSY:
         fwi_item_free(item);
+        fwi_stat_add_shared(&shard->hub->outside, FWI_STAT_LIMIT_INBOX, 1);
         return fwi_error(FW_ERR_BUSY, "the inbox is full (inbox.max_bytes)");
     default:
         fwi_item_free(item);
@@ -243,6 +249,8 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
         return false;
     }
     atomic_fetch_add_explicit(&q->bytes, copy->cost, memory_order_relaxed);
+    copy->queue = q;
+    fwi_events_ref(q);
     *shard->raised_tail = copy;
     shard->raised_tail = &copy->next;
     if (s != NULL) {

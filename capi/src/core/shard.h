@@ -49,6 +49,10 @@ void fwi_shard_fini(fwi_shard *shard);
 /* The shard whose loop's thread this is, if it is one of this hub's. @thread any */
 fwi_shard *fwi_shard_here(const fwi_hub *hub);
 
+/* This thread is no loop's (any more). For tests, which play loops and applications on one
+ * thread. */
+void fwi_shard_leave_thread(void);
+
 /* Into its inbox, and wake it. item is taken in any case.
  * FW_OK, FW_ERR_BUSY (limited only), FW_ERR_CLOSED; FW_ERR_MEMORY for NULL. @thread any */
 int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited);

@@ -95,6 +95,12 @@ static inline void fwi_stat_add(fwi_stats *stats, fwi_stat which, uint64_t n)
     atomic_store_explicit(&stats->value[which], v + n, memory_order_relaxed);
 }
 
+/* For a set that several threads count into. */
+static inline void fwi_stat_add_shared(fwi_stats *stats, fwi_stat which, uint64_t n)
+{
+    atomic_fetch_add_explicit(&stats->value[which], n, memory_order_relaxed);
+}
+
 static inline void fwi_stat_sub(fwi_stats *stats, fwi_stat which, uint64_t n)
 {
     fwi_stat_add(stats, which, (uint64_t)0 - n);

@@ -143,7 +143,9 @@ static int open_tcp(fwi_listener *l, const fwi_listen_at *at)
 }
 
 /* Does a server answer at this Unix socket? 0: the file is stale or isn't there. A full
- * backlog (EAGAIN) is a server too. */
+ * backlog (EAGAIN) is a server too. Two servers that start at the same moment may both
+ * see a stale file; the later one then has the name. Who runs several has them on paths
+ * of their own. */
 static int unix_in_use(const struct sockaddr_un *a)
 {
     struct stat st;

@@ -24,6 +24,9 @@
 #include "base/clock.h"
 #include "core/error.h"
 
+/* Peaks of a turn's length are remembered for one to two of these. */
+enum { LAG_WINDOW_US = 5000000 };
+
 const char *fwi_uv_strerror(int err, char *out, size_t cap)
 {
     return uv_strerror_r(err, out, cap);
@@ -79,7 +82,7 @@ fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
         return NULL;
     }
     u->wake.data = u;
-    u->open = 1;
+    u->open = 1; /* the wake-up */
     u->loop.now_us = fwi_clock_us();
     fwi_wheel_init(&u->loop.wheel, fwi_loop_now_ms(&u->loop));
     return &u->loop;
@@ -121,6 +124,21 @@ static void wait_for_work(fwi_uv_loop *u)
     FWI_ASSERT(n >= 0 || errno == EINTR || errno == ENOMEM);
 }
 
+/* The longest turn of the last one or two windows: a peak is seen by whoever looks every
+ * few seconds, and is forgotten again. */
+static void note_lag(fwi_uv_loop *u)
+{
+    uint64_t took_us = fwi_clock_us() - u->loop.now_us;
+    if (u->loop.now_us - u->window_us > LAG_WINDOW_US) {
+        u->window_us = u->loop.now_us;
+        u->lag_before_us = u->lag_us;
+        u->lag_us = 0;
+    }
+    u->lag_us = FWI_MAX(u->lag_us, took_us);
+    atomic_store_explicit(&u->loop.lag_us, FWI_MAX(u->lag_us, u->lag_before_us),
+                          memory_order_relaxed);
+}
+
 static void run_turn(fwi_uv_loop *u)
 {
     u->turns++;
@@ -128,6 +146,7 @@ static void run_turn(fwi_uv_loop *u)
     fwi_wheel_advance(&u->loop.wheel, fwi_loop_now_ms(&u->loop));
     uv_run(&u->uv, UV_RUN_NOWAIT);
     u->events->on_turn_end(u->user);
+    note_lag(u);
 }
 
 static void *thread_main(void *arg)
@@ -161,7 +180,6 @@ int fwi_loop_uv_start(fwi_loop *loop, unsigned index)
 {
     fwi_uv_loop *u = fwi_uv_of(loop);
     FWI_ASSERT(!u->has_thread);
-    u->index = index;
     sigset_t ours, before;
     mask_of_thread(&ours);
     pthread_sigmask(SIG_SETMASK, &ours, &before);

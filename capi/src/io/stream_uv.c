@@ -275,7 +275,7 @@ static void read_ended(fwi_stream *s, int err)
     if (is_failing(s)) {
         /* A write has failed before and has said why. */
     } else if (err != UV_EOF) {
-        fwi_stream_why(s, "read", err);
+        fwi_stream_why(s, s->phase == FWI_STREAM_HANDSHAKE ? "tls" : "read", err);
     } else if (s->phase == FWI_STREAM_HANDSHAKE) {
         set_why(s, "tls %s: closed by the server during the handshake", s->where);
     } else {

@@ -28,7 +28,7 @@ typedef struct fwi_uv_loop {
     bool has_thread;
     bool running; /* events may be told */
     bool stopping;
-    unsigned index;
+    uint64_t window_us, lag_us, lag_before_us; /* for loop.lag_us */
     uint64_t turns;   /* counts the turns, so that "once a turn" can be asked */
     size_t open;      /* handles and requests of ours that libuv hasn't given back */
     fwi_list streams; /* fwi_stream.link */

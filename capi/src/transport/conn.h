@@ -21,7 +21,8 @@ typedef enum fwi_phase {
     FWI_PHASE_HEAD,      /* the request is being read */
     FWI_PHASE_ASKED,     /* the verdict is pending; not reading */
     FWI_PHASE_OPEN,      /* the 101 is written, frames come and go */
-    FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost */
+    FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost
+                          */
     FWI_PHASE_DEAD       /* to be closed, or closed */
 } fwi_phase;
 

@@ -131,20 +131,23 @@ static void end_with(fwi_conn *c, fwi_buf *answer)
     enter(c, ok ? FWI_PHASE_FINISHING : FWI_PHASE_DEAD);
 }
 
+/* Whoever isn't let in is counted here or, when the application or a limit refused it,
+ * where that was decided. */
 static void end_with_status(fwi_conn *c, int status, const char *reason)
 {
     fwi_buf body, answer;
     fwi_buf_init(&body);
     fwi_buf_init(&answer);
-    bool ok = fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
-              fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data,
-                              body.len, true, status == 426 ? fwi_ws_upgrade_headers : NULL);
+    bool ok =
+        fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
+        fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data, body.len,
+                        true, status == 426 ? fwi_ws_upgrade_headers : NULL);
     fwi_buf_fini(&body);
     if (!ok) {
         answer.len = 0;
     }
-    FWI_LOG(log_of(c), FWI_LOG_DEBUG, "transport", "connection %p: %d %s", (void *)c, status,
-            reason);
+    FWI_LOG(log_of(c), FWI_LOG_DEBUG, "transport", "connection %p: %d %s", (void *)c,
+            status, reason);
     end_with(c, &answer);
 }
 
@@ -246,6 +249,7 @@ static void on_frames(fwi_conn *c, uint8_t *data, size_t len)
     if (c->deaf) {
         return;
     }
+    fwi_session_on_bytes(c->session);
     size_t taken = c->kept == NULL ? decode(c, data, len) : 0;
     if (taken < len) {
         keep(c, data + taken, len - taken);
@@ -275,6 +279,13 @@ static void cut(fwi_conn *c)
     c->session = NULL;
 }
 
+/* Which of the sub-protocols that the client offers is spoken? None is known yet. */
+static const char *choose_protocol(const fwi_http_request *r)
+{
+    (void)r;
+    return NULL;
+}
+
 static void port_accept(fwi_conn *c)
 {
     if (c->phase == FWI_PHASE_DEAD) {
@@ -282,7 +293,8 @@ static void port_accept(fwi_conn *c)
     }
     fwi_buf answer;
     fwi_buf_init(&answer);
-    bool ok = fwi_ws_handshake_answer(c->head->request, NULL, &answer) &&
+    const fwi_http_request *r = c->head->request;
+    bool ok = fwi_ws_handshake_answer(r, choose_protocol(r), &answer) &&
               fwi_socket_write(c, answer.data, answer.len);
     fwi_buf_fini(&answer);
     enter(c, ok ? FWI_PHASE_OPEN : FWI_PHASE_DEAD);
@@ -356,13 +368,6 @@ static const fwi_transport_ops port = {
 
 /* --- requests --- */
 
-/* Which of the sub-protocols that the client offers is spoken? None is known yet. */
-static const char *choose_protocol(const fwi_http_request *r)
-{
-    (void)r;
-    return NULL;
-}
-
 static fwi_facts *facts_of(const fwi_conn *c)
 {
     const fwi_http_request *r = c->head->request;
@@ -411,12 +416,12 @@ static void shake_hands(fwi_conn *c)
     const char *why = "";
     int status = fwi_ws_handshake_check(r, &why);
     if (status != 0) {
-        end_with_status(c, status, why);
+        end_by_fault(c, status, why);
         return;
     }
     bool trusted = fwi_networks_contain(config->trusted, c->head->peer);
     if (!fwi_ws_origin_is_allowed(r, trusted, config->origins, config->n_origins)) {
-        end_with_status(c, 403, "this origin is not allowed");
+        end_by_fault(c, 403, "this origin is not allowed");
         return;
     }
     ask(c);
@@ -436,7 +441,7 @@ static void on_request(fwi_conn *c)
         door->on_request(door->user, r, &answer);
         end_with(c, &answer);
     } else {
-        end_with_status(c, 404, "nothing is here");
+        end_by_fault(c, 404, "nothing is here");
     }
 }
 
@@ -546,6 +551,9 @@ void fwi_door_on_deadline(fwi_conn *c)
 void fwi_door_on_closed(fwi_conn *c)
 {
     fwi_session *session = c->session;
+    if (c->phase == FWI_PHASE_HEAD && c->secure && !c->heard) {
+        fwi_shard_count_http_error(fwi_transport_shard(c->transport)); /* a bad TLS hello */
+    }
     cut(c);
     if (c->phase != FWI_PHASE_DEAD) {
         enter(c, FWI_PHASE_DEAD);

@@ -255,8 +255,8 @@ static void on_data(fwi_conn *c, uint8_t *data, size_t len)
     fwi_door_on_data(c, data, len);
 }
 
-static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
-                    size_t len)
+static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                    void *in, size_t len)
 {
     (void)user;
     if (reason != LWS_CALLBACK_RAW_RX && reason != LWS_CALLBACK_RAW_WRITEABLE &&
@@ -316,7 +316,9 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
         return;
     }
     line_log = t->config->log;
-    int status = fwi_shard_admit(t->shard);
+    /* Who watches over us is to be answered when too many wait at the other door, too. */
+    bool counted = door->path != NULL;
+    int status = counted ? fwi_shard_admit(t->shard) : 0;
     /* Who isn't let in over TLS gets no answer: it would cost us a TLS handshake. */
     fwi_conn *c = status == 0 || !door->tls ? calloc(1, sizeof *c) : NULL;
     if (c == NULL) {
@@ -327,14 +329,14 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
         c->reading = true;
         fwi_list_init(&c->link);
         if (adopt(c, fd)) {
-            c->admitted = status == 0;
+            c->admitted = counted && status == 0;
             fwi_door_begin(c, door, peer, status);
             return;
         }
         FWI_LOG(t->config->log, FWI_LOG_WARN, "transport", "a socket could not be taken");
         conn_free(c);
     }
-    if (status == 0) {
+    if (counted && status == 0) {
         fwi_shard_unadmit(t->shard);
     }
 }
@@ -392,7 +394,7 @@ static int check_file(const char *option, const char *path)
         close(fd);
         return FW_OK;
     }
-    const char *why = path == NULL ? "is missing"
+    const char *why = path == NULL                 ? "is missing"
                       : fd >= 0 && errno != EISDIR ? "is empty"
                                                    : strerror(errno);
     if (fd >= 0) {

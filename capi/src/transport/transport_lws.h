@@ -29,7 +29,7 @@ typedef struct fwi_door {
 
 typedef struct fwi_transport_config {
     const fwi_log *log;
-    const char *tls_cert, *tls_key;  /* files; NULL: no door has TLS */
+    const char *tls_cert, *tls_key; /* files; NULL: no door has TLS */
     uint64_t handshake_timeout_ms;
     size_t message_max;
     const char *const *origins;
@@ -45,14 +45,16 @@ typedef struct fwi_transport_config {
  * are borrowed as long as the transport lives. 0, or FW_ERR_TLS / FW_ERR_SYSTEM /
  * FW_ERR_MEMORY with the detail set (names the file and the reason).
  *
- * Two things of libwebsockets reach the whole process: SIGPIPE is ignored from now on, and
- * its log level is set to errors and warnings, which go to config->log. @thread init */
+ * Two things of libwebsockets reach the whole process: SIGPIPE is ignored from now on,
+ * and its log level is set to errors and warnings, which go to config->log. @thread init
+ */
 int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
                       const fwi_transport_config *config);
 
 /* Takes a connected socket, in any case: what the shard doesn't admit is answered, or
  * closed if that would cost a TLS handshake. peer is copied. @thread loop */
-void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const char *peer);
+void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door,
+                         const char *peer);
 
 /* Closes all connections at once: those tied to a session are reset, their sessions have
  * been ended before and aren't told. Later adopts are closed. First half of the end. Not

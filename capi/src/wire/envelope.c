@@ -2,8 +2,8 @@
  * Encoding and decoding of the envelope; its format is in the header. The backplanes'
  * messages (core/message.c) are the only caller.
  *
- * What is decoded came from Redis, where anybody may publish: every length is checked, and
- * names must be text, since they are shown to clients. @thread any
+ * What is decoded came from Redis, where anybody may publish: every length is checked,
+ * and names must be text, since they are shown to clients. @thread any
  */
 #include "wire/envelope.h"
 

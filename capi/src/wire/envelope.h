@@ -33,7 +33,7 @@ typedef struct fwi_envelope {
     fwi_envelope_id origin; /* field 3, likewise */
     const char *user;       /* field 4; NULL: left out */
     size_t user_len;
-    const char *node_name;  /* field 5; NULL: left out */
+    const char *node_name; /* field 5; NULL: left out */
     size_t node_name_len;
     const uint8_t *data;
     size_t len;

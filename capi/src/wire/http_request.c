@@ -1,9 +1,9 @@
 /*
  * The head of a request. http-parser knows the grammar; a scanner in front of it looks at
  * each byte first, because the parser as it is packaged is built lenient: it takes bare
- * CR, bare LF, folding, blanks in names and bytes above 7F in the target. The scanner also
- * finds the end of the head, so that the parser never sees a byte of a body or of what
- * follows: the body, whose length must be known, is counted here.
+ * CR, bare LF, folding, blanks in names and bytes above 7F in the target. The scanner
+ * also finds the end of the head, so that the parser never sees a byte of a body or of
+ * what follows: the body, whose length must be known, is counted here.
  *
  * Text is collected in one buffer as NUL-terminated pieces; fields are offsets into it
  * until the head is complete, pointers afterwards.
@@ -18,7 +18,7 @@
 
 typedef struct field {
     size_t name, value; /* offsets in text */
-    size_t lines;       /* how many were joined into this one; 0: it was joined to another */
+    size_t lines; /* how many were joined into this one; 0: it was joined to another */
 } field;
 
 /* Where in a line the scanner is. */
@@ -216,8 +216,8 @@ static bool join(fwi_http_request *r, size_t first)
 {
     field *f = &r->fields[first];
     for (size_t i = first + 1; i < r->n_fields; i++) {
-        if (r->fields[i].lines && !strcmp(r->text.data + f->name,
-                                          r->text.data + r->fields[i].name)) {
+        if (r->fields[i].lines &&
+            !strcmp(r->text.data + f->name, r->text.data + r->fields[i].name)) {
             r->fields[i].lines = 0;
             f->lines++;
         }
@@ -298,11 +298,13 @@ static bool check_host(fwi_http_request *r)
 static bool split_target(fwi_http_request *r)
 {
     char *target = r->text.data;
-    if (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0) {
+    if (strncasecmp(target, "http://", 7) == 0 ||
+        strncasecmp(target, "https://", 8) == 0) {
         char *authority = strchr(target, ':') + 3;
         size_t len = strcspn(authority, "/?");
         const char *host = fwi_http_request_header(r, "host");
-        if (host == NULL || strlen(host) != len || strncasecmp(host, authority, len) != 0) {
+        if (host == NULL || strlen(host) != len ||
+            strncasecmp(host, authority, len) != 0) {
             return refuse(r, 400, "the request target and Host name different hosts");
         }
         target = authority + len;
@@ -406,7 +408,8 @@ static bool feed_head(fwi_http_request *r, const char *data, size_t len, size_t 
     if (!scan(r, (const uint8_t *)data, len, n)) {
         return false;
     }
-    /* With an upgrade asked for the parser stops before the last LF; that is no failure. */
+    /* With an upgrade asked for the parser stops before the last LF; that is no failure.
+     */
     http_parser_execute(&r->parser, &callbacks, data, *n);
     enum http_errno error = HTTP_PARSER_ERRNO(&r->parser);
     if (error != HPE_OK) {

@@ -1,7 +1,7 @@
 /*
  * The head of an HTTP/1.1 request, parsed by http-parser, with what that lets pass and we
- * don't (RFC 9112): a NUL or bare CR, two Host, two Content-Length, Transfer-Encoding with
- * Content-Length, blanks before the colon, obsolete folding.
+ * don't (RFC 9112): a NUL or bare CR, two Host, two Content-Length, Transfer-Encoding
+ * with Content-Length, blanks before the colon, obsolete folding.
  *
  * Pure: no I/O. Lives only until the handshake or answer is done.
  */
@@ -27,8 +27,8 @@ typedef enum {
 } fwi_http_result;
 
 /* Feeds bytes of the head. body_max > 0 lets a body of known length come too (DONE is
- * then said when it is complete; fwi_http_request_body); with 0 a body is 413. *used never
- * counts bytes that follow the request. After DONE or BAD no more should be fed. */
+ * then said when it is complete; fwi_http_request_body); with 0 a body is 413. *used
+ * never counts bytes that follow the request. After DONE or BAD no more should be fed. */
 fwi_http_result fwi_http_request_feed(fwi_http_request *r, const void *data, size_t len,
                                       size_t body_max, size_t *used);
 
@@ -37,7 +37,8 @@ fwi_http_result fwi_http_request_feed(fwi_http_request *r, const void *data, siz
 int fwi_http_request_status(const fwi_http_request *r);
 const char *fwi_http_request_why(const fwi_http_request *r);
 
-/* After DONE; path begins with "/" (or is "*" of OPTIONS); HTTP/1.1 has one Host. Strings are valid as long as r, NUL-terminated, never containing NUL. */
+/* After DONE; path begins with "/" (or is "*" of OPTIONS); HTTP/1.1 has one Host. Strings
+ * are valid as long as r, NUL-terminated, never containing NUL. */
 const char *fwi_http_request_method(const fwi_http_request *r); /* "GET" */
 const char *fwi_http_request_path(const fwi_http_request *r);   /* "/ws", not decoded */
 const char *fwi_http_request_query(const fwi_http_request *r);  /* "" if none, no "?" */

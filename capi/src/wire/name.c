@@ -2,7 +2,8 @@
  * The rules for names of rooms and users, and the way a channel is written for Redis: the
  * hash tag of a Cluster key is the channel, so no brace of a name may stand in it.
  *
- * Called where names come in (requests, the public functions) and by the backplanes. Pure;
+ * Called where names come in (requests, the public functions) and by the backplanes.
+ * Pure;
  * @thread any
  */
 #include "wire/name.h"
@@ -56,7 +57,8 @@ static const char *escape_of(char c)
     }
 }
 
-/* The kind in front ("r:") has nothing to escape, so the whole channel is treated alike. */
+/* The kind in front ("r:") has nothing to escape, so the whole channel is treated alike.
+ */
 bool fwi_name_to_redis(fwi_buf *out, const char *prefix, const char *channel)
 {
     size_t len = strlen(channel);

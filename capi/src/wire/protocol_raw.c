@@ -22,7 +22,8 @@ static bool put_string(fwi_buf *out, const void *text, size_t len)
         ok = fwi_buf_append(out, in + from, i - from) && fwi_buf_append(out, escape, n);
         from = i + 1;
     }
-    return ok && fwi_buf_append(out, in + from, len - from) && fwi_buf_append(out, "\"", 1);
+    return ok && fwi_buf_append(out, in + from, len - from) &&
+           fwi_buf_append(out, "\"", 1);
 }
 
 static bool put_base64(fwi_buf *out, const uint8_t *in, size_t len)
@@ -63,7 +64,8 @@ bool fwi_raw_encode_message(const fwi_raw_said *m, fwi_buf *out)
            put_field(out, "node", m->node) &&
            fwi_buf_puts(out, out->data[out->len - 1] == '{' ? "" : ",") &&
            fwi_buf_puts(out, m->text ? "\"data\":" : "\"data64\":") &&
-           (m->text ? put_string(out, m->data, m->len) : put_base64(out, m->data, m->len)) &&
+           (m->text ? put_string(out, m->data, m->len)
+                    : put_base64(out, m->data, m->len)) &&
            fwi_buf_puts(out, "}");
 }
 

@@ -1,8 +1,8 @@
 /*
  * The three forms of addresses that options hold. One reader of HOST:PORT serves all.
  *
- * Called while options are checked, so what is wrong is said in a sentence that tells what
- * is allowed; and for log lines. Pure; @thread any
+ * Called while options are checked, so what is wrong is said in a sentence that tells
+ * what is allowed; and for log lines. Pure; @thread any
  */
 #include "wire/url.h"
 
@@ -152,7 +152,8 @@ const char *fwi_listen_url_parse(const char *text, fwi_listen_url *out)
     }
     out->tls = take(&p, "wss://");
     if (!out->tls && !take(&p, "ws://")) {
-        return "allowed are ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, unix:/FILE.sock:/PATH";
+        return "allowed are ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, "
+               "unix:/FILE.sock:/PATH";
     }
     size_t len = strcspn(p, "/?#");
     if (memchr(p, '@', len) != NULL) {
@@ -232,8 +233,8 @@ static const char *read_user(const char *p, size_t len, fwi_redis_url *u)
     size_t user = colon ? (size_t)(colon - p) : len;
     const char *problem = percent_decode(u->user, sizeof u->user, p, user);
     if (problem == NULL && colon) {
-        problem = percent_decode(u->password, sizeof u->password, colon + 1,
-                                 len - user - 1);
+        problem =
+            percent_decode(u->password, sizeof u->password, colon + 1, len - user - 1);
     }
     return problem;
 }

@@ -8,12 +8,12 @@
 #include "base/base.h"
 
 typedef struct fwi_listen_url {
-    bool tls;            /* wss */
+    bool tls; /* wss */
     bool is_unix;
-    char host[256];      /* address or name; "0.0.0.0", "::", "localhost" */
-    int port;            /* 0: any free one */
-    char file[108];      /* Unix socket */
-    char path[512];      /* "/ws"; "/" if none was given */
+    char host[256]; /* address or name; "0.0.0.0", "::", "localhost" */
+    int port;       /* 0: any free one */
+    char file[108]; /* Unix socket */
+    char path[512]; /* "/ws"; "/" if none was given */
 } fwi_listen_url;
 
 /* ws://HOST:PORT/PATH, wss://..., unix:/FILE.sock:/PATH. NULL if fine, else the problem.
@@ -29,15 +29,16 @@ const char *fwi_address_parse(const char *text, fwi_listen_url *out);
 typedef struct fwi_redis_url {
     bool tls, is_unix;
     char host[256];
-    int port;            /* 6379 if not given */
+    int port; /* 6379 if not given */
     char file[108];
     char user[256], password[512]; /* percent-decoded; "" if none */
     int database;
 } fwi_redis_url;
 
-/* redis://[USER[:PASSWORD]@]HOST[:PORT][/DB], rediss://..., redis+unix:///FILE.sock[?db=N]
- * (also with USER:PASSWORD@). Sentinel and Cluster URLs and lists are refused with a
- * sentence that says so. redis://:PASSWORD@HOST has no user. */
+/* redis://[USER[:PASSWORD]@]HOST[:PORT][/DB], rediss://...,
+ * redis+unix:///FILE.sock[?db=N] (also with USER:PASSWORD@). Sentinel and Cluster URLs
+ * and lists are refused with a sentence that says so. redis://:PASSWORD@HOST has no user.
+ */
 const char *fwi_redis_url_parse(const char *text, fwi_redis_url *out);
 
 /* The same without the password, for logs. */

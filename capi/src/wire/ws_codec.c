@@ -3,10 +3,10 @@
  * Close payloads of our own frames.
  *
  * Called by the socket with each piece that it read; knows no socket and no session. The
- * usual case, a message in one frame that was read whole, is unmasked and handed out where
- * it lies: no copy, no allocation. Whatever spans reads is put together in one heap
- * buffer, which grows with what has come and never with what was announced; the bytes of a
- * control frame in the middle of a message stand behind those of the message.
+ * usual case, a message in one frame that was read whole, is unmasked and handed out
+ * where it lies: no copy, no allocation. Whatever spans reads is put together in one heap
+ * buffer, which grows with what has come and never with what was announced; the bytes of
+ * a control frame in the middle of a message stand behind those of the message.
  *
  * Violations are found when the byte that shows them comes. @thread the connection's
  */
@@ -123,7 +123,8 @@ static bool check_first_bytes(reading *r)
     const fwi_ws_decoder *d = r->d;
     unsigned opcode = opcode_of(d);
     bool final = d->head[0] & FIN;
-    /* permessage-deflate: its RSV1 on the first frame of a message is let through here. */
+    /* permessage-deflate: its RSV1 on the first frame of a message is let through here.
+     */
     if (d->head[0] & RSV) {
         return fail(r, PROTOCOL_ERROR, "a reserved bit is set");
     }
@@ -169,7 +170,8 @@ static bool check_length(reading *r, size_t bytes)
             return fail(r, PROTOCOL_ERROR, "the highest bit of a length must be 0");
         }
         if (len < (bytes == 2 ? 126u : 0x10000u)) {
-            return fail(r, PROTOCOL_ERROR, "a length must be written as short as possible");
+            return fail(r, PROTOCOL_ERROR,
+                        "a length must be written as short as possible");
         }
     }
     if (!(opcode_of(d) & CONTROL) &&
@@ -258,6 +260,7 @@ static bool deliver_close(reading *r, const uint8_t *data, size_t len)
         }
     }
     r->d->ended = true;
+    r->d->message = 0; /* one that was incomplete stays so */
     fwi_buf_fini(&r->d->buf);
     r->sink->on_close(r->user, code, data, len);
     return false;
@@ -363,16 +366,16 @@ static bool read_payload(reading *r)
 {
     const fwi_ws_decoder *d = r->d;
     unsigned opcode = opcode_of(d);
-    bool alone = (opcode & CONTROL)
-                     ? d->left == (d->head[1] & LENGTH)
-                     : opcode && (d->head[0] & FIN) && d->buf.len == 0;
+    bool alone = (opcode & CONTROL) ? d->left == (d->head[1] & LENGTH)
+                                    : opcode && (d->head[0] & FIN) && d->buf.len == 0;
     bool whole = (size_t)(r->end - r->at) >= d->left;
     return alone && whole ? read_in_place(r) : read_in_parts(r);
 }
 
 /* NOLINTNEXTLINE(readability-function-size): eight values are the codec's one door. */
 unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len, size_t message_max,
-                       const fwi_ws_sink *sink, void *user, size_t *used, const char **why)
+                       const fwi_ws_sink *sink, void *user, size_t *used,
+                       const char **why)
 {
     reading r = {.d = d,
                  .at = data,
@@ -383,7 +386,8 @@ unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len, size_t mess
     if (d->ended) {
         r.at = r.end;
     }
-    /* A frame without payload is complete with its header, even at the end of the input. */
+    /* A frame without payload is complete with its header, even at the end of the input.
+     */
     while (r.at < r.end) {
         if (!d->in_payload && !read_header(&r)) {
             break;

@@ -25,8 +25,8 @@ enum { FWI_WS_HEADER_MAX = 10, FWI_WS_CONTROL_MAX = 125 };
 size_t fwi_ws_header(uint8_t out[FWI_WS_HEADER_MAX], unsigned opcode, uint64_t len);
 
 /* A whole Close frame's payload: code and reason, cut to 125 bytes at a character's end.
- * code 1005 writes nothing, and a reason that isn't UTF-8 is left out (the peer would have
- * to fail the connection). reason may be NULL. Returns the length. */
+ * code 1005 writes nothing, and a reason that isn't UTF-8 is left out (the peer would
+ * have to fail the connection). reason may be NULL. Returns the length. */
 size_t fwi_ws_close_payload(uint8_t out[FWI_WS_CONTROL_MAX], unsigned code,
                             const char *reason);
 
@@ -42,8 +42,9 @@ typedef struct fwi_ws_sink {
     bool (*on_close)(void *user, unsigned code, const uint8_t *reason, size_t len);
 } fwi_ws_sink;
 
-/* Of a connection; an idle one carries only this. Zeroed it is ready. What it holds on the
- * heap is only there while a message or frame is incomplete. The fields are the codec's. */
+/* Of a connection; an idle one carries only this. Zeroed it is ready. What it holds on
+ * the heap is only there while a message or frame is incomplete. The fields are the
+ * codec's. */
 typedef struct fwi_ws_decoder {
     fwi_buf buf;      /* the message so far, and behind it the control frame so far */
     size_t left;      /* payload bytes of the current frame still to come */
@@ -51,9 +52,9 @@ typedef struct fwi_ws_decoder {
     uint8_t head[14]; /* the frame's header, perhaps in part; then [0] is its first byte,
                          and the last four are its mask, turned to the next byte */
     uint8_t head_len;
-    uint8_t message;  /* TEXT or BINARY while a message is incomplete, else 0 */
+    uint8_t message; /* TEXT or BINARY while a message is incomplete, else 0 */
     bool in_payload;
-    bool ended;       /* a failure or a Close frame came */
+    bool ended; /* a failure or a Close frame came */
 } fwi_ws_decoder;
 
 _Static_assert(sizeof(fwi_ws_decoder) < 64, "each idle connection carries one");
@@ -71,8 +72,8 @@ void fwi_ws_decoder_fini(fwi_ws_decoder *d);
  *             behind is untouched (still masked) and may be fed later.
  * @param why  out: on failure a sentence, valid for ever; else NULL
  * @return 0, or the close code of a failure: 1002, 1007 (text that is not UTF-8, found as
- *         early as the bytes show it), 1009 (too large), 1011 (out of memory). What is fed
- *         after a failure or a Close frame is thrown away. */
+ *         early as the bytes show it), 1009 (too large), 1011 (out of memory). What is
+ * fed after a failure or a Close frame is thrown away. */
 unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len, size_t message_max,
                        const fwi_ws_sink *sink, void *user, size_t *used,
                        const char **why);

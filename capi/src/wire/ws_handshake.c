@@ -12,7 +12,8 @@
 
 enum { KEY_LEN = 24, SHA1_LEN = 20, ACCEPT_LEN = 28 };
 
-const char fwi_ws_upgrade_headers[] = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+const char fwi_ws_upgrade_headers[] =
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
 
 /* 16 bytes in base64 are 22 characters and two "=". */
 static bool is_key(const char *key)
@@ -52,8 +53,8 @@ static int check_version(const fwi_http_request *r, const char **why)
 static const char token_chars[] = "!#$%&'*+-.^_`|~0123456789"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* RFC 6455 4.1: tokens, at least one, none twice. Compared as they are, since the one that
- * is agreed on is sent back as it is. */
+/* RFC 6455 4.1: tokens, at least one, none twice. Compared as they are, since the one
+ * that is agreed on is sent back as it is. */
 static bool protocols_are_right(const char *list)
 {
     size_t n = 0;
@@ -125,7 +126,8 @@ int fwi_ws_handshake_check(const fwi_http_request *r, const char **why)
     return status ? status : check_protocols(r, why);
 }
 
-bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol, fwi_buf *out)
+bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
+                             fwi_buf *out)
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
     char text[KEY_LEN + sizeof guid];

@@ -1,6 +1,6 @@
 /*
- * The opening handshake (RFC 6455 4.2) and the questions at the door: is it an upgrade, is
- * the origin let in, who is the client behind a proxy. Pure.
+ * The opening handshake (RFC 6455 4.2) and the questions at the door: is it an upgrade,
+ * is the origin let in, who is the client behind a proxy. Pure.
  */
 #ifndef FWI_WIRE_WS_HANDSHAKE_H
 #define FWI_WIRE_WS_HANDSHAKE_H
@@ -14,7 +14,8 @@
 int fwi_ws_handshake_check(const fwi_http_request *r, const char **why);
 
 /* Appends the 101. protocol: the sub-protocol agreed on, or NULL. */
-bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol, fwi_buf *out);
+bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
+                             fwi_buf *out);
 
 /* The header lines that a 426 needs, for fwi_http_answer's `extra`. */
 extern const char fwi_ws_upgrade_headers[];
@@ -26,15 +27,16 @@ extern const char fwi_ws_upgrade_headers[];
 bool fwi_ws_origin_is_allowed(const fwi_http_request *r, bool peer_is_trusted,
                               const char *const *allowed, size_t n_allowed);
 
-/* A list of networks: "127.0.0.0/8", "::1", "10.0.0.0/8", "unix" (peers on Unix sockets). */
+/* A list of networks: "127.0.0.0/8", "::1", "10.0.0.0/8", "unix" (peers on Unix sockets).
+ */
 typedef struct fwi_networks fwi_networks;
 
 /* items are borrowed. NULL: *bad is the index of the entry that is wrong, or n if out of
  * memory. */
 fwi_networks *fwi_networks_new(const char *const *items, size_t n, size_t *bad);
 void fwi_networks_free(fwi_networks *n);
-/* peer: "127.0.0.1", "::1", "::ffff:10.0.0.1"; "" is a Unix socket: trusted, since who may
- * connect there is decided by the file's permissions. */
+/* peer: "127.0.0.1", "::1", "::ffff:10.0.0.1"; "" is a Unix socket: trusted, since who
+ * may connect there is decided by the file's permissions. */
 bool fwi_networks_contain(const fwi_networks *n, const char *peer);
 
 /* The client's address: from X-Forwarded-For the last one which isn't a trusted proxy, or

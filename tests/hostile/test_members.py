@@ -1,0 +1,158 @@
+"""Sessions in good order that harm others by what they do, or don't."""
+
+import pytest
+
+from hostile import GONE, MIB, OVERFLOWS, all_ended, sock_to
+from peer import (BINARY, CLOSE, PATIENCE, TEXT, Peer, Timeout, close_payload,
+                  frame)
+
+PIECE = 16 * 1024
+COUNT = 1500  # 24 MiB: more than the kernel and an outbox hold for one who doesn't read
+
+
+def deaf(server, room):
+    """A member who never reads, with a small window."""
+    peer = Peer(server.plain, sock_to(server.plain, receive_buffer=4096))
+    peer.sock.setblocking(False)
+    return peer.handshake("?room=" + room)
+
+
+def talk(speaker, listener, count):
+    """16 messages at a time, each heard by both in order: honest readers keep up."""
+    for begin in range(0, count, 16):
+        numbers = range(begin, min(begin + 16, count))
+        texts = [(b"%08d" % n).ljust(PIECE, b".") for n in numbers]
+        speaker.send(b"".join(frame(BINARY, t) for t in texts))
+        for peer in (speaker, listener):
+            for t in texts:
+                got = peer.heard(2 * PATIENCE)
+                assert got.data == t, "lost or out of order: %r" % (got.data[:20],)
+
+
+@pytest.mark.parametrize("number", [1, 30])
+def test_deaf_members_are_closed_and_the_others_hear_all(scene, number):
+    def run():
+        room = "deaf%d" % number
+        speaker = Peer(scene.server.plain).handshake("?room=" + room)
+        listener = Peer(scene.server.plain).handshake("?room=" + room)
+        members = [deaf(scene.server, room) for _ in range(number)]
+        scene.server.wait_for("all are in", lambda m:
+                              m["fanwire_room_members"] == 4 + number)
+        talk(speaker, listener, COUNT)
+        scene.server.wait_for("the deaf are gone", lambda m: m["fanwire_sessions"] == 4)
+        for peer in members:
+            try:
+                closes = [e for e in peer.drain(2 * PATIENCE) if e.kind == "close"]
+                assert not closes or closes[0].code == 1013
+            except AssertionError as e:
+                # Where 1013 can't be written any more the stream is cut in a frame.
+                assert "in the middle" in str(e), e
+            peer.close()
+        speaker.close()
+        listener.close()
+
+    scene.attack(run, OVERFLOWS, number, runs=2)
+
+
+def test_a_slow_reader_harms_nobody(scene):
+    """Reads 100 bytes between 16 messages of 16 KiB."""
+    def run():
+        speaker = Peer(scene.server.plain).handshake("?room=slow")
+        listener = Peer(scene.server.plain).handshake("?room=slow")
+        slow = deaf(scene.server, "slow")
+        scene.server.wait_for("all are in", lambda m: m["fanwire_room_members"] == 5)
+        for _ in range(COUNT // 16):
+            talk(speaker, listener, 16)
+            try:
+                slow.sock.recv(100)
+            except OSError:
+                pass
+        scene.server.wait_for("it is gone", lambda m: m["fanwire_sessions"] == 4)
+        for peer in (slow, speaker, listener):
+            peer.close()
+
+    scene.attack(run, OVERFLOWS, 1, runs=2)
+
+
+def test_a_publisher_without_pause_stays_within_its_bounds(scene):
+    """Sends 64 MiB and reads nothing, not even its own echo."""
+    def run():
+        before = scene.server.rss()
+        peer = deaf(scene.server, "alone")
+        data = frame(BINARY, b"x" * 65536)
+        try:
+            for _ in range(1024):
+                if not peer.send(data, reading=False, timeout=1):
+                    break
+        except Timeout:
+            pass
+        grown = scene.server.rss() - before
+        peer.reset()
+        if not scene.server.sanitized:
+            assert grown < 32 * MIB, "%.0f MiB wait for one" % (grown / MIB)
+
+    scene.attack(run, GONE, 1)
+
+
+@pytest.mark.parametrize("last", ["close", "fin", "fault"])
+def test_what_was_said_before_leaving_is_heard_by_the_others(scene, last):
+    """200 messages and the end in one write: leaving in a hurry loses none of them."""
+    end = {"close": frame(CLOSE, close_payload(1000)), "fin": b"",
+           "fault": frame(3)}[last]
+
+    def run():
+        listener = Peer(scene.server.plain).handshake("?room=hurry")
+        speaker = Peer(scene.server.plain).handshake("?room=hurry")
+        scene.server.wait_for("both are in", lambda m: m["fanwire_room_members"] == 4)
+        texts = [b"message %d" % i for i in range(200)]
+        speaker.send(b"".join(frame(TEXT, t) for t in texts) + end)
+        if last == "fin":
+            speaker.half_close()
+        for t in texts:
+            got = listener.heard()
+            assert got.data == t, got
+        speaker.drain()
+        for peer in (speaker, listener):
+            peer.close()
+
+    scene.attack(run, GONE, 1)
+
+
+def test_messages_to_no_room_go_nowhere_and_are_counted(scene):
+    def run():
+        peer = Peer(scene.server.plain).handshake("")
+        peer.send(frame(TEXT, b"anybody?") * 1000)
+        peer.send_close(1000)
+        assert [e.kind for e in peer.drain()] == ["close", "eof"]
+        peer.close()
+
+    scene.attack(run, ["fanwire_messages_unrouted_total"], 1000)
+
+
+ROOMS = [
+    ("129_rooms", "?" + "&".join("room=r%d" % i for i in range(129))),
+    ("long_name", "?room=" + "x" * 256),
+    ("control_character", "?room=a%01b"),
+    ("nul", "?room=a%00b"),
+    ("bad_utf8", "?room=%ff%fe"),
+    ("broken_percent", "?room=%zz"),
+    ("empty_name", "?room="),
+]
+
+
+@pytest.mark.parametrize("query", [r[1] for r in ROOMS], ids=[r[0] for r in ROOMS])
+def test_a_room_that_may_not_be_does_no_harm(scene, query):
+    """Refused, closed, or without that room: but answered, and not kept."""
+    def run():
+        peers = [Peer(scene.server.plain) for _ in range(20)]
+        for peer in peers:
+            peer.send(peer.head(query))
+        for peer in peers:
+            answer = peer.answer()
+            assert answer is not None, "no answer"
+            assert answer.status in (101, 400, 403, 414, 431), answer.status
+            if answer.status == 101:
+                peer.send_close(1000)
+        all_ended(peers) if answer.status == 101 else [p.close() for p in peers]
+
+    scene.attack(run, ["fanwire_refused_total", "fanwire_http_errors_total"] + GONE, 20)

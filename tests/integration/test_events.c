@@ -1,0 +1,522 @@
+/*
+ * Queued events: the descriptor, batches, order, one poller, and the credit that comes
+ * back when an event is done: a session over its limit isn't read, and loses nothing.
+ */
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/hub_fixture.h"
+
+#define TEXT(s) (s), strlen(s), FW_TEXT
+
+static test_hub *queued_hub(int kind, unsigned more_types)
+{
+    test_hub *h = test_hub_new((unsigned)kind);
+    test_hub_set(h, "events", "queued");
+    h->record = 1u << FW_EVENT_OPEN | 1u << FW_EVENT_MESSAGE | 1u << FW_EVENT_CLOSE |
+                more_types;
+    return h;
+}
+
+/* The next event, NULL if none comes in time. */
+static fw_event *next_event(test_hub *h, int timeout_ms)
+{
+    fw_event *e = NULL;
+    int n = fw_hub_poll(h->hub, &e, 1, timeout_ms);
+    ck_assert_msg(n == 0 || n == 1, "poll: %d", n);
+    return n == 1 ? e : NULL;
+}
+
+static fw_event *expect_event(test_hub *h, fw_event_type type)
+{
+    fw_event *e = next_event(h, WS_DEADLINE_MS);
+    ck_assert_msg(e != NULL, "no event, wanted %s", fw_event_type_name(type));
+    ck_assert_msg(fw_event_kind(e) == type, "%s, wanted %s",
+                  fw_event_type_name(fw_event_kind(e)), fw_event_type_name(type));
+    return e;
+}
+
+static void done(test_hub *h, fw_event *e)
+{
+    fw_events_done(h->hub, &e, 1);
+}
+
+static fw_session_id take_open(test_hub *h)
+{
+    fw_event *e = expect_event(h, FW_EVENT_OPEN);
+    fw_session_id id = fw_event_session(e);
+    done(h, e);
+    return id;
+}
+
+static void expect_number(const fw_event *e, int number)
+{
+    size_t len = 0;
+    const char *data = fw_event_data(e, &len);
+    char want[16];
+    snprintf(want, sizeof want, "%d", number);
+    ck_assert_msg(len == strlen(want) && memcmp(data, want, len) == 0,
+                  "\"%.*s\" instead of %s", (int)len, data, want);
+}
+
+static void send_numbers(ws_client *c, int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        ck_assert(ws_client_text(c, text));
+    }
+}
+
+static bool readable(int fd, int timeout_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, timeout_ms) == 1 && p.revents & POLLIN;
+}
+
+START_TEST(the_descriptor_is_readable_while_events_wait)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_start(h);
+    int fd = fw_hub_event_fd(h->hub);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(fw_hub_event_fd(h->hub), fd);
+    ck_assert(!readable(fd, 0));
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    ck_assert(readable(fd, WS_DEADLINE_MS));
+    fw_event *open = expect_event(h, FW_EVENT_OPEN);
+    ck_assert(!readable(fd, 0));
+    send_numbers(c, 0, 2);
+    ck_assert(readable(fd, WS_DEADLINE_MS));
+    fw_event *first = expect_event(h, FW_EVENT_MESSAGE);
+    fw_event *second = expect_event(h, FW_EVENT_MESSAGE);
+    ck_assert(!readable(fd, 0));
+    ck_assert_ptr_null(next_event(h, 0));
+    done(h, open);
+    done(h, first);
+    done(h, second);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(events_of_a_session_come_in_order_in_batches)
+{
+    enum { MESSAGES = 2000 };
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    send_numbers(c, 0, MESSAGES);
+    ws_client_close(c, 4000, "enough");
+    int seen = -1;
+    bool closed = false;
+    while (!closed) {
+        fw_event *events[7];
+        int n = fw_hub_poll(h->hub, events, 7, WS_DEADLINE_MS);
+        ck_assert_int_ge(n, 1);
+        ck_assert_int_le(n, 7);
+        for (int i = 0; i < n; i++) {
+            fw_event_type type = fw_event_kind(events[i]);
+            if (seen == -1) {
+                ck_assert_int_eq(type, FW_EVENT_OPEN);
+            } else if (seen < MESSAGES) {
+                ck_assert_int_eq(type, FW_EVENT_MESSAGE);
+                expect_number(events[i], seen);
+            } else {
+                ck_assert_int_eq(type, FW_EVENT_CLOSE);
+                ck_assert_int_eq(fw_event_code(events[i]), 4000);
+                ck_assert_str_eq(fw_event_reason(events[i]), "enough");
+                closed = true;
+            }
+            seen++;
+        }
+        fw_events_done(h->hub, events, n);
+    }
+    ck_assert_int_eq(seen, MESSAGES + 1);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+/* Takes events of one session until none comes for a while. */
+static int take_messages(test_hub *h, fw_session_id of, fw_event **held, int max)
+{
+    int n = 0;
+    fw_event *e;
+    while (n < max && (e = next_event(h, 200)) != NULL) {
+        ck_assert_int_eq(fw_event_kind(e), FW_EVENT_MESSAGE);
+        ck_assert(fw_session_id_equal(fw_event_session(e), of));
+        held[n++] = e;
+    }
+    return n;
+}
+
+/* Gives back the events held, whose numbers begin with 0, and takes more until all have
+ * come: in order, without loss, never more at a time than the limit. */
+static void go_on_until(test_hub *h, fw_event **held, int n, int limit, int all)
+{
+    int next = 0;
+    for (;;) {
+        for (int i = 0; i < n; i++) {
+            expect_number(held[i], next++);
+        }
+        fw_events_done(h->hub, held, n);
+        if (next == all) {
+            break;
+        }
+        n = 1;
+        held[0] = expect_event(h, FW_EVENT_MESSAGE);
+        while (n < limit && (held[n] = next_event(h, 20)) != NULL) {
+            n++;
+        }
+        ck_assert(n < limit || next + n == all || next_event(h, 20) == NULL);
+    }
+}
+
+START_TEST(a_session_over_its_limit_is_not_read_until_events_are_done)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_set(h, "events.per_session", "4");
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    fw_session_id id = take_open(h);
+    send_numbers(c, 0, 40);
+    fw_event *held[40];
+    int n = take_messages(h, id, held, 40);
+    ck_assert_int_eq(n, 4);
+    test_hub_wait_stat(h, "fanwire_limit_hits_total{limit=\"events_per_session\"}", 1);
+    /* Others go on. */
+    ws_client *other = ws_client_open(test_hub_url(h), NULL);
+    fw_session_id other_id = take_open(h);
+    ws_client_text(other, "0");
+    fw_event *e = expect_event(h, FW_EVENT_MESSAGE);
+    ck_assert(fw_session_id_equal(fw_event_session(e), other_id));
+    done(h, e);
+    /* It still can be sent to. */
+    fw_session_send(h->hub, id, TEXT("still here"));
+    ws_client_expect_text(c, "still here");
+    go_on_until(h, held, n, 4, 40);
+    ck_assert_ptr_null(next_event(h, 0));
+    ws_client_free(c);
+    ws_client_free(other);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_close_arrives_though_the_session_is_over_its_limit)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_set(h, "events.per_session", "2");
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    fw_session_id id = take_open(h);
+    send_numbers(c, 0, 50);
+    fw_event *held[50];
+    ck_assert_int_eq(take_messages(h, id, held, 50), 2);
+    ck_assert_int_eq(fw_session_close(h->hub, id, 4000, "bye"), FW_OK);
+    ws_client_expect_close(c, 4000, "bye");
+    fw_event *e = expect_event(h, FW_EVENT_CLOSE);
+    ck_assert(fw_session_id_equal(fw_event_session(e), id));
+    done(h, e);
+    fw_events_done(h->hub, held, 2);
+    ck_assert_ptr_null(next_event(h, 50));
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_close_arrives_for_each_of_many_that_reset_over_their_limit)
+{
+    enum { N = 30 };
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_set(h, "events.per_session", "1");
+    test_hub_start(h);
+    for (int i = 0; i < N; i++) {
+        ws_client *c = ws_client_open(test_hub_url(h), NULL);
+        send_numbers(c, 0, 10);
+        ws_client_reset(c);
+    }
+    int opened = 0, closed = 0;
+    while (opened < N || closed < N) {
+        fw_event *e = next_event(h, WS_DEADLINE_MS);
+        ck_assert_msg(e != NULL, "%d opened, %d closed of %d", opened, closed, N);
+        opened += fw_event_kind(e) == FW_EVENT_OPEN;
+        closed += fw_event_kind(e) == FW_EVENT_CLOSE;
+        done(h, e);
+    }
+    ck_assert_int_eq(opened, N);
+    ck_assert_int_eq(closed, N);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_session_that_is_not_read_is_not_closed_for_missing_pongs)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_set(h, "events.per_session", "2");
+    test_hub_set(h, "heartbeat.interval", "100ms");
+    test_hub_set(h, "heartbeat.timeout", "400ms");
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    fw_session_id id = take_open(h);
+    send_numbers(c, 0, 10);
+    fw_event *held[10];
+    int n = take_messages(h, id, held, 10);
+    ck_assert_int_eq(n, 2);
+    ws_client_expect_silence(c, 1200); /* answers pings meanwhile */
+    go_on_until(h, held, n, 2, 10);
+    ws_client_expect_silence(c, 600);
+    ck_assert_double_eq(test_hub_stat(h, "fanwire_heartbeat_timeouts_total"), 0);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503)
+{
+    enum { SESSIONS = 4, EACH = 50, SIZE = 4096 };
+    test_hub *h = queued_hub(_i, 1u << FW_EVENT_CONNECT);
+    test_hub_set(h, "events.max_bytes", "64KiB");
+    test_hub_start(h);
+    ws_client *c[SESSIONS];
+    char *body = calloc(1, SIZE);
+    for (int i = 0; i < SESSIONS; i++) {
+        c[i] = ws_client_start(test_hub_url(h), NULL);
+        fw_event *e = expect_event(h, FW_EVENT_CONNECT);
+        ck_assert_int_eq(fw_accept(h->hub, fw_event_token(e), NULL), FW_OK);
+        done(h, e);
+        ck_assert_int_eq(ws_client_answer(c[i]), 101);
+        take_open(h);
+    }
+    for (int k = 0; k < EACH; k++) {
+        for (int i = 0; i < SESSIONS; i++) {
+            ck_assert(ws_client_send(c[i], WS_BINARY, body, SIZE));
+        }
+    }
+    static fw_event *held[SESSIONS * EACH];
+    int n = 0;
+    fw_event *e;
+    while ((e = next_event(h, 200)) != NULL) {
+        held[n++] = e;
+    }
+    /* One more a loop may be on its way when the limit is seen. */
+    ck_assert_int_ge(n, 10);
+    ck_assert_int_le(n, 65536 / SIZE + SESSIONS);
+    test_hub_wait_stat(h, "fanwire_limit_hits_total{limit=\"events_max_bytes\"}", 1);
+    ws_client *late = ws_client_start(test_hub_url(h), NULL);
+    ck_assert_int_eq(ws_client_answer(late), 503);
+    ws_client_free(late);
+    int all = n;
+    fw_events_done(h->hub, held, n);
+    while (all < SESSIONS * EACH) {
+        done(h, expect_event(h, FW_EVENT_MESSAGE));
+        all++;
+    }
+    ck_assert_ptr_null(next_event(h, 50));
+    for (int i = 0; i < SESSIONS; i++) {
+        ws_client_free(c[i]);
+    }
+    free(body);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(room_messages_over_the_limit_are_dropped_and_counted)
+{
+    enum { SENT = 100, SIZE = 4096 };
+    test_hub *h = queued_hub(_i, 1u << FW_EVENT_ROOM_MESSAGE | 1u << FW_EVENT_RESULT);
+    test_hub_set(h, "events.max_bytes", "64KiB");
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    fw_session_id id = take_open(h);
+    ck_assert_int_eq(fw_session_join(h->hub, id, "lobby", 1), FW_OK);
+    done(h, expect_event(h, FW_EVENT_RESULT));
+    char *body = calloc(1, SIZE);
+    for (int i = 0; i < SENT; i++) {
+        ck_assert_int_eq(fw_room_publish(h->hub, "lobby", body, SIZE, FW_BINARY), FW_OK);
+    }
+    /* The member hears all of them nevertheless. */
+    for (int i = 0; i < SENT; i++) {
+        ws_client_expect(c, WS_BINARY, body, SIZE);
+    }
+    int events = 0;
+    fw_event *e;
+    while ((e = next_event(h, 200)) != NULL) {
+        ck_assert_int_eq(fw_event_kind(e), FW_EVENT_ROOM_MESSAGE);
+        ck_assert_str_eq(fw_event_room(e), "lobby");
+        events++;
+        done(h, e);
+    }
+    ck_assert_int_ge(events, 1);
+    test_hub_wait_stat_is(h, "fanwire_events_dropped_total", SENT - events);
+    free(body);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+typedef struct other_poller {
+    test_hub *hub;
+    int result;
+} other_poller;
+
+static void *poll_until_an_event(void *user)
+{
+    other_poller *p = user;
+    fw_event *e = NULL;
+    do {
+        p->result = fw_hub_poll(p->hub->hub, &e, 1, WS_DEADLINE_MS);
+    } while (p->result == FW_ERR_BUSY);
+    if (p->result == 1) {
+        fw_events_done(p->hub->hub, &e, 1);
+    }
+    return NULL;
+}
+
+static bool poll_is_busy(void *user)
+{
+    test_hub *h = user;
+    fw_event *e;
+    return fw_hub_poll(h->hub, &e, 1, 0) == FW_ERR_BUSY;
+}
+
+START_TEST(a_second_poller_is_turned_away_and_the_first_wakes_up)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_start(h);
+    other_poller p = {.hub = h};
+    pthread_t thread;
+    pthread_create(&thread, NULL, poll_until_an_event, &p);
+    ck_assert(test_wait_until(poll_is_busy, h, WS_DEADLINE_MS));
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    pthread_join(thread, NULL);
+    ck_assert_int_eq(p.result, 1);
+    ck_assert_ptr_null(next_event(h, 0));
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(connect_is_decided_from_the_queue)
+{
+    test_hub *h = queued_hub(_i, 1u << FW_EVENT_CONNECT);
+    test_hub_start(h);
+    ws_client *c = ws_client_start(test_hub_url(h), &(ws_client_options){.query = "x=y"});
+    fw_event *e = expect_event(h, FW_EVENT_CONNECT);
+    ck_assert_str_eq(fw_event_query(e, "x", 0), "y");
+    ck_assert_str_eq(fw_event_fact(e, "path"), "/ws");
+    ck_assert_int_eq(fw_accept(h->hub, fw_event_token(e), "ann"), FW_OK);
+    done(h, e);
+    ck_assert_int_eq(ws_client_answer(c), 101);
+    e = expect_event(h, FW_EVENT_OPEN);
+    ck_assert_str_eq(fw_event_user(e), "ann");
+    ck_assert_str_eq(fw_event_query(e, "x", 0), "y");
+    done(h, e);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(what_waits_can_be_polled_after_stop_and_kept_after_free)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_start(h);
+    ws_client *c = ws_client_open(test_hub_url(h), NULL);
+    send_numbers(c, 0, 3);
+    fw_event *held[8], *kept;
+    held[0] = expect_event(h, FW_EVENT_OPEN);
+    held[1] = expect_event(h, FW_EVENT_MESSAGE);
+    kept = fw_event_ref(held[1]);
+    ck_assert_ptr_nonnull(kept);
+    held[2] = expect_event(h, FW_EVENT_MESSAGE);
+    test_hub_wait_stat(h, "fanwire_messages_in_total", 3);
+    ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
+    held[3] = expect_event(h, FW_EVENT_MESSAGE);
+    expect_number(held[3], 2);
+    held[4] = expect_event(h, FW_EVENT_CLOSE);
+    fw_event *none;
+    ck_assert_int_eq(fw_hub_poll(h->hub, &none, 1, WS_DEADLINE_MS), FW_ERR_CLOSED);
+    fw_hub_free(h->hub);
+    expect_number(held[2], 1);
+    fw_events_done(h->hub, held, 5);
+    expect_number(kept, 0);
+    fw_event_unref(kept);
+    h->hub = NULL;
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_handler_and_a_queue_exclude_each_other)
+{
+    test_hub *h = queued_hub(_i, 0);
+    test_hub_make(h);
+    ck_assert_int_eq(fw_hub_on(h->hub, FW_EVENT_MESSAGE, test_hub_record, h),
+                     FW_ERR_INVALID);
+    ck_assert_int_eq(fw_hub_on(h->hub, (fw_event_type)99, NULL, NULL), FW_ERR_INVALID);
+    test_hub_close(h);
+    h = test_hub_open((unsigned)_i);
+    fw_event *e;
+    ck_assert_int_eq(fw_hub_event_fd(h->hub), FW_ERR_STATE);
+    ck_assert_int_eq(fw_hub_poll(h->hub, &e, 1, 0), FW_ERR_STATE);
+    test_hub_close(h);
+}
+END_TEST
+
+typedef struct keeper {
+    test_hub *hub;
+    fw_event *kept;
+} keeper;
+
+static void keep(fw_hub *hub, fw_event *e, void *user)
+{
+    keeper *k = user;
+    k->kept = fw_event_ref(e);
+    test_hub_record(hub, e, k->hub);
+}
+
+START_TEST(an_inline_event_can_be_kept)
+{
+    test_hub *h = test_hub_new((unsigned)_i);
+    keeper k = {.hub = h};
+    test_hub_on(h, FW_EVENT_MESSAGE, keep, &k);
+    test_hub_start(h);
+    test_client c = test_client_open(h, "a");
+    ws_client_text(c.ws, "42");
+    test_hub_wait(h, FW_EVENT_MESSAGE, c.id);
+    test_client_close(&c);
+    test_hub_close(h);
+    ck_assert_ptr_nonnull(k.kept);
+    expect_number(k.kept, 42);
+    ck_assert_str_eq(fw_event_query(k.kept, "name", 0), "a");
+    ck_assert_str_eq(fw_event_header(k.kept, "upgrade"), "websocket");
+    fw_event_unref(k.kept);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("events");
+    test_add(s, the_descriptor_is_readable_while_events_wait, 0, HUB_KINDS);
+    test_add(s, events_of_a_session_come_in_order_in_batches, 0, HUB_KINDS);
+    test_add(s, a_session_over_its_limit_is_not_read_until_events_are_done, 0, HUB_KINDS);
+    test_add(s, a_close_arrives_though_the_session_is_over_its_limit, 0, HUB_KINDS);
+    test_add(s, a_close_arrives_for_each_of_many_that_reset_over_their_limit, 0, HUB_KINDS);
+    test_add(s, a_session_that_is_not_read_is_not_closed_for_missing_pongs, 0, HUB_KINDS);
+    test_add(s, over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503, 0, HUB_KINDS);
+    test_add(s, room_messages_over_the_limit_are_dropped_and_counted, 0, HUB_KINDS);
+    test_add(s, a_second_poller_is_turned_away_and_the_first_wakes_up, 0, HUB_KINDS);
+    test_add(s, connect_is_decided_from_the_queue, 0, HUB_KINDS);
+    test_add(s, what_waits_can_be_polled_after_stop_and_kept_after_free, 0, HUB_KINDS);
+    test_add(s, a_handler_and_a_queue_exclude_each_other, 0, HUB_KINDS);
+    test_add(s, an_inline_event_can_be_kept, 0, HUB_KINDS);
+    return s;
+}
+
+int main(void)
+{
+    return test_main(suite(), true);
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/python3
+"""Holds the code to its rules, with exit status 1 and a line for each breach.
+
+  tests/lint/lint.py                 everything
+  tests/lint/lint.py layers sizes    some: layers, names, sizes, heads, format
+  tests/lint/lint.py --root DIR      another tree (test_lint.py uses that)
+
+The rules are data, below: who may include whom, whose library is whose, how long things
+may be. To allow something new, change a table, and say why in the commit.
+"""
+
+import argparse
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+# --- the tables ---
+
+# layer: the layers whose headers it may include, and single headers of others. Includes
+# are written from capi/src, so the include line itself shows the border crossed.
+LAYERS = {
+    "base": [],
+    "wire": ["base"],
+    "core": ["base", "wire"],
+    "io": ["base", "core/loop.h", "core/error.h"],
+    "backplane": ["base", "wire", "core/backplane.h", "core/message.h", "core/loop.h",
+                  "core/error.h"],
+    "transport": ["base", "wire", "core/transport.h", "core/loop.h", "core/session.h",
+                  "core/facts.h", "core/error.h"],
+    "http": ["base", "wire", "core"],
+    "api": ["base", "wire", "core", "io", "backplane", "transport", "http"],
+}
+# Layers that may use the public headers: those at and above core.
+KNOWS_FANWIRE = {"core", "io", "backplane", "transport", "http", "api"}
+
+# Headers of libraries (a pattern of the include line): the layers that may name them.
+LIBRARIES = {
+    "libwebsockets*": {"transport"},
+    "hiredis/*": {"backplane"},
+    "uv.h": {"io"},
+    "uv/*": {"io"},
+    "openssl/*": {"io", "wire"},
+    "http_parser.h": {"wire"},
+    "llhttp.h": {"wire"},
+    "uthash.h": {"base"},
+    "ini.h": {"core"},
+}
+# Their identifiers, looked for in code without comments and strings.
+IDENTIFIERS = (
+    (re.compile(r"\b(?:lws_|LWS_)\w+"), "transport"),
+    (re.compile(r"\b(?:redisReader|redisAsync|redisContext|redisReply|redisFormat|"
+                r"freeReplyObject|REDIS_REPLY_|REDIS_OK|REDIS_ERR)\w*"), "backplane"),
+    (re.compile(r"\b(?:uv_|UV_)\w+"), "io"),
+)
+
+# What the C library and the kernel offer; anything else in <> must be in a table above.
+LIBC = set("""assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl.h float.h
+    getopt.h grp.h inttypes.h iso646.h langinfo.h libgen.h limits.h link.h locale.h
+    malloc.h math.h netdb.h poll.h pthread.h pwd.h sched.h semaphore.h setjmp.h signal.h
+    stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h stdio.h stdlib.h string.h
+    strings.h sys/epoll.h sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/param.h
+    sys/random.h sys/resource.h sys/select.h sys/signalfd.h sys/socket.h sys/stat.h
+    sys/syscall.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h sys/utsname.h
+    sys/wait.h syslog.h termios.h threads.h time.h uchar.h unistd.h wchar.h netinet/in.h
+    netinet/tcp.h arpa/inet.h net/if.h linux/sockios.h sanitizer/asan_interface.h
+    sanitizer/lsan_interface.h""".split())
+
+# Folders whose code stands outside: of ours the public header and nothing of the inside,
+# of others libc and what is listed here.
+OUTSIDE = {
+    "capi/server": (),
+    "docs/examples": ("jansson.h",),
+    "bindings": ("Python.h", "lua.h", "lauxlib.h", "lualib.h"),
+}
+C_TREES = ("capi", "tests", "docs/examples", "bindings")
+PYTHON_TREES = ("tests", "python", "docs/examples")
+SKIPPED = {"node_modules", "build", "__pycache__", ".git", "corpus"}
+
+MOST_LINES = 600           # of a file: past that a second reason to change has moved in
+MOST_FUNCTION_LINES = 80   # of a function, its braces included
+LEAST_HEAD, MOST_HEAD = 3, 25  # lines of the comment that a file begins with
+
+
+# --- reading ---
+
+def files(root, trees, endings):
+    for tree in trees:
+        for folder, names, found in os.walk(os.path.join(root, tree)):
+            names[:] = sorted(n for n in names if n not in SKIPPED)
+            for name in sorted(found):
+                if name.endswith(endings):
+                    yield os.path.relpath(os.path.join(folder, name), root)
+
+
+def text_of(root, path):
+    with open(os.path.join(root, path), encoding="utf-8") as f:
+        return f.read()
+
+
+def code_only(text):
+    """Comments and strings blanked, lines kept."""
+    pattern = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'',
+                         re.S)
+    return pattern.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+
+
+def includes(text):
+    for number, line in enumerate(text.splitlines(), 1):
+        m = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+        if m:
+            yield number, m.group(1) == "<", m.group(2)
+
+
+def layer_of(path):
+    m = re.match(r"capi/src/(\w+)/", path)
+    return m.group(1) if m else None
+
+
+# --- the checks: each yields "file:line: what is wrong" ---
+
+def library_of(name):
+    for pattern, layers in LIBRARIES.items():
+        if fnmatch.fnmatch(name, pattern):
+            return pattern, layers
+    return None, None
+
+
+def check_angle(layer, name):
+    """What is wrong with <name> in this layer; None if nothing is."""
+    if name in LIBC:
+        return None
+    if name.startswith("fanwire/"):
+        return None if layer in KNOWS_FANWIRE else "%s doesn't know <%s>" % (layer, name)
+    pattern, layers = library_of(name)
+    if pattern is None:
+        return "<%s> is in no table of tests/lint/lint.py" % name
+    if layer not in layers:
+        owners = " and ".join(sorted(layers))
+        return "<%s> belongs to %s, not to %s" % (name, owners, layer)
+    return None
+
+
+def check_layers(root):
+    for path in files(root, ("capi/src",), (".c", ".h")):
+        layer = layer_of(path)
+        if layer not in LAYERS:
+            yield "%s:1: the folder is no layer" % path
+            continue
+        for number, angle, name in includes(text_of(root, path)):
+            if angle:
+                wrong = check_angle(layer, name)
+            elif "/" not in name:
+                wrong = "\"%s\" isn't written from capi/src" % name
+            else:
+                other = name.split("/")[0]
+                allowed = {layer, *LAYERS[layer]}
+                wrong = None
+                if not {other, name} & allowed:
+                    wrong = "%s may not include \"%s\"" % (layer, name)
+            if wrong:
+                yield "%s:%d: %s" % (path, number, wrong)
+    yield from check_outside(root)
+    yield from check_public(root)
+
+
+def check_outside(root):
+    beside = re.compile(r"[\w.-]+\.h")
+    for tree, libraries in OUTSIDE.items():
+        allowed = LIBC | {"fanwire/fanwire.h"} | set(libraries)
+        for path in files(root, (tree,), (".c", ".h", ".cc")):
+            for number, angle, name in includes(text_of(root, path)):
+                if not (name in allowed if angle else beside.fullmatch(name)):
+                    yield "%s:%d: only <fanwire/fanwire.h> here, not %s" % (path, number,
+                                                                          name)
+
+
+def check_public(root):
+    for path in files(root, ("capi/include",), (".h",)):
+        for number, angle, name in includes(text_of(root, path)):
+            if not angle or not (name.startswith("fanwire/")
+                                 or name in ("stddef.h", "stdint.h")):
+                yield "%s:%d: a public header may not include %s" % (path, number, name)
+
+
+def check_names(root):
+    for path in files(root, ("capi/src", "capi/include", "capi/server", "docs/examples"),
+                      (".c", ".h")):
+        for number, line in enumerate(code_only(text_of(root, path)).splitlines(), 1):
+            if line.lstrip().startswith("#include"):
+                continue
+            for pattern, owner in IDENTIFIERS:
+                m = pattern.search(line)
+                if m and layer_of(path) != owner:
+                    yield "%s:%d: %s is named in src/%s only" % (path, number, m.group(),
+                                                                 owner)
+
+
+def function_lengths(text):
+    """(line, name, length) of each function: its brace stands alone in column 0."""
+    lines = code_only(text).splitlines()
+    begin = None
+    for number, line in enumerate(lines, 1):
+        if line.rstrip() == "{" and begin is None:
+            begin = number
+        elif line.startswith("}") and begin is not None:
+            head = " ".join(lines[max(0, begin - 5):begin - 1])
+            names = re.findall(r"(\w+)\s*\(", head)
+            yield begin, names[-1] if names else "?", number - begin + 1
+            begin = None
+
+
+def check_sizes(root):
+    for path in files(root, C_TREES, (".c", ".h", ".cc")):
+        text = text_of(root, path)
+        count = text.count("\n")
+        if count > MOST_LINES:
+            yield "%s:1: %d lines, at most %d" % (path, count, MOST_LINES)
+        for line, name, length in function_lengths(text):
+            if length > MOST_FUNCTION_LINES:
+                yield "%s:%d: %s has %d lines, at most %d" % (path, line, name, length,
+                                                              MOST_FUNCTION_LINES)
+    for path in files(root, PYTHON_TREES, (".py",)):
+        count = text_of(root, path).count("\n")
+        if count > MOST_LINES:
+            yield "%s:1: %d lines, at most %d" % (path, count, MOST_LINES)
+
+
+def check_heads(root):
+    for path in files(root, C_TREES, (".c", ".h", ".cc")):
+        text = text_of(root, path)
+        end = text.find("*/")
+        if not text.startswith("/*") or end < 0:
+            yield "%s:1: begins with no comment that says what it is" % path
+            continue
+        length = text.count("\n", 0, end) + 1
+        if not LEAST_HEAD <= length <= MOST_HEAD:
+            yield "%s:1: the head comment has %d lines, %d to %d are asked for" % (
+                path, length, LEAST_HEAD, MOST_HEAD)
+    for path in files(root, PYTHON_TREES, (".py",)):
+        if not re.match(r'(#![^\n]*\n)?"""', text_of(root, path)):
+            yield "%s:1: begins with no docstring that says what it is" % path
+
+
+def check_format(root):
+    program = shutil.which("clang-format-14") or shutil.which("clang-format")
+    if program is None:
+        yield ".clang-format:1: clang-format isn't installed"
+        return
+    paths = list(files(root, C_TREES, (".c", ".h")))
+    for begin in range(0, len(paths), 50):
+        done = subprocess.run([program, "--dry-run", "-Werror"] + paths[begin:begin + 50],
+                              cwd=root, capture_output=True, text=True)
+        seen = set()
+        for m in re.finditer(r"^([^\s:]+):(\d+):\d+: error: (.*)$", done.stderr, re.M):
+            if m.group(1) not in seen:  # the first place of a file is enough
+                seen.add(m.group(1))
+                yield "%s:%s: %s" % m.groups()
+        if done.returncode != 0 and not seen:
+            yield ".clang-format:1: " + done.stderr.strip()[:300]
+
+
+CHECKS = {"layers": check_layers, "names": check_names, "sizes": check_sizes,
+          "heads": check_heads, "format": check_format}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help=", ".join(CHECKS))
+    parser.add_argument("--root", default=os.path.join(
+        os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+    args = parser.parse_args()
+    unknown = set(args.checks) - set(CHECKS)
+    if unknown:
+        parser.error("no such check: " + ", ".join(sorted(unknown)))
+    breaches = [line for name in args.checks or CHECKS
+                for line in CHECKS[name](args.root)]
+    for line in breaches:
+        print(line)
+    print("%d breaches" % len(breaches) if breaches else "in order")
+    return 1 if breaches else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""The lint must be able to fail: each rule is broken once in a tree made for it."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import lint  # noqa: E402
+
+HEAD = "/*\n * What it is.\n */\n"
+
+# check, file, its text, what the breach says
+BROKEN = [
+    ("layers", "capi/src/base/a.c", '#include "core/hub.h"\n', "base may not include"),
+    ("layers", "capi/src/wire/a.c", '#include "core/message.h"\n', "wire may not"),
+    ("layers", "capi/src/core/a.c", '#include "api/api.h"\n', "core may not include"),
+    ("layers", "capi/src/io/a.c", '#include "core/session.h"\n', "io may not include"),
+    ("layers", "capi/src/http/a.c", '#include "transport/t.h"\n', "http may not include"),
+    ("layers", "capi/src/core/a.c", "#include <uv.h>\n", "belongs to io"),
+    ("layers", "capi/src/io/a.c", "#include <hiredis/read.h>\n", "belongs to backplane"),
+    ("layers", "capi/src/api/a.c", "#include <libwebsockets.h>\n", "to transport"),
+    ("layers", "capi/src/base/a.c", "#include <fanwire/error.h>\n", "doesn't know"),
+    ("layers", "capi/src/base/a.c", "#include <glib.h>\n", "in no table"),
+    ("layers", "capi/src/base/a.c", '#include "buf.h"\n', "isn't written from capi/src"),
+    ("layers", "capi/src/more/a.c", "", "no layer"),
+    ("layers", "capi/server/a.c", '#include "core/hub.h"\n', "only <fanwire/fanwire.h>"),
+    ("layers", "capi/server/a.c", "#include <fanwire/hub.h>\n", "only <fanwire/fan"),
+    ("layers", "docs/examples/a.c", "#include <uv.h>\n", "only <fanwire/fanwire.h>"),
+    ("layers", "capi/include/fanwire/a.h", "#include <uv.h>\n", "may not include"),
+    ("names", "capi/src/core/a.c", "lws_write(x);\n", "src/transport only"),
+    ("names", "capi/src/core/a.c", "uv_loop_t *l;\n", "src/io only"),
+    ("names", "capi/src/api/a.c", "redisReply *r;\n", "src/backplane only"),
+    ("sizes", "capi/src/base/a.c", "int a;\n" * 601, "601 lines"),
+    ("sizes", "tests/a.py", "a = 1\n" * 601, "601 lines"),
+    ("sizes", "capi/src/base/a.c", "void f(void)\n{\n" + "    g();\n" * 79 + "}\n",
+     "f has 81 lines"),
+    ("heads", "capi/src/base/a.c", "int a;\n", "no comment"),
+    ("heads", "capi/src/base/a.c", "/* short */\n", "1 lines"),
+    ("heads", "tests/a.py", "import os\n", "no docstring"),
+    ("format", "capi/src/base/a.c", HEAD + "int  a ;\n", "formatted"),
+]
+
+GOOD = [
+    ("layers", "capi/src/core/a.c",
+     '#include "core/a.h"\n#include <fanwire/error.h>\n#include <string.h>\n'
+     '#include "wire/url.h"\n'),
+    ("layers", "capi/src/transport/a.c",
+     '#include <libwebsockets.h>\n#include "core/session.h"\n'),
+    ("names", "capi/src/core/a.c", '/* lws_write */ const char *a = "uv_run";\n'),
+    ("names", "capi/src/io/a.c", "uv_run(l, 0);\n"),
+    ("sizes", "capi/src/base/a.c", "void f(void)\n{\n" + "    g();\n" * 78 + "}\n"),
+    ("heads", "capi/src/base/a.c", HEAD),
+    ("heads", "tests/a.py", '#!/usr/bin/python3\n"""What it is."""\n'),
+    ("format", "capi/src/base/a.c", HEAD + "int a;\n"),
+]
+
+
+def breaches(tmp_path, check, path, text):
+    target = tmp_path / path
+    target.parent.mkdir(parents=True)
+    target.write_text(text)
+    return list(lint.CHECKS[check](str(tmp_path)))
+
+
+@pytest.mark.parametrize("check,path,text,words", BROKEN)
+def test_a_breach_is_found(tmp_path, check, path, text, words):
+    found = breaches(tmp_path, check, path, text)
+    assert len(found) == 1 and words in found[0], found
+    assert found[0].startswith(path + ":")
+
+
+@pytest.mark.parametrize("check,path,text", GOOD)
+def test_what_is_right_is_let_through(tmp_path, check, path, text):
+    assert breaches(tmp_path, check, path, text) == []

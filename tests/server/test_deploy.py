@@ -1,0 +1,37 @@
+"""The files of docs/deploy work as they are."""
+
+import pathlib
+import re
+
+from conftest import run
+
+DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "docs" / "deploy"
+
+
+def test_the_sample_configuration_is_right():
+    done = run("--check-config", "--config", str(DEPLOY / "fanwired.ini"))
+    assert (done.status, done.err) == (0, "")
+
+
+def test_what_is_commented_out_in_the_sample_is_right_too(tmp_path):
+    text = (DEPLOY / "fanwired.ini").read_text(encoding="utf-8")
+    text, n = re.subn(r"^#(?=[a-z_.]+ = )", "", text, flags=re.MULTILINE)
+    assert n > 10
+    path = tmp_path / "fanwired.ini"
+    path.write_text(text)
+    done = run("--check-config", "--config", str(path))
+    assert (done.status, done.err) == (0, "")
+
+
+def test_the_unit_waits_longer_than_draining_may_take():
+    unit = (DEPLOY / "fanwired.service").read_text(encoding="utf-8")
+    seconds = int(re.search(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE).group(1))
+    default = re.search(r"--drain\.timeout .*?default:\s+(\d+)s\]", run("--help").out, re.DOTALL)
+    assert seconds > int(default.group(1))
+
+
+def test_the_unit_starts_a_configuration_that_it_checked():
+    unit = (DEPLOY / "fanwired.service").read_text(encoding="utf-8")
+    start = re.search(r"^ExecStart=\S+ (.*)$", unit, re.MULTILINE).group(1)
+    check = re.search(r"^ExecStartPre=\S+ (.*)$", unit, re.MULTILINE).group(1)
+    assert check == "--check-config " + start

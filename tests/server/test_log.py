@@ -1,0 +1,40 @@
+"""The log: a line for people, or an object for machines."""
+
+import json
+import re
+import signal
+
+
+def ended(f):
+    f.signal(signal.SIGTERM)
+    assert f.wait() == 0
+    return f.err().splitlines()
+
+
+TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_text_has_time_level_component_and_message(fanwired):
+    lines = ended(fanwired())
+    assert lines
+    for line in lines:
+        assert re.fullmatch(TIME + r" (error|warn |info |debug|trace) [a-z_]+: .+", line), line
+
+
+def test_json_is_an_object_a_line(fanwired):
+    lines = ended(fanwired("--log.format", "json", "--log.level", "trace"))
+    assert lines
+    for line in lines:
+        entry = json.loads(line)
+        assert re.fullmatch(TIME, entry["time"])
+        assert entry["level"] in ("error", "warn", "info", "debug", "trace")
+        assert entry["component"] and entry["message"]
+
+
+def test_json_survives_names_with_quotes_and_umlauts(fanwired):
+    lines = ended(fanwired("--log.format", "json", "--node.name", 'a"b\\ü'))
+    assert all(json.loads(line) for line in lines)
+
+
+def test_the_level_keeps_lines_away(fanwired):
+    assert ended(fanwired("--log.level", "error")) == []

@@ -1,0 +1,55 @@
+"""What fanwired says of itself, and that docs/options.md agrees."""
+
+import pathlib
+import re
+
+import pytest
+
+from conftest import run
+
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "options.md"
+
+
+def option_names():
+    """The names of the table, as the page for people has them."""
+    page = run("--options-markdown").out
+    return re.findall(r"^\| `([a-z_.0-9]+)` \|", page, re.MULTILINE)
+
+
+def test_help_lists_every_option_with_default_and_what_is_allowed():
+    done = run("--help")
+    assert done.status == 0 and done.err == ""
+    names = option_names()
+    assert len(names) > 40 and "redis.url" in names
+    for name in names:
+        text = done.out.split(f"\n  --{name} ", 1)
+        assert len(text) == 2, name
+        entry = re.split(r"\n  --|\n\n", text[1])[0]
+        assert re.search(r"\[.+;\s+default:\s+.+\]", entry, re.DOTALL), name
+
+
+def test_help_fits_a_terminal():
+    for line in run("--help").out.splitlines():
+        assert len(line) <= 88 and line == line.rstrip(), line
+
+
+def test_help_shows_the_default_that_holds_in_fanwired():
+    entry = run("--help").out.split("\n  --raw.mode ", 1)[1]
+    assert "default: rooms]" in re.split(r"\n  --", entry)[0]
+
+
+@pytest.mark.parametrize("args", [("--help",), ("-h",), ("serve", "--help"),
+                                  ("publish", "--help"), ("--threads", "x", "--help")])
+def test_help_is_given_whatever_else_is_wrong(args):
+    done = run(*args, env={"FANWIRE_NONSENSE": "1"})
+    assert done.status == 0 and done.out.startswith("fanwired:")
+
+
+def test_version():
+    done = run("--version")
+    assert done.status == 0 and re.fullmatch(r"fanwired \d+\.\d+\.\d+\n", done.out)
+
+
+def test_the_page_of_options_is_not_stale():
+    assert PAGE.read_text(encoding="utf-8") == run("--options-markdown").out, \
+        "make it anew: fanwired --options-markdown > docs/options.md"

@@ -1,0 +1,78 @@
+/*
+ * A node without a hub, for integration tests: a real loop with its thread, one backplane
+ * on it, and a note of everything that the backplane tells. The test's thread gives
+ * orders, which the loop's thread carries out, and waits for what is noted.
+ */
+#ifndef FANWIRE_TESTS_BACKPLANE_NODE_H
+#define FANWIRE_TESTS_BACKPLANE_NODE_H
+
+#include <pthread.h>
+
+#include "backplane/backplanes.h"
+#include "core/loop.h"
+
+typedef struct noted_message {
+    char channel[64], text[64];
+    bool binary;
+} noted_message;
+
+typedef struct node {
+    fwi_loop *loop;
+    fwi_backplane *bp;
+    pthread_mutex_t lock; /* guards all that follows */
+    pthread_cond_t changed;
+    void (*order)(struct node *n, void *arg); /* NULL: done */
+    void *arg;
+    noted_message *messages;
+    size_t count, cap;
+    char (*reports)[64]; /* of on_subscribed, in order */
+    size_t report_count, report_cap;
+    unsigned ups, downs;
+    bool up;
+    char why[1024];
+    fwi_backplane_figures figures;
+} node;
+
+/* With Redis if config isn't NULL; its node number is set here. Not started. */
+node *node_new(const fwi_redis_config *config);
+void node_start(node *n);
+void node_free(node *n);
+
+/* Orders; each returns when the loop's thread has carried it out. */
+void node_subscribe(node *n, const char *channel);
+/* "PREFIX0", "PREFIX1", ... all in one turn. */
+void node_subscribe_many(node *n, const char *prefix, unsigned count);
+void node_unsubscribe(node *n, const char *channel);
+void node_publish(node *n, const char *channel, const char *text);
+/* "PREFIX FIRST", "PREFIX FIRST+1", ... all in one turn. */
+void node_publish_many(node *n, const char *channel, const char *prefix, unsigned first,
+                       unsigned count);
+/* Leaves and enters again within one turn. */
+void node_resubscribe(node *n, const char *channel);
+fwi_backplane_figures node_figures(node *n);
+
+/* Questions for node_wait; asked under the lock. */
+typedef bool (*node_question)(const node *n, const void *arg, size_t number);
+bool node_is_up(const node *n, const void *unused, size_t unused_too);
+bool node_is_away(const node *n, const void *part_of_why, size_t unused);
+/* channel NULL: any */
+bool node_has_reports(const node *n, const void *channel, size_t times);
+bool node_has_messages(const node *n, const void *channel, size_t at_least);
+bool node_has_text(const node *n, const void *text, size_t times);
+
+/* Waits for the answer yes; false after `timeout_ms`. */
+bool node_wait_ms(node *n, node_question ask, const void *arg, size_t number,
+                  long timeout_ms);
+/* ... after 15 s. */
+bool node_wait(node *n, node_question ask, const void *arg, size_t number);
+/* Now. */
+bool node_ask(node *n, node_question ask, const void *arg, size_t number);
+
+/* How many messages of this text, of this channel (either NULL: any). */
+size_t node_count(node *n, const char *channel, const char *text);
+
+/* Are the texts "PREFIX k" that came on the channel in rising order, none twice? Tells
+ * how many there are. */
+bool node_is_in_order(node *n, const char *channel, const char *prefix, size_t *how_many);
+
+#endif

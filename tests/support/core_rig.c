@@ -1,0 +1,231 @@
+#include "support/core_rig.h"
+
+#include <check.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "wire/ws_codec.h"
+
+/* --- the transport --- */
+
+static void conn_accept(fwi_conn *c)
+{
+    c->accepted = true;
+}
+
+static void conn_refuse(fwi_conn *c, int status, const char *reason)
+{
+    (void)reason;
+    c->refused = status;
+    c->s = NULL;
+}
+
+static bool conn_can_write(fwi_conn *c)
+{
+    return !c->blocked;
+}
+
+static bool conn_write(fwi_conn *c, const void *data, size_t len)
+{
+    ck_assert(!c->blocked);
+    ck_assert(fwi_buf_append(&c->out, data, len));
+    c->writes++;
+    return true;
+}
+
+static void conn_finish(fwi_conn *c)
+{
+    c->finished = true;
+    c->s = NULL;
+}
+
+static void conn_abort(fwi_conn *c)
+{
+    c->aborted = true;
+    c->s = NULL;
+}
+
+static void conn_pause(fwi_conn *c, bool paused)
+{
+    c->paused = paused;
+}
+
+static const fwi_transport_ops conn_ops = {
+    conn_accept, conn_refuse, conn_can_write, conn_write, conn_finish, conn_abort, conn_pause,
+};
+
+/* --- the hub --- */
+
+void core_rig_init(core_rig *rig, unsigned loops, ...)
+{
+    memset(rig, 0, sizeof *rig);
+    rig->options = fw_options_new();
+    va_list ap;
+    va_start(ap, loops);
+    for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {
+        ck_assert_int_eq(fw_options_set(rig->options, name, va_arg(ap, const char *)), 0);
+    }
+    va_end(ap);
+    rig->loops = loops;
+    fwi_hub_init(&rig->hub, NULL, 7, "node", rig->options);
+    rig->hub.n_shards = rig->hub.routes.n_loops = loops;
+    for (unsigned i = 0; i < loops; i++) {
+        rig->hub.shard[i] = &rig->shard[i];
+        ck_assert(fwi_shard_init(&rig->shard[i], &rig->hub, i));
+        rig->loop[i] = fake_loop_new(&fwi_shard_loop_events, &rig->shard[i]);
+        rig->shard[i].loop = rig->loop[i];
+    }
+    rig->hub.bp = fwi_backplane_memory_new(rig->loop[0], &fwi_hub_sink, &rig->hub);
+    ck_assert_int_eq(rig->hub.bp->ops->start(rig->hub.bp), 0);
+    ck_assert(fwi_hub_subscribe_own(&rig->hub));
+    core_rig_settle(rig);
+}
+
+void core_rig_on(core_rig *rig, fw_event_type type, fw_handler fn, void *user)
+{
+    rig->hub.events.on[type].wanted = true;
+    rig->hub.events.on[type].fn = fn;
+    rig->hub.events.on[type].user = user;
+}
+
+void core_rig_fini(core_rig *rig)
+{
+    core_rig_settle(rig);
+    for (unsigned i = 0; i < rig->loops; i++) {
+        fwi_shard_close_all(&rig->shard[i]);
+        fwi_shard_abort_all(&rig->shard[i]);
+        fwi_inbox_close(&rig->shard[i].inbox);
+    }
+    rig->hub.bp->ops->stop(rig->hub.bp);
+    rig->hub.bp->ops->free(rig->hub.bp);
+    fwi_routes_fini(&rig->hub.routes);
+    for (unsigned i = 0; i < rig->loops; i++) {
+        fake_loop_free(rig->loop[i]);
+        fwi_shard_fini(&rig->shard[i]);
+    }
+    fwi_hub_fini(&rig->hub);
+    fw_options_free(rig->options);
+}
+
+void core_rig_settle(core_rig *rig)
+{
+    for (int round = 0; round < 20; round++) {
+        for (unsigned i = 0; i < rig->loops; i++) {
+            fake_loop_turn(rig->loop[i]);
+        }
+    }
+    fwi_shard_leave_thread();
+}
+
+void core_rig_advance(core_rig *rig, uint64_t ms)
+{
+    for (unsigned i = 0; i < rig->loops; i++) {
+        fake_loop_advance(rig->loop[i], ms);
+    }
+    core_rig_settle(rig);
+}
+
+uint64_t core_rig_stat(const core_rig *rig, fwi_stat which)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < rig->loops; i++) {
+        sum += fwi_stat_get(&rig->shard[i].stats, which);
+    }
+    return sum;
+}
+
+/* --- connections --- */
+
+fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
+{
+    fwi_conn *c = calloc(1, sizeof *c);
+    ck_assert_ptr_nonnull(c);
+    c->rig = rig;
+    fwi_facts_source from = {.path = "/ws", .query = query, .address = "192.0.2.1", .peer = ""};
+    int status = fwi_shard_admit(&rig->shard[loop]);
+    if (status == 0) {
+        c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from), &status);
+        if (c->s == NULL) {
+            fwi_shard_unadmit(&rig->shard[loop]);
+        }
+    }
+    if (c->s == NULL) {
+        c->refused = status;
+        return c;
+    }
+    c->id = fwi_session_identity(c->s);
+    fwi_session_ask(c->s);
+    return c;
+}
+
+void core_conn_free(fwi_conn *c)
+{
+    core_conn_lose(c);
+    fwi_buf_fini(&c->out);
+    free(c);
+}
+
+void core_conn_lose(fwi_conn *c)
+{
+    if (c->s != NULL) {
+        fwi_session *s = c->s;
+        c->s = NULL;
+        fwi_session_on_gone(s);
+    }
+}
+
+void core_conn_say(fwi_conn *c, const char *text)
+{
+    ck_assert_ptr_nonnull(c->s);
+    fwi_session_on_message(c->s, true, text, strlen(text));
+}
+
+void core_conn_unblock(fwi_conn *c)
+{
+    c->blocked = false;
+    if (c->s != NULL) {
+        fwi_session_on_writable(c->s);
+    }
+}
+
+int core_conn_next(fwi_conn *c, char *out, size_t cap)
+{
+    const uint8_t *b = (const uint8_t *)c->out.data;
+    if (c->out.len < 2) {
+        return -1;
+    }
+    size_t head = 2, len = b[1];
+    if (len == 126) {
+        head = 4;
+        len = (size_t)b[2] << 8 | b[3];
+    } else if (len == 127) {
+        head = 10;
+        len = 0;
+        for (int i = 0; i < 8; i++) {
+            len = len << 8 | b[2 + i];
+        }
+    }
+    int opcode = b[0] & 15;
+    ck_assert_uint_ge(c->out.len, head + len);
+    snprintf(out, cap, "%.*s", (int)FWI_MIN(len, cap), (const char *)b + head);
+    fwi_buf_consume(&c->out, head + len);
+    return opcode;
+}
+
+unsigned core_conn_count(fwi_conn *c, const char *text)
+{
+    char said[256];
+    unsigned n = 0;
+    for (int op; (op = core_conn_next(c, said, sizeof said)) >= 0;) {
+        n += op == FWI_WS_TEXT && strcmp(said, text) == 0;
+    }
+    return n;
+}
+
+int core_publish(core_rig *rig, const char *channel, const char *text)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    int err = fwi_hub_publish(&rig->hub, channel, m);
+    fw_message_unref(m);
+    return err;
+}

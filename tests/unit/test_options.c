@@ -1,0 +1,612 @@
+/*
+ * Options: what the table promises, how values are read, what errors say, which source
+ * wins. Files are written to a directory of the test's own.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fanwire/error.h>
+
+#include "core/options.h"
+
+static char directory[] = "/tmp/fanwire-options-XXXXXX";
+static char file_path[128];
+
+static void write_bytes(const void *data, size_t len)
+{
+    FILE *f = fopen(file_path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(data, 1, len, f), len);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+static void write_file(const char *text)
+{
+    write_bytes(text, strlen(text));
+}
+
+static fw_options *fresh(void)
+{
+    fw_options *o = fw_options_new();
+    ck_assert_ptr_nonnull(o);
+    return o;
+}
+
+START_TEST(every_option_is_described_and_starts_at_its_default)
+{
+    fw_options *o = fresh();
+    const char *name;
+    size_t n = 0;
+    for (; (name = fw_options_name(n)) != NULL; n++) {
+        static const char *const fields[] = {"type",  "default", "allowed",
+                                             "since", "help",    "group"};
+        for (size_t i = 0; i < FWI_ARRAY_LEN(fields); i++) {
+            ck_assert_msg(fw_options_describe(name, fields[i]) != NULL, "%s %s", name,
+                          fields[i]);
+        }
+        ck_assert_msg(fw_options_describe(name, "help")[0] != '\0', "%s", name);
+        ck_assert_msg(fw_options_describe(name, "allowed")[0] != '\0', "%s", name);
+        ck_assert_str_eq(fw_options_get(o, name), fw_options_describe(name, "default"));
+        for (size_t j = 0; j < n; j++) {
+            ck_assert_str_ne(name, fw_options_name(j));
+        }
+    }
+    ck_assert_uint_eq(n, FWI_OPT_COUNT);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(unknown_names_and_fields_are_no_crash)
+{
+    fw_options *o = fresh();
+    ck_assert_ptr_null(fw_options_get(o, "nothing"));
+    ck_assert_ptr_null(fw_options_shown(o, "nothing"));
+    ck_assert_ptr_null(fw_options_describe("nothing", "help"));
+    ck_assert_ptr_null(fw_options_describe("listen", "nothing"));
+    ck_assert_ptr_null(fw_options_describe(NULL, NULL));
+    ck_assert_int_eq(fw_options_set(o, NULL, "x"), FW_ERR_INVALID);
+    ck_assert_int_eq(fw_options_set(o, "listen", NULL), FW_ERR_INVALID);
+    ck_assert_int_eq(fw_options_set(NULL, "listen", "x"), FW_ERR_INVALID);
+    fw_options_free(o);
+    fw_options_free(NULL);
+}
+END_TEST
+
+static const struct {
+    fwi_option which;
+    const char *value;
+    int64_t want;
+} good_numbers[] = {
+    {FWI_OPT_HEARTBEAT_INTERVAL, "500ms", 500},
+    {FWI_OPT_HEARTBEAT_INTERVAL, "25s", 25000},
+    {FWI_OPT_HEARTBEAT_INTERVAL, "5m", 300000},
+    {FWI_OPT_HEARTBEAT_INTERVAL, "24h", 86400000},
+    {FWI_OPT_HEARTBEAT_INTERVAL, "0s", 0},
+    {FWI_OPT_WRITE_DELAY, "1000ms", 1000},
+    {FWI_OPT_MESSAGE_MAX_BYTES, "1", 1},
+    {FWI_OPT_MESSAGE_MAX_BYTES, "64KiB", 65536},
+    {FWI_OPT_MESSAGE_MAX_BYTES, "1MiB", 1048576},
+    {FWI_OPT_OUTBOX_MAX_BYTES, "2GiB", INT64_C(2147483648)},
+    {FWI_OPT_OUTBOX_MAX_BYTES, "1024GiB", INT64_C(1099511627776)},
+    {FWI_OPT_LISTEN_SHARED, "on", 1},
+    {FWI_OPT_LISTEN_SHARED, "true", 1},
+    {FWI_OPT_LISTEN_SHARED, "yes", 1},
+    {FWI_OPT_RAW_ECHO_TO_SENDER, "off", 0},
+    {FWI_OPT_RAW_ECHO_TO_SENDER, "false", 0},
+    {FWI_OPT_RAW_ECHO_TO_SENDER, "no", 0},
+    {FWI_OPT_THREADS, "auto", 0},
+    {FWI_OPT_THREADS, "64", 64},
+    {FWI_OPT_LIMIT_SESSIONS, "0", 0},
+    {FWI_OPT_EVENTS, "queued", FWI_EVENTS_QUEUED},
+    {FWI_OPT_OUTBOX_POLICY, "close", FWI_POLICY_CLOSE},
+    {FWI_OPT_OUTBOX_POLICY, "drop_oldest", FWI_POLICY_DROP_OLDEST},
+    {FWI_OPT_OUTBOX_POLICY, "drop_newest", FWI_POLICY_DROP_NEWEST},
+    {FWI_OPT_OUTBOX_POLICY, "latest", FWI_POLICY_LATEST},
+    {FWI_OPT_RAW_MODE, "rooms", FWI_RAW_ROOMS},
+    {FWI_OPT_RAW_FORMAT, "json", FWI_FORMAT_JSON},
+    {FWI_OPT_RAW_USER, "none", FWI_RAW_USER_NONE},
+    {FWI_OPT_LOG_LEVEL, "error", 0},
+    {FWI_OPT_LOG_LEVEL, "trace", 4},
+    {FWI_OPT_LOG_FORMAT, "json", FWI_LOG_FORMAT_JSON},
+};
+
+START_TEST(numbers_durations_sizes_switches_and_choices_are_read)
+{
+    fw_options *o = fresh();
+    const char *name = fw_options_name((size_t)good_numbers[_i].which);
+    int err = fw_options_set(o, name, good_numbers[_i].value);
+    ck_assert_msg(err == FW_OK, "%s", fw_error_detail());
+    ck_assert_int_eq(fwi_options_int(o, good_numbers[_i].which), good_numbers[_i].want);
+    ck_assert_str_eq(fw_options_get(o, name), good_numbers[_i].value);
+    fw_options_free(o);
+}
+END_TEST
+
+/* The detail is "NAME: VALUE: " and a sentence that has `says` in it. */
+static const struct {
+    const char *name, *value, *says;
+} bad_values[] = {
+    {"heartbeat.interval", "25", "a duration needs its unit"},
+    {"heartbeat.interval", "25", "from 0s to 24h"},
+    {"heartbeat.interval", "0", "a duration needs its unit"},
+    {"heartbeat.interval", "25 s", "ms, s, m or h"},
+    {"heartbeat.interval", "s", "ms, s, m or h"},
+    {"heartbeat.interval", "-1s", "ms, s, m or h"},
+    {"heartbeat.interval", "+1s", "ms, s, m or h"},
+    {"heartbeat.interval", "1.5s", "ms, s, m or h"},
+    {"heartbeat.interval", "1d", "ms, s, m or h"},
+    {"heartbeat.interval", "1S", "ms, s, m or h"},
+    {"heartbeat.interval", "25h", "to 24h"},
+    {"heartbeat.interval", "9223372036854775807h", "to 24h"},
+    {"heartbeat.interval", "99999999999999999999s", "to 24h"},
+    {"heartbeat.interval", "", "ms, s, m or h"},
+    {"heartbeat.timeout", "0ms", "from 1ms to 1h"},
+    {"message.max_bytes", "1MB", "KiB, MiB or GiB"},
+    {"message.max_bytes", "1mib", "KiB, MiB or GiB"},
+    {"message.max_bytes", "0", "from 1 to 1GiB"},
+    {"message.max_bytes", "2GiB", "from 1 to 1GiB"},
+    {"outbox.max_bytes", "1", "from 1KiB to 1024GiB"},
+    {"outbox.max_bytes", "9223372036854775807GiB", "from 1KiB to 1024GiB"},
+    {"threads", "0", "a whole number from 1 to 64, or auto"},
+    {"threads", "65", "a whole number from 1 to 64, or auto"},
+    {"threads", "two", "a whole number from 1 to 64, or auto"},
+    {"threads", "1 ", "a whole number from 1 to 64, or auto"},
+    {"threads", "0x2", "a whole number from 1 to 64, or auto"},
+    {"limit.pending", "auto", "a whole number from 1 to 1000000"},
+    {"listen.shared", "1", "on or off"},
+    {"listen.shared", "ON", "on or off"},
+    {"outbox.policy", "drop", "close, drop_oldest, drop_newest or latest"},
+    {"outbox.policy", "close|latest", "close, drop_oldest, drop_newest or latest"},
+    {"outbox.policy", "", "close, drop_oldest, drop_newest or latest"},
+    {"raw.user", "token", "query or none"},
+    {"log.level", "warning", "error, warn, info, debug or trace"},
+    {"redis.prefix", "", "1 to 64"},
+    {"redis.prefix", "a b", "without blanks"},
+    {"redis.prefix", "a{b}", "without blanks and"},
+    {"node.name", "a\nb", "control"},
+    {"tls.cert", "a\x7f", "control"},
+    {"origins", "example.org", "https://example.org"},
+    {"origins", "https://example.org/", "https://example.org"},
+    {"origins", "*,x", "https://example.org"},
+    {"proxy.trusted", "10.0.0.0/33", "10.0.0.0/8"},
+    {"proxy.trusted", "somewhere", "10.0.0.0/8"},
+    {"listen", "http://127.0.0.1:80/", "ws://"},
+    {"listen", "ws://127.0.0.1:1/,", "ws://"},
+    {"http.listen", "9190", "HOST:PORT"},
+    {"redis.url", "http://127.0.0.1", "redis://"},
+    {"redis.url", "redis+cluster://127.0.0.1", "not supported yet"},
+    {"redis.url", "redis+sentinel://127.0.0.1/mymaster", "not supported yet"},
+};
+
+START_TEST(a_bad_value_names_option_value_and_what_is_allowed)
+{
+    fw_options *o = fresh();
+    const char *name = bad_values[_i].name, *value = bad_values[_i].value;
+    char before[256];
+    snprintf(before, sizeof before, "%s", fw_options_get(o, name));
+    ck_assert_msg(fw_options_set(o, name, value) == FW_ERR_OPTION, "%s %s", name, value);
+    const char *detail = fw_error_detail();
+    size_t len = strlen(name);
+    ck_assert_msg(strncmp(detail, name, len) == 0 && strncmp(detail + len, ": ", 2) == 0,
+                  "%s", detail);
+    if (strpbrk(value, "\n\x7f") == NULL) {
+        ck_assert_msg(strncmp(detail + len + 2, value, strlen(value)) == 0, "%s", detail);
+    }
+    ck_assert_msg(strstr(detail + len + 2 + strlen(value), bad_values[_i].says) != NULL,
+                  "%s", detail);
+    ck_assert_msg(strpbrk(detail, "\n\r") == NULL, "%s", detail);
+    /* A call that fails has no effect. */
+    ck_assert_str_eq(fw_options_get(o, name), before);
+    fw_options_free(o);
+}
+END_TEST
+
+static const struct {
+    const char *name, *says;
+} unknown_names[] = {
+    {"redis.ulr", "did you mean redis.url?"},
+    {"redis_url", "did you mean redis.url?"},
+    {"Listen", "did you mean listen?"},
+    {"heartbeat-interval", "did you mean heartbeat.interval?"},
+    {"message.maxbytes", "did you mean message.max_bytes?"},
+    {"listen ", "no such option"},
+    {"", "no such option"},
+    {"zzzzzzzz", "no such option"},
+};
+
+START_TEST(an_unknown_name_is_told_with_what_was_meant)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(fw_options_set(o, unknown_names[_i].name, "hunter2"), FW_ERR_OPTION);
+    const char *detail = fw_error_detail();
+    ck_assert_msg(strstr(detail, unknown_names[_i].says) != NULL, "%s", detail);
+    ck_assert_msg(
+        strncmp(detail, unknown_names[_i].name, strlen(unknown_names[_i].name)) == 0,
+        "%s", detail);
+    ck_assert_msg(strstr(detail, "hunter2") == NULL, "%s", detail);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_name_like_no_other_gets_no_suggestion)
+{
+    fw_options *o = fresh();
+    fw_options_set(o, "zzzzzzzz", "x");
+    ck_assert_ptr_null(strstr(fw_error_detail(), "did you mean"));
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_list_replaces_its_default_and_then_grows)
+{
+    fw_options *o = fresh();
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_PROXY_TRUSTED), 2);
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_PROXY_TRUSTED, 1), "::1");
+    ck_assert_int_eq(fw_options_set(o, "origins", "https://a.example"), FW_OK);
+    ck_assert_int_eq(
+        fw_options_set(o, "origins", " https://b.example , https://c.example"), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_ORIGINS), 3);
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_ORIGINS, 0), "https://a.example");
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_ORIGINS, 1), "https://b.example");
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_ORIGINS, 2), "https://c.example");
+    ck_assert_int_eq(fw_options_set(o, "listen", "unix:/tmp/a.sock:/ws"), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_LISTEN), 1);
+    ck_assert_int_eq(fw_options_set(o, "proxy.trusted", "unix"), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_PROXY_TRUSTED), 1);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_list_can_be_emptied)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(fw_options_set(o, "proxy.trusted", ""), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_PROXY_TRUSTED), 0);
+    ck_assert_str_eq(fw_options_get(o, "proxy.trusted"), "");
+    ck_assert_int_eq(fw_options_set(o, "listen", "off"), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_LISTEN), 0);
+    ck_assert_int_eq(fw_options_set(o, "listen", "ws://127.0.0.1:0/ws"), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_LISTEN), 1);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_failing_entry_leaves_the_list_as_it_was)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(fw_options_set(o, "origins", "https://a.example"), FW_OK);
+    ck_assert_int_eq(fw_options_set(o, "origins", "https://b.example,b"), FW_ERR_OPTION);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_ORIGINS), 1);
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_ORIGINS, 0), "https://a.example");
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(http_listen_off_is_empty)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(fw_options_set(o, "http.listen", "127.0.0.1:9190"), FW_OK);
+    ck_assert_str_eq(fwi_options_text(o, FWI_OPT_HTTP_LISTEN), "127.0.0.1:9190");
+    ck_assert_int_eq(fw_options_set(o, "http.listen", "off"), FW_OK);
+    ck_assert_str_eq(fwi_options_text(o, FWI_OPT_HTTP_LISTEN), "");
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_copy_is_equal_and_independent)
+{
+    fw_options *o = fresh();
+    fw_options_set(o, "redis.url", "redis://:s3cret@127.0.0.1:6379/2");
+    fw_options_set(o, "origins", "https://a.example,https://b.example");
+    fw_options_set(o, "threads", "3");
+    fw_options *copy = fwi_options_copy(o);
+    ck_assert_ptr_nonnull(copy);
+    fw_options_set(o, "threads", "4");
+    fw_options_free(o);
+    ck_assert_int_eq(fwi_options_int(copy, FWI_OPT_THREADS), 3);
+    ck_assert_str_eq(fwi_options_item(copy, FWI_OPT_ORIGINS, 1), "https://b.example");
+    ck_assert_str_eq(fw_options_get(copy, "redis.url"),
+                     "redis://:s3cret@127.0.0.1:6379/2");
+    ck_assert_str_eq(fw_options_shown(copy, "redis.url"),
+                     "redis://:***@127.0.0.1:6379/2");
+    fw_options_free(copy);
+}
+END_TEST
+
+static const struct {
+    const char *url, *shown;
+} passwords[] = {
+    {"redis://:s3cret@127.0.0.1", "redis://:***@127.0.0.1"},
+    {"redis://ann:s3cret@127.0.0.1:1/2", "redis://ann:***@127.0.0.1:1/2"},
+    {"redis://ann@127.0.0.1", "redis://***@127.0.0.1"},
+    {"redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"},
+};
+
+START_TEST(a_password_is_not_shown)
+{
+    fw_options *o = fresh();
+    ck_assert_msg(fw_options_set(o, "redis.url", passwords[_i].url) == FW_OK, "%s",
+                  fw_error_detail());
+    ck_assert_str_eq(fw_options_get(o, "redis.url"), passwords[_i].url);
+    ck_assert_str_eq(fw_options_shown(o, "redis.url"), passwords[_i].shown);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_wrong_url_s_error_doesn_t_tell_the_password)
+{
+    static const char *const wrong[] = {
+        "redis://:s3cret@127.0.0.1:99999", "redis://:s3cret@",
+        "rdis://ann:s3cret@host",          "ann:s3cret@host",
+        "redis://ann:s3c@s3cret@host:x",   "redis+cluster://:s3cret@host"};
+    fw_options *o = fresh();
+    for (size_t i = 0; i < FWI_ARRAY_LEN(wrong); i++) {
+        ck_assert_msg(fw_options_set(o, "redis.url", wrong[i]) == FW_ERR_OPTION, "%s",
+                      wrong[i]);
+        ck_assert_msg(strstr(fw_error_detail(), "s3c") == NULL, "%s", fw_error_detail());
+    }
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_file_has_dotted_keys_sections_comments_and_repeated_lists)
+{
+    fw_options *o = fresh();
+    write_file("# a comment\r\n"
+               "; another\n"
+               "threads = 2 ; two are enough\r\n"
+               "\n"
+               "listen = ws://127.0.0.1:0/a\n"
+               "listen = unix:/tmp/x.sock:/b, ws://[::1]:0/c\n"
+               "redis.prefix: other\n"
+               "[heartbeat]\n"
+               "interval = 5s\n"
+               "    timeout = 2s\n"
+               "[redis]\n"
+               "queue.deadline = 10s\n");
+    ck_assert_msg(fw_options_load(o, file_path) == FW_OK, "%s", fw_error_detail());
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_THREADS), 2);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_LISTEN), 3);
+    ck_assert_str_eq(fwi_options_item(o, FWI_OPT_LISTEN, 2), "ws://[::1]:0/c");
+    ck_assert_str_eq(fw_options_get(o, "redis.prefix"), "other");
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_HEARTBEAT_INTERVAL), 5000);
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT), 2000);
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_REDIS_QUEUE_DEADLINE), 10000);
+    fw_options_free(o);
+}
+END_TEST
+
+static const struct {
+    const char *name, *text, *says; /* behind "FILE:" */
+} bad_files[] = {
+    {"unknown name", "threads = 2\nthread = 3\n",
+     "2: thread: no such option: did you mean "
+     "threads?"},
+    {"unknown in section", "[redis]\nulr = x\n",
+     "2: redis.ulr: no such option: did you mean "
+     "redis.url?"},
+    {"wrong type", "\n\nthreads = two\n", "3: threads: two: a whole number"},
+    {"duration without unit", "drain.timeout = 30\n",
+     "1: drain.timeout: 30: a duration needs its unit"},
+    {"no equals sign", "threads = 1\nthreads 2\n",
+     "2: neither NAME = VALUE nor [SECTION]"},
+    {"section not closed", "[redis\nurl = x\n", "1: neither NAME = VALUE nor [SECTION]"},
+    {"the first error is told", "nonsense\nthreads = x\n",
+     "1: neither NAME = VALUE nor [SECTION]"},
+    {"the first error is told, the other way", "threads = x\nnonsense\n",
+     "1: threads: x: "},
+    {"a colon of a value is no separator", "listen ws://127.0.0.1:0/\n",
+     "1: listen ws: no such option"},
+    {"a line isn't continued", "redis.prefix = a\n  b\n",
+     "2: neither NAME = VALUE nor [SECTION]"},
+};
+
+START_TEST(a_wrong_line_is_told_by_file_and_number)
+{
+    fw_options *o = fresh();
+    char want[256];
+    write_file(bad_files[_i].text);
+    ck_assert_msg(fw_options_load(o, file_path) == FW_ERR_OPTION, "%s",
+                  bad_files[_i].name);
+    snprintf(want, sizeof want, "%s:%s", file_path, bad_files[_i].says);
+    ck_assert_msg(strncmp(fw_error_detail(), want, strlen(want)) == 0, "%s: %s",
+                  bad_files[_i].name, fw_error_detail());
+    ck_assert_msg(fwi_options_int(o, FWI_OPT_THREADS) == 1, "%s", bad_files[_i].name);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_line_is_never_cut_in_silence)
+{
+    char line[400];
+    for (size_t len = 150; len < 300; len++) {
+        fw_options *o = fresh();
+        size_t n = (size_t)snprintf(line, sizeof line, "threads=2\ntls.cert=");
+        size_t first = n;
+        memset(line + n, 'x', len);
+        line[n + len] = '\0';
+        write_file(line);
+        int err = fw_options_load(o, file_path);
+        if (err == FW_OK) {
+            ck_assert_str_eq(fw_options_get(o, "tls.cert"), line + first);
+            ck_assert_uint_le(len, 197 - strlen("tls.cert="));
+        } else {
+            ck_assert_uint_gt(len, 197 - strlen("tls.cert="));
+            ck_assert_ptr_nonnull(strstr(fw_error_detail(), ":2: longer than 197 bytes"));
+        }
+        fw_options_free(o);
+    }
+}
+END_TEST
+
+START_TEST(a_long_comment_is_fine)
+{
+    char text[600] = "#";
+    memset(text + 1, 'x', 500);
+    strcat(text, "\nthreads = 7\n");
+    fw_options *o = fresh();
+    write_file(text);
+    ck_assert_msg(fw_options_load(o, file_path) == FW_OK, "%s", fw_error_detail());
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_THREADS), 7);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_nul_in_a_file_is_an_error)
+{
+    static const char text[] = "threads = 2\nlog.file = a\0b\n";
+    fw_options *o = fresh();
+    write_bytes(text, sizeof text - 1);
+    ck_assert_int_eq(fw_options_load(o, file_path), FW_ERR_OPTION);
+    ck_assert_ptr_nonnull(strstr(fw_error_detail(), ":2: a NUL byte"));
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_file_that_can_t_be_read_is_a_system_error)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(fw_options_load(o, "/nonexistent/fanwire.ini"), FW_ERR_SYSTEM);
+    ck_assert_str_eq(fw_error_detail(),
+                     "/nonexistent/fanwire.ini: No such file or directory");
+    ck_assert_int_eq(fw_options_load(o, "/tmp"), FW_ERR_SYSTEM);
+    ck_assert_int_eq(fw_options_load(o, NULL), FW_ERR_INVALID);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(the_environment_sets_options_by_name)
+{
+    fw_options *o = fresh();
+    setenv("FANWIRE_EVENTS_PER_SESSION", "5", 1);
+    setenv("FANWIRE_ORIGINS", "https://a.example,https://b.example", 1);
+    setenv("FANWIRE_CONFIG", "/somewhere", 1);
+    setenv("FANWIRED", "no option", 1);
+    int err = fw_options_load_env(o);
+    unsetenv("FANWIRE_EVENTS_PER_SESSION");
+    unsetenv("FANWIRE_ORIGINS");
+    unsetenv("FANWIRE_CONFIG");
+    unsetenv("FANWIRED");
+    ck_assert_msg(err == FW_OK, "%s", fw_error_detail());
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION), 5);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_ORIGINS), 2);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(an_unknown_variable_is_an_error)
+{
+    fw_options *o = fresh();
+    setenv("FANWIRE_REDIS_ULR", "redis://127.0.0.1", 1);
+    int err = fw_options_load_env(o);
+    unsetenv("FANWIRE_REDIS_ULR");
+    ck_assert_int_eq(err, FW_ERR_OPTION);
+    ck_assert_str_eq(
+        fw_error_detail(),
+        "FANWIRE_REDIS_ULR: no such option: did you mean FANWIRE_REDIS_URL?");
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(a_bad_variable_is_told_with_its_name_and_changes_nothing)
+{
+    fw_options *o = fresh();
+    setenv("FANWIRE_LIMIT_PENDING", "7", 1);
+    setenv("FANWIRE_THREADS", "two", 1);
+    int err = fw_options_load_env(o);
+    unsetenv("FANWIRE_LIMIT_PENDING");
+    unsetenv("FANWIRE_THREADS");
+    ck_assert_int_eq(err, FW_ERR_OPTION);
+    ck_assert_str_eq(fw_error_detail(),
+                     "threads: two: a whole number from 1 to 64, or auto "
+                     "(from FANWIRE_THREADS)");
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_LIMIT_PENDING), 10000);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(flags_win_over_environment_over_file_over_default)
+{
+    fw_options *o = fresh();
+    write_file("threads = 2\nlimit.pending = 2\nlimit.sessions = 2\n"
+               "origins = https://file.example\norigins = https://file2.example\n"
+               "proxy.trusted = 10.0.0.0/8\n");
+    ck_assert_int_eq(fw_options_load(o, file_path), FW_OK);
+    ck_assert_uint_eq(fwi_options_count(o, FWI_OPT_ORIGINS), 2);
+    setenv("FANWIRE_THREADS", "3", 1);
+    setenv("FANWIRE_LIMIT_PENDING", "3", 1);
+    setenv("FANWIRE_ORIGINS", "https://env.example", 1);
+    int err = fw_options_load_env(o);
+    unsetenv("FANWIRE_THREADS");
+    unsetenv("FANWIRE_LIMIT_PENDING");
+    unsetenv("FANWIRE_ORIGINS");
+    ck_assert_int_eq(err, FW_OK);
+    ck_assert_str_eq(fw_options_get(o, "origins"), "https://env.example");
+    fw_options_set(o, "threads", "4");
+    fw_options_set(o, "origins", "https://flag.example");
+    fw_options_set(o, "origins", "https://flag2.example");
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_THREADS), 4);
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_LIMIT_PENDING), 3);
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS), 2);
+    ck_assert_int_eq(fwi_options_int(o, FWI_OPT_DRAIN_RATE), 1000);
+    ck_assert_str_eq(fw_options_get(o, "origins"),
+                     "https://flag.example,https://flag2.example");
+    ck_assert_str_eq(fw_options_get(o, "proxy.trusted"), "10.0.0.0/8");
+    fw_options_free(o);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("options");
+    TCase *tc = tcase_create("options");
+    tcase_add_test(tc, every_option_is_described_and_starts_at_its_default);
+    tcase_add_test(tc, unknown_names_and_fields_are_no_crash);
+    tcase_add_loop_test(tc, numbers_durations_sizes_switches_and_choices_are_read, 0,
+                        FWI_ARRAY_LEN(good_numbers));
+    tcase_add_loop_test(tc, a_bad_value_names_option_value_and_what_is_allowed, 0,
+                        FWI_ARRAY_LEN(bad_values));
+    tcase_add_loop_test(tc, an_unknown_name_is_told_with_what_was_meant, 0,
+                        FWI_ARRAY_LEN(unknown_names));
+    tcase_add_test(tc, a_name_like_no_other_gets_no_suggestion);
+    tcase_add_test(tc, a_list_replaces_its_default_and_then_grows);
+    tcase_add_test(tc, a_list_can_be_emptied);
+    tcase_add_test(tc, a_failing_entry_leaves_the_list_as_it_was);
+    tcase_add_test(tc, http_listen_off_is_empty);
+    tcase_add_test(tc, a_copy_is_equal_and_independent);
+    tcase_add_loop_test(tc, a_password_is_not_shown, 0, FWI_ARRAY_LEN(passwords));
+    tcase_add_test(tc, a_wrong_url_s_error_doesn_t_tell_the_password);
+    tcase_add_test(tc, a_file_has_dotted_keys_sections_comments_and_repeated_lists);
+    tcase_add_loop_test(tc, a_wrong_line_is_told_by_file_and_number, 0,
+                        FWI_ARRAY_LEN(bad_files));
+    tcase_add_test(tc, a_line_is_never_cut_in_silence);
+    tcase_add_test(tc, a_long_comment_is_fine);
+    tcase_add_test(tc, a_nul_in_a_file_is_an_error);
+    tcase_add_test(tc, a_file_that_can_t_be_read_is_a_system_error);
+    tcase_add_test(tc, the_environment_sets_options_by_name);
+    tcase_add_test(tc, an_unknown_variable_is_an_error);
+    tcase_add_test(tc, a_bad_variable_is_told_with_its_name_and_changes_nothing);
+    tcase_add_test(tc, flags_win_over_environment_over_file_over_default);
+    suite_add_tcase(s, tc);
+    return s;
+}
+
+int main(void)
+{
+    if (mkdtemp(directory) == NULL) {
+        return EXIT_FAILURE;
+    }
+    snprintf(file_path, sizeof file_path, "%s/fanwire.ini", directory);
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    unlink(file_path);
+    rmdir(directory);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

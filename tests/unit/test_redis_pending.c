@@ -1,0 +1,133 @@
+/*
+ * Own publishes that wait for answer and echo, and the queue of what was asked.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "backplane/redis_pending.h"
+
+static fwi_redis_pending pending;
+static fw_message *m;
+
+static void begin(void)
+{
+    fwi_redis_pending_init(&pending);
+    m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+}
+
+static void end(void)
+{
+    fwi_redis_pending_fini(&pending);
+    fw_message_unref(m);
+}
+
+static fwi_redis_publish *add(uint64_t subscription)
+{
+    fwi_redis_publish *e = fwi_redis_pending_add(&pending, "r:a", m, subscription, 5);
+    ck_assert_ptr_nonnull(e);
+    return e;
+}
+
+START_TEST(serials_rise_from_one)
+{
+    for (uint64_t want = 1; want <= 3; want++) {
+        ck_assert_uint_eq(add(1)->serial, want);
+        ck_assert_ptr_nonnull(fwi_redis_pending_find(&pending, want));
+    }
+}
+END_TEST
+
+START_TEST(an_entry_stays_until_it_is_answered_and_delivered)
+{
+    static const struct {
+        uint64_t subscription;
+        bool answered, delivered, gone;
+    } cases[] = {
+        {1, false, false, false}, {1, true, false, false},  {1, false, true, false},
+        {1, true, true, true},    {0, false, false, false}, {0, true, false, true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fwi_redis_publish *e = add(cases[i].subscription);
+        uint64_t serial = e->serial;
+        e->answered = cases[i].answered;
+        if (cases[i].delivered) {
+            fwi_redis_publish_set_delivered(e);
+        }
+        fwi_redis_pending_release(&pending, e);
+        ck_assert_msg((fwi_redis_pending_find(&pending, serial) == NULL) == cases[i].gone,
+                      "case %zu", i);
+    }
+}
+END_TEST
+
+START_TEST(bytes_are_those_of_what_is_there)
+{
+    fwi_redis_publish *e = add(0);
+    add(0);
+    ck_assert_uint_eq(pending.bytes, 2 * fwi_message_cost(m));
+    e->answered = true;
+    fwi_redis_pending_release(&pending, e);
+    ck_assert_uint_eq(pending.bytes, fwi_message_cost(m));
+}
+END_TEST
+
+START_TEST(a_lost_link_puts_the_unanswered_back_in_order)
+{
+    for (int i = 0; i < 5; i++) {
+        fwi_redis_publish *e = add(1);
+        if (i < 4) {
+            fwi_redis_publish_set_sent(e);
+        }
+        e->answered = i == 1;
+    }
+    ck_assert_uint_eq(fwi_redis_pending_next_unsent(&pending)->serial, 5);
+    fwi_redis_pending_link_down(&pending);
+    static const uint64_t want[] = {1, 3, 4, 5};
+    for (size_t i = 0; i < 4; i++) {
+        fwi_redis_publish *e = fwi_redis_pending_next_unsent(&pending);
+        ck_assert_uint_eq(e->serial, want[i]);
+        fwi_redis_publish_set_sent(e);
+    }
+    ck_assert_ptr_null(fwi_redis_pending_next_unsent(&pending));
+    ck_assert_uint_eq(fwi_redis_pending_next_local(&pending)->serial, 1);
+}
+END_TEST
+
+START_TEST(questions_come_back_first_in_first_out_across_growth)
+{
+    fwi_redis_asked asked = {0};
+    uint64_t what, next_in = 1, next_out = 1;
+    ck_assert(!fwi_redis_asked_pop(&asked, &what));
+    for (int round = 0; round < 200; round++) {
+        for (int i = 0; i < 7; i++) {
+            ck_assert(fwi_redis_asked_push(&asked, next_in++));
+        }
+        for (int i = 0; i < 5; i++) {
+            ck_assert(fwi_redis_asked_pop(&asked, &what));
+            ck_assert_uint_eq(what, next_out++);
+        }
+    }
+    ck_assert_uint_eq(asked.count, 400);
+    fwi_redis_asked_clear(&asked);
+    ck_assert(!fwi_redis_asked_pop(&asked, &what));
+    fwi_redis_asked_fini(&asked);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("redis_pending");
+    TCase *tc = tcase_create("pending");
+    tcase_add_checked_fixture(tc, begin, end);
+    tcase_add_test(tc, serials_rise_from_one);
+    tcase_add_test(tc, an_entry_stays_until_it_is_answered_and_delivered);
+    tcase_add_test(tc, bytes_are_those_of_what_is_there);
+    tcase_add_test(tc, a_lost_link_puts_the_unanswered_back_in_order);
+    tcase_add_test(tc, questions_come_back_first_in_first_out_across_growth);
+    suite_add_tcase(s, tc);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
