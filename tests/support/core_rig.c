@@ -1,3 +1,7 @@
+/*
+ * The rig's transport keeps what was written and knows who cut the tie; its loops are the
+ * fake ones. See core_rig.h.
+ */
 #include "support/core_rig.h"
 
 #include <check.h>
@@ -51,7 +55,8 @@ static void conn_pause(fwi_conn *c, bool paused)
 }
 
 static const fwi_transport_ops conn_ops = {
-    conn_accept, conn_refuse, conn_can_write, conn_write, conn_finish, conn_abort, conn_pause,
+    conn_accept, conn_refuse, conn_can_write, conn_write,
+    conn_finish, conn_abort,  conn_pause,
 };
 
 /* --- the hub --- */
@@ -141,10 +146,12 @@ fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
     fwi_conn *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->rig = rig;
-    fwi_facts_source from = {.path = "/ws", .query = query, .address = "192.0.2.1", .peer = ""};
+    fwi_facts_source from = {
+        .path = "/ws", .query = query, .address = "192.0.2.1", .peer = ""};
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
-        c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from), &status);
+        c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),
+                               &status);
         if (c->s == NULL) {
             fwi_shard_unadmit(&rig->shard[loop]);
         }

@@ -21,12 +21,12 @@ typedef struct core_rig {
 /* A connection: the transport's side, as the test sees it. */
 struct fwi_conn {
     core_rig *rig;
-    fwi_session *s;      /* NULL: the tie is cut */
+    fwi_session *s; /* NULL: the tie is cut */
     fw_session_id id;
     bool accepted, finished, aborted, paused, blocked;
-    int refused;         /* HTTP status */
+    int refused; /* HTTP status */
     unsigned writes;
-    fwi_buf out;         /* frames as written */
+    fwi_buf out; /* frames as written */
 };
 
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */

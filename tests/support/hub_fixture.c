@@ -89,7 +89,8 @@ void test_hub_on(test_hub *h, fw_event_type type, fw_handler handler, void *user
 static void print_log(void *user, fw_log_level level, const char *component,
                       const char *message)
 {
-    fprintf(stderr, "[%p] %s %s: %s\n", user, fw_log_level_name(level), component, message);
+    fprintf(stderr, "[%p] %s %s: %s\n", user, fw_log_level_name(level), component,
+            message);
 }
 
 void test_hub_make(test_hub *h)
@@ -109,8 +110,8 @@ void test_hub_make(test_hub *h)
     bool queued = strcmp(fw_options_get(h->options, "events"), "queued") == 0;
     for (int type = 1; type < 16; type++) {
         if (h->handlers[type]) {
-            err = fw_hub_on(h->hub, (fw_event_type)type, h->handlers[type],
-                            h->users[type]);
+            err =
+                fw_hub_on(h->hub, (fw_event_type)type, h->handlers[type], h->users[type]);
         } else if (h->record & 1u << type) {
             err = fw_hub_on(h->hub, (fw_event_type)type, queued ? NULL : test_hub_record,
                             h);

@@ -46,9 +46,9 @@ typedef struct test_hub {
     fw_hub *hub;
     fw_options *options;
     const hub_kind *kind;
-    unsigned record;     /* 1u << type for each that is recorded; set before start */
-    bool listens;        /* the test has said where; else any port of 127.0.0.1 */
-    uint64_t refs;       /* of joins */
+    unsigned record; /* 1u << type for each that is recorded; set before start */
+    bool listens;    /* the test has said where; else any port of 127.0.0.1 */
+    uint64_t refs;   /* of joins */
     char prefix[48];
     fw_handler handlers[16]; /* a test's own, by type */
     void *users[16];

@@ -22,8 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEY "dGhlIHNhbXBsZSBub25jZQ=="
-#define GUID "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+#define KEY      "dGhlIHNhbXBsZSBub25jZQ=="
+#define GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define HEAD_MAX 16384
 
 struct ws_client {
@@ -210,11 +210,12 @@ ws_client *ws_client_start(const char *url, const ws_client_options *options)
 {
     ws_client *c = ws_client_connect(url, options);
     char head[4096];
-    int n = snprintf(head, sizeof head,
-                     "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
-                     "Sec-WebSocket-Version: 13\r\n%s\r\n",
-                     c->path, c->host, options && options->headers ? options->headers : "");
+    int n =
+        snprintf(head, sizeof head,
+                 "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
+                 "Connection: Upgrade\r\nSec-WebSocket-Key: " KEY "\r\n"
+                 "Sec-WebSocket-Version: 13\r\n%s\r\n",
+                 c->path, c->host, options && options->headers ? options->headers : "");
     ck_assert_int_lt(n, (int)sizeof head);
     ws_client_raw(c, head, (size_t)n);
     return c;
@@ -262,8 +263,8 @@ bool ws_client_raw(ws_client *c, const void *data, size_t len)
 {
     const uint8_t *p = data;
     while (len > 0) {
-        ssize_t n = c->tls ? SSL_write(c->tls, p, (int)len)
-                           : send(c->fd, p, len, MSG_NOSIGNAL);
+        ssize_t n =
+            c->tls ? SSL_write(c->tls, p, (int)len) : send(c->fd, p, len, MSG_NOSIGNAL);
         if (n <= 0) {
             return false;
         }
@@ -358,7 +359,8 @@ static void check_accept_key(const char *head)
     ck_assert_msg(line != NULL, "no accept key in: %s", head);
     line += strlen("\r\nSec-WebSocket-Accept:");
     line += strspn(line, " ");
-    ck_assert_msg(strncmp(line, want, strlen(want)) == 0, "wrong accept key in: %s", head);
+    ck_assert_msg(strncmp(line, want, strlen(want)) == 0, "wrong accept key in: %s",
+                  head);
 }
 
 int ws_client_answer_within(ws_client *c, int timeout_ms)
@@ -370,7 +372,8 @@ int ws_client_answer_within(ws_client *c, int timeout_ms)
             have ? memmem(c->in + c->in_start, have, "\r\n\r\n", 4) : NULL;
         if (end) {
             size_t len = (size_t)(end - (c->in + c->in_start)) + 4;
-            copy_text(c->answer, sizeof c->answer, (const char *)c->in + c->in_start, len);
+            copy_text(c->answer, sizeof c->answer, (const char *)c->in + c->in_start,
+                      len);
             c->in_start += len;
             break;
         }

@@ -1,6 +1,6 @@
 /*
- * The core as a whole, played on fake loops with a hand-wound clock: who hears what, who is
- * closed when, and what handlers are told.
+ * The core as a whole, played on fake loops with a hand-wound clock: who hears what, who
+ * is closed when, and what handlers are told.
  */
 #include <check.h>
 #include <string.h>
@@ -101,7 +101,8 @@ END_TEST
 START_TEST(a_user_is_reached_on_all_sessions_and_by_the_name_it_has_now)
 {
     core_rig_init(&rig, 2, "raw.mode", "rooms", NULL);
-    fwi_conn *a = core_connect(&rig, 0, "user=ann"), *b = core_connect(&rig, 1, "user=ann");
+    fwi_conn *a = core_connect(&rig, 0, "user=ann"),
+             *b = core_connect(&rig, 1, "user=ann");
     core_rig_settle(&rig);
     core_publish(&rig, "u:ann", "one");
     core_rig_settle(&rig);
@@ -146,7 +147,8 @@ END_TEST
 START_TEST(a_session_s_events_come_in_order_and_close_once)
 {
     core_rig_init(&rig, 1, NULL);
-    fw_event_type all[] = {FW_EVENT_OPEN, FW_EVENT_MESSAGE, FW_EVENT_CLOSE, FW_EVENT_LEAVE};
+    fw_event_type all[] = {FW_EVENT_OPEN, FW_EVENT_MESSAGE, FW_EVENT_CLOSE,
+                           FW_EVENT_LEAVE};
     for (size_t i = 0; i < FWI_ARRAY_LEN(all); i++) {
         core_rig_on(&rig, all[i], tell, NULL);
     }
@@ -281,8 +283,8 @@ START_TEST(pings_come_at_the_interval_and_patience_is_the_timeout)
             alive = second;
         }
     }
-    ck_assert_msg(pings >= hearts[_i].pings && pings <= hearts[_i].pings + 2, "%s: %u pings",
-                  hearts[_i].name, pings);
+    ck_assert_msg(pings >= hearts[_i].pings && pings <= hearts[_i].pings + 2,
+                  "%s: %u pings", hearts[_i].name, pings);
     ck_assert_msg(alive >= hearts[_i].alive && alive <= hearts[_i].alive + 13, "%s: %u s",
                   hearts[_i].name, alive);
     core_conn_free(deaf);
@@ -339,7 +341,8 @@ END_TEST
 START_TEST(a_slow_member_is_closed_with_1013_and_the_others_hear_everything)
 {
     core_rig_init(&rig, 1, "raw.mode", "rooms", "outbox.max_bytes", "1KiB", NULL);
-    fwi_conn *slow = core_connect(&rig, 0, "room=a"), *fast = core_connect(&rig, 0, "room=a");
+    fwi_conn *slow = core_connect(&rig, 0, "room=a"),
+             *fast = core_connect(&rig, 0, "room=a");
     core_rig_settle(&rig);
     slow->blocked = true;
     for (int i = 0; i < 1000; i++) {
@@ -456,8 +459,8 @@ END_TEST
 
 START_TEST(every_pair_of_session_states_is_allowed_or_not)
 {
-    const char *allowed[] = {"asking open", "asking closed", "open closing", "open closed",
-                             "closing closed"};
+    const char *allowed[] = {"asking open", "asking closed", "open closing",
+                             "open closed", "closing closed"};
     const char *names[] = {"asking", "open", "closing", "closed"};
     for (int from = 0; from < 4; from++) {
         for (int to = 0; to < 4; to++) {
@@ -500,8 +503,8 @@ int main(void)
     tcase_add_test(tc, more_messages_a_second_than_allowed_close_with_1008);
     tcase_add_loop_test(tc, a_limit_at_the_door_refuses_and_lets_in_again, 0,
                         FWI_ARRAY_LEN(doors));
-    tcase_add_test(tc,
-                   a_session_with_too_many_unfinished_events_isn_t_read_until_half_are_done);
+    tcase_add_test(
+        tc, a_session_with_too_many_unfinished_events_isn_t_read_until_half_are_done);
     tcase_add_test(tc, every_pair_of_session_states_is_allowed_or_not);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

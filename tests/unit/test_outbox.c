@@ -1,4 +1,7 @@
-/* What a slow reader loses, policy by policy, without any socket. */
+/*
+ * What a slow reader loses, policy by policy, without any socket: frames go in, and what
+ * would be written comes out.
+ */
 #include "core/outbox.h"
 
 #include <check.h>
@@ -29,7 +32,8 @@ static const char *drain(void)
     while (!fwi_outbox_is_empty(&ob)) {
         const uint8_t *data;
         unsigned nodes, frames;
-        size_t n = fwi_outbox_gather(&ob, scratch, sizeof scratch, &data, &nodes, &frames);
+        size_t n =
+            fwi_outbox_gather(&ob, scratch, sizeof scratch, &data, &nodes, &frames);
         ck_assert_uint_eq(nodes, 1);
         ck_assert_uint_ge(n, 2);
         if (out[0]) {
@@ -79,7 +83,8 @@ START_TEST(policy_close_takes_no_more_and_says_so)
 {
     unsigned dropped;
     for (int i = 0; i < 4; i++) {
-        ck_assert_int_eq(push("x", 1, FWI_POLICY_CLOSE, FOUR, &dropped), FWI_OUTBOX_TAKEN);
+        ck_assert_int_eq(push("x", 1, FWI_POLICY_CLOSE, FOUR, &dropped),
+                         FWI_OUTBOX_TAKEN);
     }
     ck_assert_int_eq(push("y", 1, FWI_POLICY_CLOSE, FOUR, &dropped), FWI_OUTBOX_FULL);
     ck_assert_str_eq(drain(), "x,x,x,x");
@@ -112,8 +117,10 @@ START_TEST(control_frames_go_ahead_of_messages_and_a_close_behind)
     unsigned dropped;
     push("a", 1, FWI_POLICY_CLOSE, 100, &dropped);
     ck_assert(fwi_outbox_push_last(&ob, &pool, fwi_frame_new_ws(FWI_WS_CLOSE, "Z", 1)));
-    ck_assert(fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PING, "P", 1), 1000));
-    ck_assert(fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PONG, "Q", 1), 1000));
+    ck_assert(
+        fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PING, "P", 1), 1000));
+    ck_assert(
+        fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PONG, "Q", 1), 1000));
     ck_assert_str_eq(drain(), "P,Q,a,Z");
 }
 END_TEST
@@ -123,7 +130,8 @@ START_TEST(a_flood_of_pings_keeps_only_the_newest_pongs)
     for (int i = 0; i < 10000; i++) {
         char text[16];
         int n = snprintf(text, sizeof text, "%d", i);
-        fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PONG, text, (size_t)n), 1600);
+        fwi_outbox_push_control(&ob, &pool,
+                                fwi_frame_new_ws(FWI_WS_PONG, text, (size_t)n), 1600);
         ck_assert_uint_le(ob.bytes, 112);
     }
     const char *left = drain();
@@ -143,7 +151,12 @@ START_TEST(small_frames_are_put_together_in_order_up_to_the_scratch)
     size_t n = fwi_outbox_gather(&ob, scratch, sizeof scratch, &data, &nodes, &frames);
     ck_assert_uint_eq(n, 9);
     ck_assert_uint_eq(frames, 3);
-    ck_assert_mem_eq(data, "\x81\x01" "a\x81\x01" "b\x81\x01" "c", 9);
+    ck_assert_mem_eq(data,
+                     "\x81\x01"
+                     "a\x81\x01"
+                     "b\x81\x01"
+                     "c",
+                     9);
     fwi_outbox_consume(&ob, &pool, nodes);
     ck_assert_str_eq(drain(), "d");
 }

@@ -35,7 +35,8 @@ FW_API void fw_emitter_free(fw_emitter *emitter);
  * @param m          borrowed
  * @param timeout_ms for connecting and the answer together; 0 and less: 5000
  * @return how many nodes received it (0..), FW_ERR_INVALID room name,
- *         FW_ERR_BACKPLANE Redis refused or can't be reached, FW_ERR_TIMEOUT, FW_ERR_MEMORY
+ *         FW_ERR_BACKPLANE Redis refused or can't be reached, FW_ERR_TIMEOUT,
+ * FW_ERR_MEMORY
  * @thread any, one call at a time for one emitter
  * @since  0.1
  */

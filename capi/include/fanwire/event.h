@@ -85,8 +85,8 @@ FW_API uint64_t fw_event_token(const fw_event *e);
  * A fact of the session's handshake. All events of a session have them.
  *
  * @return "path" ("/ws"), "query" ("room=a&user=b", as sent), "protocol" (the
- *         sub-protocol agreed on), "address" (the client's, behind a trusted proxy the one
- *         which that names), "peer" (the socket's other end), "host", "origin", "scheme"
+ *         sub-protocol agreed on), "address" (the client's, behind a trusted proxy the
+ * one which that names), "peer" (the socket's other end), "host", "origin", "scheme"
  *         ("ws" or "wss"); NULL if there is none; valid as long as the event
  * @param e    borrowed
  * @param name borrowed

@@ -22,8 +22,8 @@ struct fw_hub;
  * @thread any
  * @since  0.1
  */
-FW_API int fw_user_send(struct fw_hub *hub, const char *user, const void *data, size_t len,
-                        unsigned flags);
+FW_API int fw_user_send(struct fw_hub *hub, const char *user, const void *data,
+                        size_t len, unsigned flags);
 
 /**
  * The same with a message built before.

@@ -6,9 +6,9 @@
 
 #include <fanwire/export.h>
 
-#define FW_VERSION_MAJOR 0
-#define FW_VERSION_MINOR 1
-#define FW_VERSION_PATCH 0
+#define FW_VERSION_MAJOR  0
+#define FW_VERSION_MINOR  1
+#define FW_VERSION_PATCH  0
 #define FW_VERSION_STRING "0.1.0"
 /** 0x00MMmmpp, to compare with fw_version(). */
 #define FW_VERSION ((FW_VERSION_MAJOR << 16) | (FW_VERSION_MINOR << 8) | FW_VERSION_PATCH)

@@ -31,7 +31,8 @@ int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config)
     config->tls_key = text_or_null(o, FWI_OPT_REDIS_TLS_KEY);
     config->tls_insecure = fwi_options_int(o, FWI_OPT_REDIS_TLS_INSECURE) != 0;
     config->queue_max_bytes = (size_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_MAX_BYTES);
-    config->queue_deadline_ms = (uint64_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_DEADLINE);
+    config->queue_deadline_ms =
+        (uint64_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_DEADLINE);
     return FW_OK;
 }
 
@@ -46,7 +47,8 @@ int fw_emitter_new(fw_emitter **out, const fw_options *options)
 {
     int err = FW_ERR_MEMORY;
     fw_emitter *e = calloc(1, sizeof *e);
-    if (e == NULL || options == NULL || fwi_options_text(options, FWI_OPT_REDIS_URL)[0] == 0) {
+    if (e == NULL || options == NULL ||
+        fwi_options_text(options, FWI_OPT_REDIS_URL)[0] == 0) {
         err = e == NULL ? fwi_error(FW_ERR_MEMORY, "out of memory")
                         : fwi_error(FW_ERR_OPTION, "redis.url: an emitter needs it");
         free(e);
@@ -86,7 +88,8 @@ void fw_emitter_free(fw_emitter *e)
 static int emit(fw_emitter *e, const char *channel, fw_message *m, int timeout_ms)
 {
     atomic_store(&m->sent, true);
-    return fwi_redis_emitter_publish(e->redis, channel, m, timeout_ms > 0 ? timeout_ms : 5000);
+    return fwi_redis_emitter_publish(e->redis, channel, m,
+                                     timeout_ms > 0 ? timeout_ms : 5000);
 }
 
 static int emit_named(fw_emitter *e, char kind, const char *what, const char *name,

@@ -16,7 +16,8 @@ int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user)
         return err;
     }
     fwi_events *q = &hub->core.events;
-    if ((int)type <= 0 || (int)type >= FWI_EVENT_TYPES || fw_event_type_name(type)[0] == '?') {
+    if ((int)type <= 0 || (int)type >= FWI_EVENT_TYPES ||
+        fw_event_type_name(type)[0] == '?') {
         return fwi_error(FW_ERR_INVALID, "no such event type: %d", (int)type);
     }
     if (q->queued && handler != NULL) {
@@ -55,9 +56,10 @@ static bool wait_for_events(fw_hub *hub, int timeout_ms)
          * stop comes from another thread. */
         bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
         uint64_t now_us = fwi_clock_us();
-        int left = timeout_ms < 0      ? 100
-                   : now_us < until_us ? (int)FWI_MIN((until_us - now_us + 999) / 1000, 100u)
-                                       : 0;
+        int left = timeout_ms < 0 ? 100
+                   : now_us < until_us
+                       ? (int)FWI_MIN((until_us - now_us + 999) / 1000, 100u)
+                       : 0;
         int n = poll(&p, 1, running ? left : 0);
         if (n > 0) {
             return true;

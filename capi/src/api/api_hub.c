@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "core/session_inside.h"
 
 /* What waits for this long on stop is reset: Close frames have been sent, and the kernel
  * goes on delivering them. */
@@ -268,137 +267,7 @@ void fw_hub_free(fw_hub *hub)
     fwi_events_unref(&hub->core.events);
 }
 
-/* --- taking apart, the reverse of what follows; each part may be absent --- */
-
-static void take_apart(fw_hub *hub)
-{
-    for (unsigned i = 0; i < hub->n_loops; i++) {
-        if (hub->thread[i]) {
-            fwi_loop_uv_join(hub->loop[i]);
-            hub->thread[i] = false;
-        }
-    }
-    fwi_gates_close(hub, true);
-    if (hub->core.bp != NULL) {
-        hub->core.bp->ops->free(hub->core.bp);
-        hub->core.bp = NULL;
-    }
-    fwi_routes_fini(&hub->core.routes);
-    for (unsigned i = 0; i < hub->n_loops; i++) {
-        if (hub->transport[i] != NULL) {
-            fwi_transport_free(hub->transport[i]);
-            hub->transport[i] = NULL;
-        }
-        if (hub->loop[i] != NULL) {
-            fwi_loop_uv_free(hub->loop[i]);
-            hub->loop[i] = NULL;
-        }
-    }
-    for (unsigned i = 0; i < hub->n_loops; i++) {
-        if (hub->shard[i] != NULL) {
-            fwi_shard_fini(hub->shard[i]);
-            free(hub->shard[i]);
-            hub->shard[i] = hub->core.shard[i] = NULL;
-        }
-    }
-    hub->core.n_shards = 0;
-    free(hub->origins);
-    hub->origins = NULL;
-    fwi_networks_free(hub->trusted);
-    hub->trusted = NULL;
-}
-
 /* --- starting --- */
-
-static unsigned loops_wanted(const fw_options *o)
-{
-    int64_t n = fwi_options_int(o, FWI_OPT_THREADS);
-    if (n == 0) {
-        n = sysconf(_SC_NPROCESSORS_ONLN);
-    }
-    return n < 1 ? 1 : n > FWI_LOOPS_MAX ? FWI_LOOPS_MAX : (unsigned)n;
-}
-
-static int make_loop(fw_hub *hub, unsigned i)
-{
-    fwi_shard *shard = malloc(sizeof *shard);
-    if (shard == NULL || !fwi_shard_init(shard, &hub->core, i)) {
-        free(shard);
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
-    }
-    hub->shard[i] = hub->core.shard[i] = shard;
-    hub->loop[i] = shard->loop = fwi_loop_uv_new(&fwi_shard_loop_events, shard);
-    if (hub->loop[i] == NULL) {
-        return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %s", strerror(errno));
-    }
-    return fwi_transport_new(&hub->transport[i], hub->loop[i], shard, &hub->transport_config);
-}
-
-static int read_transport_config(fw_hub *hub)
-{
-    const fw_options *o = hub->options;
-    size_t n = fwi_options_count(o, FWI_OPT_ORIGINS), bad;
-    hub->origins = calloc(n + 1, sizeof *hub->origins);
-    size_t n_trusted = fwi_options_count(o, FWI_OPT_PROXY_TRUSTED);
-    const char **trusted = calloc(n_trusted + 1, sizeof *trusted);
-    if (hub->origins == NULL || trusted == NULL) {
-        free(trusted);
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
-    }
-    for (size_t i = 0; i < n; i++) {
-        hub->origins[i] = fwi_options_item(o, FWI_OPT_ORIGINS, i);
-    }
-    for (size_t i = 0; i < n_trusted; i++) {
-        trusted[i] = fwi_options_item(o, FWI_OPT_PROXY_TRUSTED, i);
-    }
-    hub->trusted = fwi_networks_new(trusted, n_trusted, &bad);
-    free(trusted);
-    if (hub->trusted == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
-    }
-    const char *cert = fwi_options_text(o, FWI_OPT_TLS_CERT);
-    const char *key = fwi_options_text(o, FWI_OPT_TLS_KEY);
-    hub->transport_config = (fwi_transport_config){
-        .log = &hub->log,
-        .tls_cert = cert[0] ? cert : NULL,
-        .tls_key = key[0] ? key : NULL,
-        .handshake_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HANDSHAKE_TIMEOUT),
-        .message_max = hub->core.set.message_max,
-        .origins = hub->origins,
-        .n_origins = n,
-        .trusted = hub->trusted,
-        .run_pending = fwi_loop_uv_run_pending,
-    };
-    return FW_OK;
-}
-
-static int make_backplane(fw_hub *hub)
-{
-    if (fwi_options_text(hub->options, FWI_OPT_REDIS_URL)[0] == '\0') {
-        hub->core.bp = fwi_backplane_memory_new(hub->loop[0], &fwi_hub_sink, &hub->core);
-    } else {
-        hub->redis.node = hub->core.node;
-        hub->redis.seed = fwi_rand_secure();
-        hub->redis.log = &hub->log;
-        hub->core.bp =
-            fwi_backplane_redis_new(hub->loop[0], &hub->redis, &fwi_hub_sink, &hub->core);
-    }
-    return hub->core.bp ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
-}
-
-static int put_together(fw_hub *hub)
-{
-    int err = read_transport_config(hub);
-    hub->n_loops = loops_wanted(hub->options);
-    hub->core.n_shards = hub->core.routes.n_loops = hub->n_loops;
-    for (unsigned i = 0; i < hub->n_loops && err == FW_OK; i++) {
-        err = make_loop(hub, i);
-    }
-    if (err == FW_OK) {
-        err = make_backplane(hub);
-    }
-    return err == FW_OK ? fwi_gates_open(hub) : err;
-}
 
 static void run_boot(fwi_shard *shard, fwi_item *item)
 {
@@ -441,19 +310,20 @@ int fw_hub_start(fw_hub *hub)
         hub->core.log = hub->log;
     }
     hub->started_us = fwi_clock_us();
-    err = put_together(hub);
+    err = fwi_put_together(hub);
     if (err == FW_OK) {
         /* Before the threads: handlers may call back as soon as these run. */
         atomic_store(&hub->state, FWI_HUB_RUNNING);
         err = start_threads(hub);
     }
     if (err != FW_OK) {
-        take_apart(hub);
+        fwi_take_apart(hub);
         atomic_store(&hub->state, FWI_HUB_NEW);
         return err;
     }
-    FWI_LOG(&hub->log, FWI_LOG_INFO, "hub", "started node=%016" PRIx64 " name=%s threads=%u",
-            hub->core.node, hub->core.name, hub->n_loops);
+    FWI_LOG(&hub->log, FWI_LOG_INFO, "hub",
+            "started node=%016" PRIx64 " name=%s threads=%u", hub->core.node,
+            hub->core.name, hub->n_loops);
     fwi_api_on_loops(hub, run_boot, true);
     if (fwi_options_int(hub->options, FWI_OPT_REDIS_REQUIRED) &&
         !fwi_api_wait(hub, is_up, REQUIRED_MS)) {
@@ -558,7 +428,7 @@ static int stop(fw_hub *hub)
     atomic_store(&hub->state, FWI_HUB_STOPPED);
     fwi_api_on_loops(hub, run_end, false);
     tell_waiters(hub);
-    take_apart(hub);
+    fwi_take_apart(hub);
     atomic_store(&hub->core.draining, false);
     return FW_OK;
 }

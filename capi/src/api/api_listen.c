@@ -13,7 +13,8 @@ static void run_adopt(fwi_shard *shard, fwi_item *item)
 {
     fw_hub *hub = fwi_api_hub_of(shard);
     fwi_gate *gate = item->ptr;
-    fwi_transport_adopt(hub->transport[shard->index], item->code, &gate->door, item->text);
+    fwi_transport_adopt(hub->transport[shard->index], item->code, &gate->door,
+                        item->text);
     fwi_item_free(item);
 }
 
@@ -59,17 +60,16 @@ static void on_http(void *user, const fwi_http_request *r, fwi_buf *answer)
 static int prepare_gate(fw_hub *hub, const char *text, bool http)
 {
     fwi_gate *gate = &hub->gates[hub->n_gates];
-    const char *problem = http ? fwi_address_parse(text, &gate->at)
-                               : fwi_listen_url_parse(text, &gate->at);
+    const char *problem =
+        http ? fwi_address_parse(text, &gate->at) : fwi_listen_url_parse(text, &gate->at);
     if (problem != NULL) {
-        return fwi_error(FW_ERR_OPTION, "%s: %s: %s", http ? "http.listen" : "listen", text,
-                         problem);
+        return fwi_error(FW_ERR_OPTION, "%s: %s: %s", http ? "http.listen" : "listen",
+                         text, problem);
     }
-    const char *lacking = fwi_options_text(hub->options, FWI_OPT_TLS_CERT)[0] == '\0'
-                              ? "tls.cert"
-                          : fwi_options_text(hub->options, FWI_OPT_TLS_KEY)[0] == '\0'
-                              ? "tls.key"
-                              : NULL;
+    const char *lacking =
+        fwi_options_text(hub->options, FWI_OPT_TLS_CERT)[0] == '\0'  ? "tls.cert"
+        : fwi_options_text(hub->options, FWI_OPT_TLS_KEY)[0] == '\0' ? "tls.key"
+                                                                     : NULL;
     if (gate->at.tls && lacking != NULL) {
         return fwi_error(FW_ERR_OPTION, "listen: %s: wss needs option %s", text, lacking);
     }
@@ -111,18 +111,20 @@ static int open_gate(fw_hub *hub, fwi_gate *gate)
     };
     const char *option = gate == hub->http ? "http.listen" : "listen";
     fwi_listen_url_text(&gate->at, gate->at.port, gate->url, sizeof gate->url);
-    int err = fwi_listener_open(&gate->listener, hub->loop[0], &at, &listener_events, gate);
+    int err =
+        fwi_listener_open(&gate->listener, hub->loop[0], &at, &listener_events, gate);
     if (err != FW_OK) {
         char why[400];
         snprintf(why, sizeof why, "%s", fw_error_detail());
-        return gate == hub->http
-                   ? fwi_error(err, "%s %s:%d: %s", option, gate->at.host, gate->at.port, why)
-                   : fwi_error(err, "%s %s: %s", option, gate->url, why);
+        return gate == hub->http ? fwi_error(err, "%s %s:%d: %s", option, gate->at.host,
+                                             gate->at.port, why)
+                                 : fwi_error(err, "%s %s: %s", option, gate->url, why);
     }
     int port = gate->at.is_unix ? 0 : fwi_listener_port(gate->listener);
     if (gate == hub->http) {
         bool v6 = strchr(gate->at.host, ':') != NULL;
-        snprintf(gate->url, sizeof gate->url, v6 ? "[%s]:%d" : "%s:%d", gate->at.host, port);
+        snprintf(gate->url, sizeof gate->url, v6 ? "[%s]:%d" : "%s:%d", gate->at.host,
+                 port);
     } else {
         fwi_listen_url_text(&gate->at, port, gate->url, sizeof gate->url);
     }

@@ -18,8 +18,7 @@ enum { CHANNEL_CAP = 2 + FWI_NAME_MAX + 1 };
 
 int fwi_check_name(const char *what, const char *name)
 {
-    const char *problem =
-        name == NULL ? "is NULL" : fwi_name_problem(name, strlen(name));
+    const char *problem = name == NULL ? "is NULL" : fwi_name_problem(name, strlen(name));
     return problem ? fwi_error(FW_ERR_INVALID, "%s name: %s", what, problem) : FW_OK;
 }
 
@@ -46,7 +45,8 @@ int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned 
         return fwi_error(FW_ERR_INVALID, "data is NULL");
     }
     if (!(flags & FW_BINARY) && !fwi_utf8_is_valid(data, len)) {
-        return fwi_error(FW_ERR_INVALID, "text that is not UTF-8 (binary needs FW_BINARY)");
+        return fwi_error(FW_ERR_INVALID,
+                         "text that is not UTF-8 (binary needs FW_BINARY)");
     }
     return hub ? check_size(hub, len) : FW_OK;
 }
@@ -107,8 +107,8 @@ int fw_hub_send_all_message(fw_hub *hub, fw_message *m)
     return err != FW_OK ? err : publish(hub, "all", m);
 }
 
-static int send_bytes(fw_hub *hub, char kind, const char *name, const void *data, size_t len,
-                      unsigned flags)
+static int send_bytes(fw_hub *hub, char kind, const char *name, const void *data,
+                      size_t len, unsigned flags)
 {
     int err;
     fw_message *m = message_of(hub, data, len, flags, &err);
@@ -136,7 +136,8 @@ int fw_room_publish(fw_hub *hub, const char *room, const void *data, size_t len,
     return send_bytes(hub, 'r', room, data, len, flags);
 }
 
-int fw_user_send(fw_hub *hub, const char *user, const void *data, size_t len, unsigned flags)
+int fw_user_send(fw_hub *hub, const char *user, const void *data, size_t len,
+                 unsigned flags)
 {
     return send_bytes(hub, 'u', user, data, len, flags);
 }

@@ -62,7 +62,8 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out)
     *out = (fwi_hub_figures){
         .node_name = hub->core.name,
         .version = FW_VERSION_STRING,
-        .backplane = fwi_options_text(hub->options, FWI_OPT_REDIS_URL)[0] ? "redis" : "memory",
+        .backplane =
+            fwi_options_text(hub->options, FWI_OPT_REDIS_URL)[0] ? "redis" : "memory",
         .node = hub->core.node,
         .draining = atomic_load(&hub->core.draining),
         .uptime_us = fwi_clock_us() - hub->started_us,

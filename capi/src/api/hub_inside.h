@@ -1,6 +1,6 @@
 /*
- * What an fw_hub is: the core's hub with the adapters that were picked for it. Only the api
- * layer sees it.
+ * What an fw_hub is: the core's hub with the adapters that were picked for it. Only the
+ * api layer sees it.
  */
 #ifndef FWI_API_HUB_INSIDE_H
 #define FWI_API_HUB_INSIDE_H
@@ -52,7 +52,7 @@ struct fw_hub {
 
     fwi_gate *gates; /* of option listen, and behind them that of http.listen */
     size_t n_gates;
-    fwi_gate *http;  /* NULL: off */
+    fwi_gate *http; /* NULL: off */
     unsigned next_loop;
 
     int event_fd; /* -1: events are inline */
@@ -82,6 +82,12 @@ bool fwi_api_wait(fw_hub *hub, bool (*is_done)(fw_hub *hub), uint64_t timeout_ms
 struct timespec fwi_api_deadline(uint64_t ms);
 
 fw_hub *fwi_api_hub_of(const fwi_shard *shard);
+
+/* The parts of a running hub (api_assembly.c): made and connected, nothing runs yet; and
+ * freed when no thread runs any more. What put_together couldn't finish is left for
+ * take_apart. */
+int fwi_put_together(fw_hub *hub);
+void fwi_take_apart(fw_hub *hub);
 
 /* Opening and closing of the addresses (api_listen.c). */
 int fwi_gates_prepare(fw_hub *hub);

@@ -1,3 +1,8 @@
+/*
+ * Bytes that grow by doubling: see buf.h. Knows nothing of what is in them.
+ *
+ * @thread one at a time for one buffer
+ */
 #include "base/buf.h"
 
 #include <string.h>

@@ -20,7 +20,8 @@ void fwi_buf_fini(fwi_buf *b);
 bool fwi_buf_reserve(fwi_buf *b, size_t more);
 bool fwi_buf_append(fwi_buf *b, const void *data, size_t len);
 bool fwi_buf_puts(fwi_buf *b, const char *s);
-bool fwi_buf_printf(fwi_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool fwi_buf_printf(fwi_buf *b, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 bool fwi_buf_vprintf(fwi_buf *b, const char *fmt, va_list ap);
 
 /* Drops the first `n` bytes. */

@@ -33,8 +33,8 @@ static fwi_idslot *slot_at(const fwi_idtable *t, uint32_t index)
         return NULL;
     }
     fwi_idtable *w = (fwi_idtable *)(uintptr_t)t;
-    fwi_idslot *chunk = atomic_load_explicit(&w->chunk[index / FWI_IDTABLE_CHUNK],
-                                             memory_order_acquire);
+    fwi_idslot *chunk =
+        atomic_load_explicit(&w->chunk[index / FWI_IDTABLE_CHUNK], memory_order_acquire);
     return chunk == NULL ? NULL : &chunk[index % FWI_IDTABLE_CHUNK];
 }
 
@@ -92,7 +92,8 @@ void *fwi_idtable_at(const fwi_idtable *t, uint32_t index)
     if (slot == NULL) {
         return NULL;
     }
-    return atomic_load_explicit(&slot->state, memory_order_relaxed) & LIVE ? slot->ptr : NULL;
+    return atomic_load_explicit(&slot->state, memory_order_relaxed) & LIVE ? slot->ptr
+                                                                           : NULL;
 }
 
 void fwi_idtable_remove(fwi_idtable *t, uint32_t index, uint32_t generation)

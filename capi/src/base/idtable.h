@@ -2,8 +2,8 @@
  * Ids instead of pointers: a slot number and a generation. A stale id is told from a live
  * one, for ever (a slot is retired when its 32-bit generation is used up).
  *
- * The owner's thread adds, gets and removes. Any thread may ask whether an id is live, and
- * may claim it: of several claimers exactly one wins.
+ * The owner's thread adds, gets and removes. Any thread may ask whether an id is live,
+ * and may claim it: of several claimers exactly one wins.
  */
 #ifndef FWI_BASE_IDTABLE_H
 #define FWI_BASE_IDTABLE_H

@@ -1,3 +1,8 @@
+/*
+ * Writing and quoting log lines: see log.h. The line is put together on the stack, so
+ * that logging needs no memory when there is none.
+ * @thread any
+ */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -22,8 +27,8 @@ const char *fwi_log_quote(char *out, size_t cap, const void *data, size_t len)
     bool text = fwi_utf8_is_valid(data, len);
     size_t n = 0;
     for (size_t i = 0; i < len && n + 5 < cap; i++) {
-        bool plain = in[i] >= 0x20 && in[i] != 0x7f && in[i] != '\\' &&
-                     (in[i] < 0x80 || text);
+        bool plain =
+            in[i] >= 0x20 && in[i] != 0x7f && in[i] != '\\' && (in[i] < 0x80 || text);
         if (plain) {
             out[n++] = (char)in[i];
         } else {

@@ -1,3 +1,8 @@
+/*
+ * Random numbers that nobody can guess: see rand.h. The small generator with a seed is
+ * in the header.
+ * @thread any
+ */
 #include "base/rand.h"
 
 #include <sys/random.h>

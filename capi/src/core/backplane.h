@@ -1,7 +1,7 @@
 /*
- * Port: a way to reach the other nodes. One object a hub; all calls, both ways, on loop 0's
- * thread. Nothing blocks. A new backplane is a new file in src/backplane, a row in the
- * table of src/api, and a run of tests/integration/test_backplane_contract.c.
+ * Port: a way to reach the other nodes. One object a hub; all calls, both ways, on loop
+ * 0's thread. Nothing blocks. A new backplane is a new file in src/backplane, a row in
+ * the table of src/api, and a run of tests/integration/test_backplane_contract.c.
  *
  * A channel is named as the hub names it: "r:lobby", "u:ann", "n:<16 hex digits>", "all".
  * The backplane puts its prefix in front and escapes what it must.
@@ -36,7 +36,7 @@ typedef struct fwi_backplane_figures {
     uint64_t queue_dropped; /* messages that other nodes never got: full or too late */
     uint64_t published, received, duplicates, malformed;
     uint64_t connects, disconnects; /* of the links */
-    uint64_t channels;      /* subscribed to */
+    uint64_t channels;              /* subscribed to */
 } fwi_backplane_figures;
 
 typedef struct fwi_backplane_ops {

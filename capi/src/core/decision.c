@@ -1,3 +1,8 @@
+/*
+ * The table of open questions to the application, and the answers. An answer claims its
+ * question by one atomic step, on whatever thread it is given; what follows from it
+ * happens on the loop that has the session.
+ */
 #include "core/decision.h"
 
 #include <string.h>

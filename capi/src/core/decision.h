@@ -9,10 +9,10 @@
 #include "core/shard.h"
 
 typedef struct fwi_decision {
-    fwi_list link;     /* its session's */
+    fwi_list link; /* its session's */
     fwi_timer timer;
     fwi_shard *shard;
-    fwi_session *s;    /* NULL: it has gone, the answer doesn't matter */
+    fwi_session *s; /* NULL: it has gone, the answer doesn't matter */
     uint32_t index, generation;
     uint64_t ref;
     bool is_join;

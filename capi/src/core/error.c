@@ -1,3 +1,8 @@
+/*
+ * Error numbers, their names and sentences, all from FW_ERROR_MAP; and the sentence about
+ * the last failure, which each thread has for itself. Public functions, so that every
+ * layer above base can set and read it.
+ */
 #include "core/error.h"
 
 #include <stdarg.h>
@@ -25,7 +30,8 @@ static const struct {
     const char *name, *text;
     int number, retriable;
 } errors[] = {
-#define ERROR_ROW(name, number, retriable, text) {"FW_ERR_" #name, text, number, retriable},
+#define ERROR_ROW(name, number, retriable, text)                                         \
+    {"FW_ERR_" #name, text, number, retriable},
     FW_ERROR_MAP(ERROR_ROW)
 #undef ERROR_ROW
 };

@@ -1,3 +1,8 @@
+/*
+ * Events as values: making, copying, freeing, and the public accessors. Who raises them
+ * is in shard.c, how they wait in events.c.
+ * @thread any, one at a time for one event
+ */
 #include "core/event.h"
 
 #include <string.h>
@@ -232,7 +237,8 @@ const char *fw_event_query(const fw_event *e, const char *name, size_t index)
         free(t);
         return NULL;
     }
-    fw_event *w = (fw_event *)(uintptr_t)e; /* a cache of the answer, nothing that shows */
+    fw_event *w =
+        (fw_event *)(uintptr_t)e; /* a cache of the answer, nothing that shows */
     t->next = w->texts;
     w->texts = t;
     return t->text;

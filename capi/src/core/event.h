@@ -1,6 +1,6 @@
 /*
- * Events: what the application is told. An inline event lies on the stack of who raises it
- * and borrows everything; a queued or kept one is a copy that owns everything.
+ * Events: what the application is told. An inline event lies on the stack of who raises
+ * it and borrows everything; a queued or kept one is a copy that owns everything.
  */
 #ifndef FWI_CORE_EVENT_H
 #define FWI_CORE_EVENT_H
@@ -23,7 +23,7 @@ fwi_credit *fwi_credit_new(fw_session_id session);
 void fwi_credit_unref(fwi_credit *c);
 
 struct fw_event {
-    atomic_uint refs;      /* 0: on the stack */
+    atomic_uint refs; /* 0: on the stack */
     fw_event_type type;
     fw_session_id session;
     int code;
@@ -32,11 +32,11 @@ struct fw_event {
     const char *user, *room, *reason;
     const void *data;
     size_t len;
-    fwi_facts *facts;      /* NULL: none */
-    fwi_credit *credit;    /* queued events of a session */
-    size_t cost;           /* bytes it was counted with in the queue */
+    fwi_facts *facts;         /* NULL: none */
+    fwi_credit *credit;       /* queued events of a session */
+    size_t cost;              /* bytes it was counted with in the queue */
     struct fwi_events *queue; /* it came from, kept alive by it; NULL: none */
-    struct fw_event *next; /* in the queue */
+    struct fw_event *next;    /* in the queue */
     /* Answers of fw_event_header and _query that had to be put together. */
     struct fwi_event_text *texts;
 };

@@ -1,3 +1,8 @@
+/*
+ * The queue of events between the loops and the one poller. Loops append what a turn has
+ * raised in one go; the descriptor changes only between empty and not empty.
+ * @thread any
+ */
 #include "core/events.h"
 
 #include <string.h>

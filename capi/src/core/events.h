@@ -1,7 +1,7 @@
 /*
  * How events reach the application: by a handler on the loop's thread, or by a bounded
- * queue that one poller empties. The queue's limits are kept by not reading the sockets of
- * those who fill it.
+ * queue that one poller empties. The queue's limits are kept by not reading the sockets
+ * of those who fill it.
  */
 #ifndef FWI_CORE_EVENTS_H
 #define FWI_CORE_EVENTS_H
@@ -25,10 +25,10 @@ struct fwi_events {
     unsigned per_session;
 
     pthread_mutex_t lock;
-    fw_event *head, **tail; /* under the lock, and: */
-    bool signalled;         /* notify said "there are some" and not yet "none" */
-    atomic_size_t bytes;    /* queued and unfinished */
-    atomic_size_t refs;     /* one of the hub, one of each event */
+    fw_event *head, **tail;      /* under the lock, and: */
+    bool signalled;              /* notify said "there are some" and not yet "none" */
+    atomic_size_t bytes;         /* queued and unfinished */
+    atomic_size_t refs;          /* one of the hub, one of each event */
     void (*on_last)(void *user); /* nobody has one any more: the hub's memory can go */
     void *last_user;
     atomic_bool polling;

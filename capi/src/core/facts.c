@@ -1,3 +1,8 @@
+/*
+ * Facts of a handshake in one block of memory, so that keeping them costs one
+ * allocation and freeing them one free. Immutable once made.
+ * @thread any
+ */
 #include "core/facts.h"
 
 #include <string.h>

@@ -11,13 +11,13 @@
 
 typedef struct fwi_facts {
     atomic_uint refs;
-    bool secure;          /* wss */
+    bool secure; /* wss */
     uint16_t n_headers;
-    const char *path, *query;       /* "" if there is no query */
-    const char *address, *peer;     /* client's; socket's other end ("" for Unix) */
-    const char *host, *origin;      /* NULL if absent */
-    const char *protocol;           /* the sub-protocol agreed on; NULL: none */
-    const char **headers;           /* name, value, name, value ... names in lower case */
+    const char *path, *query;   /* "" if there is no query */
+    const char *address, *peer; /* client's; socket's other end ("" for Unix) */
+    const char *host, *origin;  /* NULL if absent */
+    const char *protocol;       /* the sub-protocol agreed on; NULL: none */
+    const char **headers;       /* name, value, name, value ... names in lower case */
 } fwi_facts;
 
 /* What to make it of; all borrowed, NULL where absent. headers as above, n pairs. */

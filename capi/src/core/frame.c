@@ -1,3 +1,8 @@
+/*
+ * Frames: the bytes of a message as they go into sockets, made once. Called by message,
+ * session and raw_rooms; knows none of them.
+ * @thread any
+ */
 #include "core/frame.h"
 
 #include <string.h>

@@ -1,3 +1,9 @@
+/*
+ * Routing on loop 0: interest of the loops in channels, publishing, and what comes back
+ * from the backplane. What is done with one session is in orders.c, how a room is walked
+ * in room.c. Knows no protocol, no socket, no Redis.
+ * @thread loop 0, but for fwi_hub_publish and fwi_hub_interest_*
+ */
 #include "core/hub.h"
 
 #include <inttypes.h>
@@ -90,7 +96,8 @@ static void tell_subscribed(fwi_hub *hub, unsigned loop, const char *channel)
     if (loop == 0) {
         fwi_room_subscribed(hub->shard[0], channel);
     } else {
-        fwi_shard_post(hub->shard[loop], fwi_item_new(run_subscribed, channel, NULL), false);
+        fwi_shard_post(hub->shard[loop], fwi_item_new(run_subscribed, channel, NULL),
+                       false);
     }
 }
 
@@ -253,7 +260,8 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
         fwi_item *item = fwi_item_new(run, channel, m);
         if (i == 0 && item != NULL) {
             run(hub->shard[0], item);
-        } else if (fwi_shard_post(hub->shard[i], item, m->kind == FWI_MSG_DATA) != FW_OK) {
+        } else if (fwi_shard_post(hub->shard[i], item, m->kind == FWI_MSG_DATA) !=
+                   FW_OK) {
             fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
         }
     }
@@ -299,7 +307,8 @@ static bool is_fit(const fw_message *m, const char *text)
     case FWI_MSG_LEAVE:
         return fwi_name_problem(text, fwi_message_len(m)) == NULL;
     case FWI_MSG_SET_USER:
-        return fwi_message_len(m) == 0 || fwi_name_problem(text, fwi_message_len(m)) == NULL;
+        return fwi_message_len(m) == 0 ||
+               fwi_name_problem(text, fwi_message_len(m)) == NULL;
     case FWI_MSG_CLOSE:
         return fwi_ws_close_code_is_valid(m->code);
     default:

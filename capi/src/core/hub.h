@@ -38,7 +38,7 @@ typedef struct fwi_settings {
 } fwi_settings;
 
 typedef struct fwi_hub {
-    fw_hub *handle;   /* what handlers get */
+    fw_hub *handle; /* what handlers get */
     uint64_t node;
     char name[256];   /* the node's */
     char channel[32]; /* the node's: "n:<16 hex digits>" */
@@ -46,8 +46,8 @@ typedef struct fwi_hub {
     fwi_log log;
     unsigned n_shards;
     struct fwi_shard *shard[FWI_LOOPS_MAX];
-    fwi_backplane *bp;   /* loop 0 */
-    fwi_routes routes;   /* loop 0 */
+    fwi_backplane *bp; /* loop 0 */
+    fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
     fwi_stats outside; /* what is counted on the application's threads */
@@ -55,7 +55,8 @@ typedef struct fwi_hub {
     atomic_bool draining;
     atomic_bool backplane_up;
     bool backplane_told; /* loop 0: an event has said up or down */
-    /* For those who wait: the last session has gone; the backplane's state. @thread loop */
+    /* For those who wait: the last session has gone; the backplane's state. @thread loop
+     */
     void (*on_idle)(void *watcher);
     void (*on_backplane)(void *watcher, bool up, const char *why);
     void *watcher;
@@ -68,7 +69,8 @@ void fwi_hub_fini(fwi_hub *hub);
 
 extern const fwi_backplane_sink fwi_hub_sink; /* user is the fwi_hub */
 
-/* The channels every node hears: its own, and everybody's. Once, at start. @thread loop 0 */
+/* The channels every node hears: its own, and everybody's. Once, at start. @thread loop 0
+ */
 bool fwi_hub_subscribe_own(fwi_hub *hub);
 
 /* All of these return FW_OK or FW_ERR_ and are for any thread. ---------------------- */

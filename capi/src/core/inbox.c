@@ -1,3 +1,8 @@
+/*
+ * The way into a loop from other threads: a list under a lock that is held for a few
+ * instructions. Who pushes first after it was empty has to wake the loop.
+ * @thread any; taking and closing: the loop
+ */
 #include "core/inbox.h"
 
 #include <string.h>

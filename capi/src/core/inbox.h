@@ -29,7 +29,7 @@ struct fwi_item {
     int code;
     unsigned count;
     void *ptr;
-    fw_message *m;    /* owned by the item */
+    fw_message *m; /* owned by the item */
     char text[];
 };
 
@@ -48,7 +48,12 @@ void fwi_inbox_fini(fwi_inbox *in);
 fwi_item *fwi_item_new(fwi_item_fn run, const char *text, fw_message *m);
 void fwi_item_free(fwi_item *item);
 
-typedef enum { FWI_INBOX_FIRST, FWI_INBOX_MORE, FWI_INBOX_BUSY, FWI_INBOX_CLOSED } fwi_inbox_result;
+typedef enum {
+    FWI_INBOX_FIRST,
+    FWI_INBOX_MORE,
+    FWI_INBOX_BUSY,
+    FWI_INBOX_CLOSED
+} fwi_inbox_result;
 
 /* Takes the item, but for BUSY (limited, and over max_bytes) and CLOSED. FIRST: it was
  * empty, so the loop must be woken. @thread any */

@@ -1,3 +1,8 @@
+/*
+ * Limits that need more than a counter of one loop: sessions of an address (shared by all
+ * loops, so under a lock), and the rate of messages (one number a session).
+ * @thread any
+ */
 #include "core/limits.h"
 
 #include <string.h>

@@ -20,7 +20,8 @@ typedef struct fwi_loop_events {
     /* Somebody called wake(); several calls may come as one. */
     void (*on_wake)(void *user);
     /* The loop has served what there was and is about to wait: write what was gathered.
-     * Called at least once after each batch of work; cheap when there is nothing to do. */
+     * Called at least once after each batch of work; cheap when there is nothing to do.
+     */
     void (*on_turn_end)(void *user);
 } fwi_loop_events;
 
@@ -30,10 +31,10 @@ typedef struct fwi_stream_target {
     int port;
     const char *path; /* Unix socket */
     bool tls;
-    const char *tls_ca;       /* file; NULL: the system's */
-    const char *tls_cert;     /* file; NULL: none */
-    const char *tls_key;      /* file */
-    bool tls_insecure;        /* don't check the server's certificate */
+    const char *tls_ca;          /* file; NULL: the system's */
+    const char *tls_cert;        /* file; NULL: none */
+    const char *tls_key;         /* file */
+    bool tls_insecure;           /* don't check the server's certificate */
     uint64_t connect_timeout_us; /* name, connect and TLS together */
 } fwi_stream_target;
 
@@ -42,7 +43,8 @@ typedef struct fwi_stream_target {
 typedef struct fwi_stream_events {
     void (*on_open)(void *user);
     void (*on_data)(void *user, const void *data, size_t len); /* valid for the call */
-    void (*on_close)(void *user, const char *why); /* refused, timed out, reset, EOF, TLS */
+    void (*on_close)(void *user,
+                     const char *why); /* refused, timed out, reset, EOF, TLS */
 } fwi_stream_events;
 
 typedef struct fwi_loop_ops {
@@ -66,8 +68,8 @@ typedef struct fwi_loop_ops {
 
 struct fwi_loop {
     const fwi_loop_ops *ops;
-    fwi_wheel wheel;  /* the loop advances it, and wakes up in time for it */
-    uint64_t now_us;  /* the time at the begin of this turn */
+    fwi_wheel wheel;         /* the loop advances it, and wakes up in time for it */
+    uint64_t now_us;         /* the time at the begin of this turn */
     _Atomic uint64_t lag_us; /* how long the longest turn of the last seconds took */
 };
 

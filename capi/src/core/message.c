@@ -1,3 +1,8 @@
+/*
+ * Messages: made of bytes or of what came over the backplane, put into envelopes, freed
+ * with the last reference. Immutable once sent, so no locks.
+ * @thread any
+ */
 #include "core/message.h"
 
 #include <string.h>
@@ -8,7 +13,8 @@
 #include "wire/envelope.h"
 #include "wire/ws_codec.h"
 
-fw_message *fwi_message_new(fwi_msg_kind kind, const void *data, size_t len, unsigned flags)
+fw_message *fwi_message_new(fwi_msg_kind kind, const void *data, size_t len,
+                            unsigned flags)
 {
     fw_message *m = calloc(1, sizeof *m);
     if (m == NULL) {

@@ -2,7 +2,8 @@
  * A message inside the hub: what fw_message is, and what travels over the backplane.
  * Immutable once it has been sent; counted; shared by all threads.
  *
- * Its payload lies inside its plain WebSocket frame, so sending to members copies nothing.
+ * Its payload lies inside its plain WebSocket frame, so sending to members copies
+ * nothing.
  */
 #ifndef FWI_CORE_MESSAGE_H
 #define FWI_CORE_MESSAGE_H
@@ -14,11 +15,11 @@
 
 /* What is to be done where the message arrives. The numbers travel in envelopes. */
 typedef enum {
-    FWI_MSG_DATA = 1,     /* to the members of the channel */
-    FWI_MSG_SESSION = 2,  /* to one session (target), over its node's channel */
-    FWI_MSG_CLOSE = 3,    /* close target, or all of a user's sessions: code, data=reason */
-    FWI_MSG_JOIN = 4,     /* target enters the room named by data */
-    FWI_MSG_LEAVE = 5,    /* target leaves the room named by data */
+    FWI_MSG_DATA = 1,    /* to the members of the channel */
+    FWI_MSG_SESSION = 2, /* to one session (target), over its node's channel */
+    FWI_MSG_CLOSE = 3, /* close target, or all of a user's sessions: code, data=reason */
+    FWI_MSG_JOIN = 4,  /* target enters the room named by data */
+    FWI_MSG_LEAVE = 5, /* target leaves the room named by data */
     FWI_MSG_SET_USER = 6, /* target becomes the session of the user named by data */
     FWI_MSG_PROBE = 7     /* the backplane's own; never reaches the hub */
 } fwi_msg_kind;
@@ -27,16 +28,16 @@ typedef enum {
 typedef struct fwi_origin {
     atomic_uint refs;
     fw_session_id session;
-    const char *user;      /* "" if none; both lie behind the struct */
+    const char *user; /* "" if none; both lie behind the struct */
     const char *node_name;
 } fwi_origin;
 
 struct fw_message {
     atomic_uint refs;
-    atomic_bool sent;  /* nothing may be set any more */
-    uint8_t kind;      /* fwi_msg_kind */
-    uint8_t flags;     /* FW_BINARY */
-    uint16_t code;     /* CLOSE */
+    atomic_bool sent; /* nothing may be set any more */
+    uint8_t kind;     /* fwi_msg_kind */
+    uint8_t flags;    /* FW_BINARY */
+    uint16_t code;    /* CLOSE */
     fw_session_id except, target;
     fwi_origin *origin; /* NULL: nobody's */
     fwi_frame *frame;   /* plain: header and payload */
@@ -64,7 +65,8 @@ static inline size_t fwi_message_cost(const fw_message *m)
 
 /* Appends the envelope (wire/envelope.h) of this message as the serial'th of `node`.
  * false: out of memory. */
-bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi_buf *out);
+bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial,
+                        fwi_buf *out);
 
 /* Reads what came over the backplane. With an envelope node and serial are set; bytes
  * without one are a DATA message, text if they are UTF-8, of node 0. NULL: *err says
@@ -72,7 +74,8 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi
 fw_message *fwi_message_decode(const void *data, size_t len, uint64_t *node,
                                uint64_t *serial, int *err);
 
-fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name);
+fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
+                           const char *node_name);
 void fwi_origin_unref(fwi_origin *o);
 
 #endif

@@ -94,13 +94,14 @@ static void run_set_user(fwi_shard *shard, fwi_item *item)
 
 /* --- on the way there --- */
 
-/* Loop 0: passes it on. A join or a name takes its interest here already, so that what the
- * same thread publishes next waits for it. */
+/* Loop 0: passes it on. A join or a name takes its interest here already, so that what
+ * the same thread publishes next waits for it. */
 static void run_forward(fwi_shard *shard, fwi_item *item)
 {
     fwi_hub *hub = shard->hub;
     fwi_shard *to = hub->shard[loop_of(item->id)];
-    bool channel = item->then == run_join || (item->then == run_set_user && item->text[0]);
+    bool channel =
+        item->then == run_join || (item->then == run_set_user && item->text[0]);
     item->run = item->then;
     if (to == shard) {
         item->run(shard, item);
@@ -192,7 +193,8 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64
     }
     int err = fwi_session_join(s, room, ref, 0);
     if (err == FW_ERR_LIMIT) {
-        fwi_error(err, "the session is in as many rooms as limit.rooms_per_session allows");
+        fwi_error(err,
+                  "the session is in as many rooms as limit.rooms_per_session allows");
     }
     return err;
 }
@@ -258,7 +260,8 @@ static void give_credit(fwi_hub *hub, fw_event *e)
     size_t before = atomic_fetch_sub(&q->bytes, e->cost);
     if (before > q->max_bytes / 2 && before - e->cost <= q->max_bytes / 2) {
         for (unsigned i = 0; i < hub->n_shards; i++) {
-            fwi_shard_post(hub->shard[i], fwi_item_new(run_resume_all, NULL, NULL), false);
+            fwi_shard_post(hub->shard[i], fwi_item_new(run_resume_all, NULL, NULL),
+                           false);
         }
     }
     if (e->credit == NULL) {

@@ -1,3 +1,8 @@
+/*
+ * What waits for a slow reader and what it loses. Pure lists: no socket, no clock, no
+ * session; the policies can be read and tested here alone.
+ * @thread loop
+ */
 #include "core/outbox.h"
 
 #include <string.h>
@@ -92,8 +97,8 @@ static void drop_control(fwi_outbox *ob, fwi_outpool *pool)
     node_free(pool, n);
 }
 
-/* Leaves one message of each room, the newest; `tag` has a newer one coming. Quadratic, in
- * rooms and not in messages: after the first pass there is at most one of each. */
+/* Leaves one message of each room, the newest; `tag` has a newer one coming. Quadratic,
+ * in rooms and not in messages: after the first pass there is at most one of each. */
 static unsigned keep_latest(fwi_outbox *ob, fwi_outpool *pool, uint64_t tag)
 {
     unsigned dropped = 0;

@@ -1,9 +1,10 @@
 /*
- * What waits for one session's socket: references to frames, in order, bounded. It decides
- * what a slow reader loses, and nothing else: it knows neither who reads nor sockets.
+ * What waits for one session's socket: references to frames, in order, bounded. It
+ * decides what a slow reader loses, and nothing else: it knows neither who reads nor
+ * sockets.
  *
- * Control frames (pings, pongs) go ahead of everything else. Nothing is allocated while it
- * is empty; nodes come from the loop's pool. @thread loop
+ * Control frames (pings, pongs) go ahead of everything else. Nothing is allocated while
+ * it is empty; nodes come from the loop's pool. @thread loop
  */
 #ifndef FWI_CORE_OUTBOX_H
 #define FWI_CORE_OUTBOX_H
@@ -43,10 +44,11 @@ void fwi_outbox_init(fwi_outbox *ob);
 /* Puts a reference of its own behind what waits. policy: FWI_POLICY_; max: bytes. A frame
  * larger than max is taken by an empty outbox: message.max_bytes has let it in. */
 fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f,
-                                  uint64_t tag, int policy, size_t max, unsigned *dropped);
+                                  uint64_t tag, int policy, size_t max,
+                                  unsigned *dropped);
 
-/* Ahead of data. Over max the oldest control frame goes: RFC 6455 5.5.3 lets a pong answer
- * only the latest ping. The frame is taken. false: out of memory. */
+/* Ahead of data. Over max the oldest control frame goes: RFC 6455 5.5.3 lets a pong
+ * answer only the latest ping. The frame is taken. false: out of memory. */
 bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, size_t max);
 
 /* Behind everything, whatever the limit: a Close frame. The frame is taken. */

@@ -1,3 +1,9 @@
+/*
+ * The plain meaning of raw connections: rooms and user from the query, what is said goes
+ * to the rooms. It uses the hub as an application would. JSON is put together by
+ * wire/protocol_raw.
+ * @thread loop
+ */
 #include "core/raw_rooms.h"
 
 #include <string.h>
@@ -89,8 +95,8 @@ static bool set_origin(fwi_session *s, fw_message *m)
         return true;
     }
     if (s->origin == NULL) {
-        s->origin = fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "",
-                                   hub->name);
+        s->origin =
+            fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "", hub->name);
         if (s->origin == NULL) {
             return false;
         }
@@ -107,8 +113,7 @@ void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len)
         fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
         return;
     }
-    fw_message *m =
-        fwi_message_new(FWI_MSG_DATA, data, len, text ? FW_TEXT : FW_BINARY);
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, data, len, text ? FW_TEXT : FW_BINARY);
     if (m == NULL) {
         fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
         return;

@@ -1,7 +1,7 @@
 /*
- * What raw connections mean in rooms mode (option raw.mode): ?room=R&user=U joins, and what
- * is sent reaches the rooms. It is what an application's handlers would be, and uses what
- * they would use. @thread loop
+ * What raw connections mean in rooms mode (option raw.mode): ?room=R&user=U joins, and
+ * what is sent reaches the rooms. It is what an application's handlers would be, and uses
+ * what they would use. @thread loop
  */
 #ifndef FWI_CORE_RAW_ROOMS_H
 #define FWI_CORE_RAW_ROOMS_H

@@ -1,3 +1,9 @@
+/*
+ * Membership: an array of sessions a room, those who are in before those who wait for the
+ * channel, so that a fan-out walks memory in order. No user code runs during that walk;
+ * what a member's overflow means for it waits for the end of the turn.
+ * @thread loop
+ */
 #include "core/room.h"
 
 #include <string.h>
@@ -89,8 +95,8 @@ static void promote(fwi_shard *shard, fwi_room *room)
     drop_if_unused(shard, room);
 }
 
-int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel, fwi_place *place,
-                   unsigned brought)
+int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel,
+                   fwi_place *place, unsigned brought)
 {
     fwi_room *room = fwi_room_find(shard, channel);
     if (room == NULL) {
@@ -179,7 +185,8 @@ void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
     fwi_frame_unref(f);
 }
 
-void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code, const char *reason)
+void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code,
+                    const char *reason)
 {
     fwi_room *room = fwi_room_find(shard, channel);
     if (room == NULL) {

@@ -14,10 +14,10 @@ struct fwi_session;
 
 typedef struct fwi_room {
     UT_hash_handle hh;
-    uint64_t serial;   /* names it in outboxes; never used again */
-    bool subscribed;   /* the channel is heard */
-    unsigned busy;     /* being walked: not to be freed */
-    unsigned interest; /* how many of loop 0's interests are ours */
+    uint64_t serial;       /* names it in outboxes; never used again */
+    bool subscribed;       /* the channel is heard */
+    unsigned busy;         /* being walked: not to be freed */
+    unsigned interest;     /* how many of loop 0's interests are ours */
     uint32_t n_in, n, cap; /* members[0..n_in) are in, [n_in..n) wait for the channel */
     struct fwi_session **members;
     char channel[];
@@ -27,7 +27,7 @@ typedef struct fwi_room {
 typedef struct fwi_place {
     fwi_room *room; /* NULL: none */
     uint32_t pos;
-    uint64_t ref;   /* of the join, for its RESULT; 0: nobody asked */
+    uint64_t ref; /* of the join, for its RESULT; 0: nobody asked */
 } fwi_place;
 
 static inline bool fwi_place_is_in(const fwi_place *p)

@@ -1,3 +1,8 @@
+/*
+ * The book of channels on loop 0: see route.h. It only keeps count; what follows from a
+ * channel's coming and going is the hub's business.
+ * @thread loop 0
+ */
 #include "core/route.h"
 
 #include <string.h>

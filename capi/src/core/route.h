@@ -18,10 +18,10 @@ typedef struct fwi_held {
 typedef struct fwi_route {
     UT_hash_handle hh;
     struct fwi_routes *routes;
-    bool subscribed;     /* the backplane has confirmed */
-    uint64_t loops;      /* a bit for each loop that has members */
-    unsigned total;      /* interests, of all loops */
-    fwi_timer linger;    /* set when the last interest has gone */
+    bool subscribed;  /* the backplane has confirmed */
+    uint64_t loops;   /* a bit for each loop that has members */
+    unsigned total;   /* interests, of all loops */
+    fwi_timer linger; /* set when the last interest has gone */
     fwi_held *held, **held_tail;
     char *channel;       /* behind the counts */
     unsigned interest[]; /* of each loop */

@@ -1,3 +1,9 @@
+/*
+ * A session from handshake to end: its states, heartbeat, what comes and what goes. Its
+ * rooms are in session_rooms.c. Handlers may run inside most functions here and may end
+ * the session, so its memory stays until the end of the turn (shard's dead list).
+ * @thread loop
+ */
 #include "core/session.h"
 
 #include <string.h>
@@ -76,7 +82,8 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
     s->shard = shard;
     s->facts = facts;
     *status = check_limits(shard, s);
-    if (*status == 0 && !fwi_idtable_add(&shard->sessions, s, &s->index, &s->generation)) {
+    if (*status == 0 &&
+        !fwi_idtable_add(&shard->sessions, s, &s->index, &s->generation)) {
         if (s->has_address) {
             fwi_limits_give(&shard->hub->limits, facts->address);
         }
@@ -246,25 +253,6 @@ void fwi_session_refuse(fwi_session *s, int status, const char *reason)
     s->tp->refuse(c, status, reason);
 }
 
-static void set_heartbeat(fwi_session *s, uint64_t delay_ms)
-{
-    s->beat_ms = (uint32_t)delay_ms;
-    fwi_loop_timer_set(s->shard->loop, &s->timer, delay_ms);
-}
-
-static void start_heartbeat(fwi_session *s)
-{
-    const fwi_settings *set = &s->shard->hub->set;
-    if (set->heartbeat_interval_ms > 0) {
-        /* The first at a random moment, so that a thousand who came back together aren't
-         * pinged together. */
-        uint64_t half = set->heartbeat_interval_ms / 2;
-        uint64_t first = fwi_rand_between(&s->shard->jitter, half, set->heartbeat_interval_ms);
-        s->since_ping_ms = (uint32_t)(set->heartbeat_interval_ms - first);
-        set_heartbeat(s, first);
-    }
-}
-
 void fwi_session_open(fwi_session *s, const char *user)
 {
     fwi_shard *shard = s->shard;
@@ -273,7 +261,7 @@ void fwi_session_open(fwi_session *s, const char *user)
     fwi_shard_count(shard, FWI_STAT_CONNECTS);
     fwi_stat_add(&shard->stats, FWI_STAT_SESSIONS, 1);
     fwi_list_append(&shard->open, &s->all);
-    start_heartbeat(s);
+    fwi_heartbeat_start(s);
     if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
         fwi_session_close(s, 1011, "out of memory");
     }
@@ -455,7 +443,8 @@ static void write_out(fwi_session *s)
     }
 }
 
-/* Policy close: what waits is lost; half a frame lies with the transport and goes first. */
+/* Policy close: what waits is lost; half a frame lies with the transport and goes first.
+ */
 static void overflow(fwi_session *s)
 {
     s->overflowed = false;
@@ -472,7 +461,8 @@ void fwi_session_flush(fwi_session *s)
         overflow(s);
     }
     write_out(s);
-    if (s->state == FWI_SESSION_CLOSING && s->conn != NULL && fwi_outbox_is_empty(&s->ob)) {
+    if (s->state == FWI_SESSION_CLOSING && s->conn != NULL &&
+        fwi_outbox_is_empty(&s->ob)) {
         fwi_conn *c = s->conn;
         ended(s);
         s->tp->finish(c);
@@ -542,51 +532,6 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
 
 /* --- time --- */
 
-static void send_ping(fwi_session *s)
-{
-    fwi_frame *ping = fwi_frame_new_ws(FWI_WS_PING, NULL, 0);
-    if (ping == NULL || !fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
-                                                 s->shard->hub->set.outbox_max)) {
-        return; /* nobody is to be closed for want of our memory */
-    }
-    fwi_session_mark_dirty(s);
-    if (!s->awaiting_pong) {
-        s->awaiting_pong = true;
-        s->unanswered_ms = 0;
-    }
-}
-
-/* One timer for both: the next ping, and the end of patience with the first that wasn't
- * answered. Either may come first. */
-static void heartbeat(fwi_session *s)
-{
-    const fwi_settings *set = &s->shard->hub->set;
-    s->since_ping_ms += s->beat_ms;
-    s->unanswered_ms += s->beat_ms;
-    if (s->paused) {
-        s->awaiting_pong = false; /* its pong may lie where we don't read */
-    }
-    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
-        fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
-        fwi_session_close(s, 1001, "no answer to ping");
-        fwi_loop_timer_set(s->shard->loop, &s->timer, OVERFLOW_DEADLINE_MS);
-        return;
-    }
-    if (s->since_ping_ms >= set->heartbeat_interval_ms && !s->paused) {
-        s->since_ping_ms = 0;
-        send_ping(s);
-    }
-    uint64_t delay = set->heartbeat_interval_ms - s->since_ping_ms;
-    if (s->paused) {
-        s->since_ping_ms = 0;
-        delay = set->heartbeat_interval_ms;
-    }
-    if (s->awaiting_pong) {
-        delay = FWI_MIN(delay, set->heartbeat_timeout_ms - s->unanswered_ms);
-    }
-    set_heartbeat(s, delay);
-}
-
 void fwi_session_abort(fwi_session *s)
 {
     fwi_conn *c = s->conn;
@@ -600,7 +545,7 @@ static void on_timer(fwi_timer *t)
 {
     fwi_session *s = fwi_container_of(t, fwi_session, timer);
     if (s->state == FWI_SESSION_OPEN) {
-        heartbeat(s);
+        fwi_heartbeat_beat(s);
     } else if (s->state == FWI_SESSION_CLOSING) {
         fwi_session_abort(s);
     }

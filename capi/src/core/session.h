@@ -30,7 +30,8 @@ void fwi_shard_unadmit(fwi_shard *shard);
 void fwi_shard_count_http_error(fwi_shard *shard);
 
 /* A handshake that is in order: makes a session, tied to c. facts is taken.
- * NULL: refuse with *status (503: limits, draining, out of memory; 429: address limit). */
+ * NULL: refuse with *status (503: limits, draining, out of memory; 429: address limit).
+ */
 fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
                              fwi_facts *facts, int *status);
 
@@ -49,8 +50,8 @@ bool fwi_session_on_pong(fwi_session *s, const void *data, size_t len);
 /* A good Close frame: code 1005 if it had none. The session answers and finishes. */
 void fwi_session_on_close(fwi_session *s, unsigned code, const void *reason, size_t len);
 
-/* The peer broke the protocol: the session sends a Close frame with this code (1002, 1003,
- * 1007, 1009) and finishes. why is a sentence for the log. */
+/* The peer broke the protocol: the session sends a Close frame with this code (1002,
+ * 1003, 1007, 1009) and finishes. why is a sentence for the log. */
 void fwi_session_on_failure(fwi_session *s, unsigned code, const char *why);
 
 /* can_write is true again. */

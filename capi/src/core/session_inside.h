@@ -23,30 +23,30 @@ typedef enum {
 struct fwi_session {
     fwi_shard *shard;
     const fwi_transport_ops *tp;
-    fwi_conn *conn;       /* NULL: the tie is cut */
-    uint8_t state;        /* fwi_session_set_state is the only writer */
-    bool awaiting_pong;   /* nothing has come since a ping */
-    bool overflowed;      /* policy close: to be closed at the end of the turn */
+    fwi_conn *conn;     /* NULL: the tie is cut */
+    uint8_t state;      /* fwi_session_set_state is the only writer */
+    bool awaiting_pong; /* nothing has come since a ping */
+    bool overflowed;    /* policy close: to be closed at the end of the turn */
     bool paused;
-    bool has_address;     /* counted in limits */
+    bool has_address; /* counted in limits */
     uint32_t index, generation;
-    fwi_list all;         /* shard's open or closing */
-    fwi_list dirty;       /* shard's dirty or dead */
-    fwi_list pause_link;  /* shard's paused */
+    fwi_list all;        /* shard's open or closing */
+    fwi_list dirty;      /* shard's dirty or dead */
+    fwi_list pause_link; /* shard's paused */
     fwi_list decisions;
-    fwi_timer timer;      /* heartbeat; in closing: the deadline */
+    fwi_timer timer;        /* heartbeat; in closing: the deadline */
     uint32_t beat_ms;       /* how long the timer was set for */
     uint32_t since_ping_ms; /* when it was set, since the last ping */
     uint32_t unanswered_ms; /* likewise since the first without answer */
     uint64_t rate_tat;
     fwi_facts *facts;
-    char *user;           /* NULL: nobody's */
-    fwi_credit *credit;   /* NULL until the first queued event */
+    char *user;         /* NULL: nobody's */
+    fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
-    fwi_place *places;    /* rooms */
+    fwi_place *places; /* rooms */
     uint16_t n_places, cap_places;
-    uint16_t n_asking;    /* joins that wait for a verdict */
-    fwi_origin *origin;   /* rooms mode with json: made once */
+    uint16_t n_asking;  /* joins that wait for a verdict */
+    fwi_origin *origin; /* rooms mode with json: made once */
     fwi_outbox ob;
 };
 
@@ -96,6 +96,10 @@ fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room);
 void fwi_session_flush(fwi_session *s);
 void fwi_session_mark_dirty(fwi_session *s);
 void fwi_session_free(fwi_session *s);
+
+/* The session is open: begin to ping it. Its timer says: see to it. */
+void fwi_heartbeat_start(fwi_session *s);
+void fwi_heartbeat_beat(fwi_session *s);
 
 /* Reading goes on if there is credit. */
 void fwi_session_check_credit(fwi_session *s);

@@ -1,3 +1,9 @@
+/*
+ * A loop and what it has: the inbox is served when it is woken, sessions are written and
+ * freed at the end of a turn, events are raised or gathered. The rest of core calls in
+ * here for anything that belongs to the loop as a whole.
+ * @thread loop, but for fwi_shard_post and fwi_shard_here
+ */
 #include "core/shard.h"
 
 #include <string.h>
@@ -5,8 +11,8 @@
 #include "core/error.h"
 #include "core/session_inside.h"
 
-/* A turn's end can make work for itself (a handler of CLOSE publishes): it goes round a few
- * times before it lets the loop look at its sockets. */
+/* A turn's end can make work for itself (a handler of CLOSE publishes): it goes round a
+ * few times before it lets the loop look at its sockets. */
 enum { ROUNDS_MAX = 8 };
 
 /* How often a drain closes its share, and sessions are few enough not to make a burst. */
@@ -117,7 +123,8 @@ int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited)
 
 void fwi_shard_wake(fwi_shard *shard)
 {
-    for (fwi_item *item = fwi_inbox_take(&shard->inbox), *next; item != NULL; item = next) {
+    for (fwi_item *item = fwi_inbox_take(&shard->inbox), *next; item != NULL;
+         item = next) {
         next = item->next;
         item->run(shard, item);
     }
@@ -211,7 +218,8 @@ static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
     bool over = unfinished >= q->per_session;
     bool full = fwi_events_is_full(q);
     if ((over || full) && !s->paused && s->state == FWI_SESSION_OPEN && s->conn != NULL) {
-        fwi_shard_count(shard, over ? FWI_STAT_LIMIT_EVENTS_SESSION : FWI_STAT_LIMIT_EVENTS);
+        fwi_shard_count(shard,
+                        over ? FWI_STAT_LIMIT_EVENTS_SESSION : FWI_STAT_LIMIT_EVENTS);
         s->paused = true;
         fwi_list_append(&shard->paused, &s->pause_link);
         s->tp->pause(s->conn, true);

@@ -1,6 +1,6 @@
 /*
- * A shard: what one loop has for itself. Its sessions, its rooms, its inbox, what is to be
- * written at the end of the turn. Nothing in it is touched by another thread, but for
+ * A shard: what one loop has for itself. Its sessions, its rooms, its inbox, what is to
+ * be written at the end of the turn. Nothing in it is touched by another thread, but for
  * inbox, stats and the states of ids.
  */
 #ifndef FWI_CORE_SHARD_H
@@ -26,17 +26,17 @@ struct fwi_shard {
     fwi_outpool pool;
     fwi_idtable sessions, decisions;
     fwi_room *rooms;
-    uint64_t last_room;       /* serials */
-    fwi_list open, closing;   /* sessions in these states */
-    fwi_list dirty, dead;     /* to be written; to be freed */
-    fwi_list paused;          /* not read for want of credit */
+    uint64_t last_room;              /* serials */
+    fwi_list open, closing;          /* sessions in these states */
+    fwi_list dirty, dead;            /* to be written; to be freed */
+    fwi_list paused;                 /* not read for want of credit */
     fw_event *raised, **raised_tail; /* queued events of this turn */
-    fwi_timer delay_timer;    /* write.delay */
+    fwi_timer delay_timer;           /* write.delay */
     fwi_timer drain_timer;
     uint64_t drain_started_ms;
     uint64_t drained;
-    fwi_rand jitter;          /* heartbeats don't all come at once */
-    uint8_t *scratch;         /* small frames put together */
+    fwi_rand jitter;  /* heartbeats don't all come at once */
+    uint8_t *scratch; /* small frames put together */
 };
 
 extern const fwi_loop_events fwi_shard_loop_events; /* user is the shard */
@@ -49,20 +49,21 @@ void fwi_shard_fini(fwi_shard *shard);
 /* The shard whose loop's thread this is, if it is one of this hub's. @thread any */
 fwi_shard *fwi_shard_here(const fwi_hub *hub);
 
-/* This thread is no loop's (any more). For tests, which play loops and applications on one
- * thread. */
+/* This thread is no loop's (any more). For tests, which play loops and applications on
+ * one thread. */
 void fwi_shard_leave_thread(void);
 
 /* Into its inbox, and wake it. item is taken in any case.
- * FW_OK, FW_ERR_BUSY (limited only), FW_ERR_CLOSED; FW_ERR_MEMORY for NULL. @thread any */
+ * FW_OK, FW_ERR_BUSY (limited only), FW_ERR_CLOSED; FW_ERR_MEMORY for NULL. @thread any
+ */
 int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited);
 
 /* Runs what is in the inbox, and the end of a turn. */
 void fwi_shard_wake(fwi_shard *shard);
 void fwi_shard_turn_end(fwi_shard *shard);
 
-/* Tells the application, if it wants to know. s: whose event, or NULL. false: it was to be
- * queued and there is no room or memory. */
+/* Tells the application, if it wants to know. s: whose event, or NULL. false: it was to
+ * be queued and there is no room or memory. */
 bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s);
 
 /* Sessions that have credit again are read again. */

@@ -1,3 +1,8 @@
+/*
+ * Counters as text and by name, both from FWI_STAT_MAP. Counting itself is in the header,
+ * since it happens everywhere and has to cost nothing.
+ * @thread any
+ */
 #include "core/stats.h"
 
 #include <inttypes.h>
@@ -21,8 +26,8 @@ bool fwi_stats_text(const uint64_t *sums, fwi_buf *out)
         }
         bool labelled = rows[i].labels[0] != '\0';
         ok = ok && fwi_buf_printf(out, "%s%s%s%s %" PRIu64 "\n", rows[i].metric,
-                                  labelled ? "{" : "", rows[i].labels, labelled ? "}" : "",
-                                  sums[i]);
+                                  labelled ? "{" : "", rows[i].labels,
+                                  labelled ? "}" : "", sums[i]);
     }
     return ok;
 }

@@ -36,17 +36,16 @@
        "Messages published to rooms, users, nodes and everyone by this node")            \
     XX(DELIVERIES, "fanwire_deliveries_total", "", "counter",                            \
        "Messages put into outboxes of sessions")                                         \
-    XX(WRITTEN, "fanwire_written_total", "", "counter",                                  \
-       "Messages handed to sockets")                                                     \
+    XX(WRITTEN, "fanwire_written_total", "", "counter", "Messages handed to sockets")    \
     XX(WRITES, "fanwire_writes_total", "", "counter", "Writes to sockets")               \
     XX(WRITTEN_BYTES, "fanwire_written_bytes_total", "", "counter",                      \
        "Bytes handed to sockets")                                                        \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
-    XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total",                           \
-       "policy=\"drop_oldest\"", "counter", "")                                          \
-    XX(OVERFLOW_DROP_NEWEST, "fanwire_outbox_overflows_total",                           \
-       "policy=\"drop_newest\"", "counter", "")                                          \
+    XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \
+       "counter", "")                                                                    \
+    XX(OVERFLOW_DROP_NEWEST, "fanwire_outbox_overflows_total", "policy=\"drop_newest\"", \
+       "counter", "")                                                                    \
     XX(OVERFLOW_LATEST, "fanwire_outbox_overflows_total", "policy=\"latest\"",           \
        "counter", "")                                                                    \
     XX(OUTBOX_DROPPED, "fanwire_outbox_dropped_total", "", "counter",                    \

@@ -3,9 +3,9 @@
  * the session what came (core/session.h), and writes what the session hands it.
  *
  * A connection (fwi_conn) belongs to the transport, a session to core. They are tied
- * together from fwi_session_new until core calls refuse, finish or abort, or the transport
- * calls fwi_session_on_gone: each of these cuts the tie for both, and neither calls the
- * other about it again.
+ * together from fwi_session_new until core calls refuse, finish or abort, or the
+ * transport calls fwi_session_on_gone: each of these cuts the tie for both, and neither
+ * calls the other about it again.
  *
  * All on the loop's thread.
  */

@@ -552,7 +552,8 @@ void fwi_door_on_closed(fwi_conn *c)
 {
     fwi_session *session = c->session;
     if (c->phase == FWI_PHASE_HEAD && c->secure && !c->heard) {
-        fwi_shard_count_http_error(fwi_transport_shard(c->transport)); /* a bad TLS hello */
+        fwi_shard_count_http_error(
+            fwi_transport_shard(c->transport)); /* a bad TLS hello */
     }
     cut(c);
     if (c->phase != FWI_PHASE_DEAD) {

@@ -1,3 +1,8 @@
+/*
+ * JSON of raw.format=json: written by hand, since it is a few fields around bytes that
+ * must be escaped in one pass. Read by nobody here: what clients send is plain.
+ * @thread any
+ */
 #include "wire/protocol_raw.h"
 
 #include <string.h>

@@ -1,0 +1,76 @@
+/*
+ * Heartbeat: a ping when an interval is over, and an end with a session that has said
+ * nothing since a ping for longer than the time-out. One timer a session does both.
+ * Called by session; knows no sockets.
+ * @thread loop
+ */
+#include "core/session_inside.h"
+#include "wire/ws_codec.h"
+
+/* The Close frame for a peer that seems to be gone may take this long. */
+enum { LAST_WORDS_MS = 1000 };
+
+static void set_heartbeat(fwi_session *s, uint64_t delay_ms)
+{
+    s->beat_ms = (uint32_t)delay_ms;
+    fwi_loop_timer_set(s->shard->loop, &s->timer, delay_ms);
+}
+
+void fwi_heartbeat_start(fwi_session *s)
+{
+    const fwi_settings *set = &s->shard->hub->set;
+    if (set->heartbeat_interval_ms > 0) {
+        /* The first at a random moment, so that a thousand who came back together aren't
+         * pinged together. */
+        uint64_t half = set->heartbeat_interval_ms / 2;
+        uint64_t first =
+            fwi_rand_between(&s->shard->jitter, half, set->heartbeat_interval_ms);
+        s->since_ping_ms = (uint32_t)(set->heartbeat_interval_ms - first);
+        set_heartbeat(s, first);
+    }
+}
+
+static void send_ping(fwi_session *s)
+{
+    fwi_frame *ping = fwi_frame_new_ws(FWI_WS_PING, NULL, 0);
+    if (ping == NULL || !fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
+                                                 s->shard->hub->set.outbox_max)) {
+        return; /* nobody is to be closed for want of our memory */
+    }
+    fwi_session_mark_dirty(s);
+    if (!s->awaiting_pong) {
+        s->awaiting_pong = true;
+        s->unanswered_ms = 0;
+    }
+}
+
+/* One timer for both: the next ping, and the end of patience with the first that wasn't
+ * answered. Either may come first. */
+void fwi_heartbeat_beat(fwi_session *s)
+{
+    const fwi_settings *set = &s->shard->hub->set;
+    s->since_ping_ms += s->beat_ms;
+    s->unanswered_ms += s->beat_ms;
+    if (s->paused) {
+        s->awaiting_pong = false; /* its pong may lie where we don't read */
+    }
+    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
+        fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
+        fwi_session_close(s, 1001, "no answer to ping");
+        fwi_loop_timer_set(s->shard->loop, &s->timer, LAST_WORDS_MS);
+        return;
+    }
+    if (s->since_ping_ms >= set->heartbeat_interval_ms && !s->paused) {
+        s->since_ping_ms = 0;
+        send_ping(s);
+    }
+    uint64_t delay = set->heartbeat_interval_ms - s->since_ping_ms;
+    if (s->paused) {
+        s->since_ping_ms = 0;
+        delay = set->heartbeat_interval_ms;
+    }
+    if (s->awaiting_pong) {
+        delay = FWI_MIN(delay, set->heartbeat_timeout_ms - s->unanswered_ms);
+    }
+    set_heartbeat(s, delay);
+}
