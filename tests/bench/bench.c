@@ -74,7 +74,11 @@ static bool parse_options(int argc, char **argv, plan *p)
         {"size", 1, NULL, 'b'},    {"warmup", 1, NULL, 'w'}, {"seconds", 1, NULL, 't'},
         {"idle", 0, NULL, 'i'},    {NULL, 0, NULL, 0}};
     int which;
-    *p = (plan){.members = 100, .senders = 8, .closed = 64, .size = 128, .warmup_s = 1,
+    *p = (plan){.members = 100,
+                .senders = 8,
+                .closed = 64,
+                .size = 128,
+                .warmup_s = 1,
                 .seconds = 4};
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -140,7 +144,8 @@ static int say_what_is_due(crowd *c, const plan *p, schedule *s)
         s->next_ns += s->step_ns;
     }
     /* Whole milliseconds are slept, the rest is spun: the generator has its own core. */
-    return s->next_ns > now ? (int)((s->next_ns - now) / 1000000u) : 1;
+    uint64_t pause_ms = s->next_ns > now ? (s->next_ns - now) / 1000000u : 1;
+    return pause_ms < 10 ? (int)pause_ms : 10;
 }
 
 static void keep_outstanding(crowd *c, const plan *p)
@@ -162,7 +167,7 @@ static void talk(crowd *c, const plan *p, schedule *s, double seconds)
         } else {
             keep_outstanding(c, p);
         }
-        crowd_turn(c, pause_ms < 10 ? pause_ms : 10);
+        crowd_turn(c, pause_ms);
     }
 }
 
@@ -280,8 +285,12 @@ int main(int argc, char **argv)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
-    crowd_options options = {.host = p.host, .port = p.port, .path = p.path,
-                             .members = p.members, .senders = p.senders, .size = p.size};
+    crowd_options options = {.host = p.host,
+                             .port = p.port,
+                             .path = p.path,
+                             .members = p.members,
+                             .senders = p.senders,
+                             .size = p.size};
     crowd *c = crowd_new(&options);
     if (!c) {
         return 1;

@@ -52,7 +52,8 @@ struct crowd {
     crowd_figures figures;
 };
 
-/* The frame of every message: masked with 0, so that only the mark has to be filled in. */
+/* The frame of every message: masked with 0, so that only the mark has to be filled in.
+ */
 static bool make_frame(crowd *c)
 {
     size_t size = c->o.size, n = 0;
@@ -87,12 +88,13 @@ crowd *crowd_new(const crowd_options *options)
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
     c->members = calloc(options->members, sizeof *c->members);
     c->senders = calloc(options->senders + 1, sizeof *c->senders);
-    c->sequences = calloc((size_t)options->members * (options->senders + 1),
-                          sizeof *c->sequences);
+    c->sequences =
+        calloc((size_t)options->members * (options->senders + 1), sizeof *c->sequences);
     c->buffer_size = options->size + 64 + READ_SIZE;
     c->buffer = malloc(c->buffer_size);
     if (c->epoll < 0 || !c->members || !c->senders || !c->sequences || !c->buffer ||
-        !make_frame(c) || getaddrinfo(options->host, options->port, &hints, &c->address)) {
+        !make_frame(c) ||
+        getaddrinfo(options->host, options->port, &hints, &c->address)) {
         fprintf(stderr, "fanwire-bench: can't set up for %s:%s\n", options->host,
                 options->port);
         crowd_free(c);
@@ -221,8 +223,8 @@ bool crowd_say(crowd *c, unsigned index, uint64_t when_ns)
         s->out = out;
         s->out_size = size;
     }
-    mark k = {.magic = MARK_MAGIC, .sender = index, .serial = s->serial,
-              .when_ns = when_ns};
+    mark k = {
+        .magic = MARK_MAGIC, .sender = index, .serial = s->serial, .when_ns = when_ns};
     memcpy(c->frame + c->frame_mark, &k, sizeof k);
     memcpy(s->out + s->out_end, c->frame, c->frame_len);
     s->out_end += c->frame_len;
@@ -316,7 +318,8 @@ static size_t take_frames(crowd *c, unsigned index, const uint8_t *p, size_t len
     return at;
 }
 
-/* The end of the 101's head, 0 if it isn't all there, SIZE_MAX if it is something else. */
+/* The end of the 101's head, 0 if it isn't all there, SIZE_MAX if it is something else.
+ */
 static size_t take_answer(crowd *c, unsigned index, const uint8_t *p, size_t len)
 {
     const uint8_t *end = memmem(p, len, "\r\n\r\n", 4);

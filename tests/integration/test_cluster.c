@@ -232,9 +232,8 @@ static void redis_publish(const test_hub *h, const char *channel, const char *te
 {
     char full[200], out[64];
     snprintf(full, sizeof full, "%s:%s", h->prefix, channel);
-    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "PUBLISH", full, text,
-                                      NULL),
-                     0);
+    ck_assert_int_eq(
+        redis_server_cli(test_redis, out, sizeof out, "PUBLISH", full, text, NULL), 0);
 }
 
 START_TEST(plain_bytes_of_any_redis_client_reach_every_member)
@@ -364,7 +363,8 @@ static Suite *suite(void)
     test_add(s, a_room_is_one_on_both_nodes, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, members_on_both_nodes_see_the_same_order, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, one_session_is_left_out_on_the_other_node_too, HUB_KIND_REDIS, HUB_KINDS);
-    test_add(s, everyone_and_a_node_can_be_sent_to_from_either, HUB_KIND_REDIS, HUB_KINDS);
+    test_add(s, everyone_and_a_node_can_be_sent_to_from_either, HUB_KIND_REDIS,
+             HUB_KINDS);
     test_add(s, a_user_is_found_on_both_nodes, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, a_session_of_the_other_node_obeys, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, plain_bytes_of_any_redis_client_reach_every_member, HUB_KIND_REDIS,

@@ -16,8 +16,8 @@ static test_hub *queued_hub(int kind, unsigned more_types)
 {
     test_hub *h = test_hub_new((unsigned)kind);
     test_hub_set(h, "events", "queued");
-    h->record = 1u << FW_EVENT_OPEN | 1u << FW_EVENT_MESSAGE | 1u << FW_EVENT_CLOSE |
-                more_types;
+    h->record =
+        1u << FW_EVENT_OPEN | 1u << FW_EVENT_MESSAGE | 1u << FW_EVENT_CLOSE | more_types;
     return h;
 }
 
@@ -504,9 +504,11 @@ static Suite *suite(void)
     test_add(s, events_of_a_session_come_in_order_in_batches, 0, HUB_KINDS);
     test_add(s, a_session_over_its_limit_is_not_read_until_events_are_done, 0, HUB_KINDS);
     test_add(s, a_close_arrives_though_the_session_is_over_its_limit, 0, HUB_KINDS);
-    test_add(s, a_close_arrives_for_each_of_many_that_reset_over_their_limit, 0, HUB_KINDS);
+    test_add(s, a_close_arrives_for_each_of_many_that_reset_over_their_limit, 0,
+             HUB_KINDS);
     test_add(s, a_session_that_is_not_read_is_not_closed_for_missing_pongs, 0, HUB_KINDS);
-    test_add(s, over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503, 0, HUB_KINDS);
+    test_add(s, over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503, 0,
+             HUB_KINDS);
     test_add(s, room_messages_over_the_limit_are_dropped_and_counted, 0, HUB_KINDS);
     test_add(s, a_second_poller_is_turned_away_and_the_first_wakes_up, 0, HUB_KINDS);
     test_add(s, connect_is_decided_from_the_queue, 0, HUB_KINDS);

@@ -60,15 +60,14 @@ static void ask(fw_hub *hub, fw_event *e, void *user)
 }
 
 /* Opens a client so and asks at CONNECT, OPEN, MESSAGE and CLOSE. */
-static void check_facts(test_hub *h, const ws_client_options *o, const question *questions,
-                        size_t n)
+static void check_facts(test_hub *h, const ws_client_options *o,
+                        const question *questions, size_t n)
 {
     static const fw_event_type types[] = {FW_EVENT_CONNECT, FW_EVENT_OPEN,
                                           FW_EVENT_MESSAGE, FW_EVENT_CLOSE};
     asker askers[4];
     for (int i = 0; i < 4; i++) {
-        askers[i] =
-            (asker){.hub = h, .when = types[i], .questions = questions, .n = n};
+        askers[i] = (asker){.hub = h, .when = types[i], .questions = questions, .n = n};
         test_hub_on(h, types[i], ask, &askers[i]);
     }
     test_hub_start(h);
@@ -120,8 +119,8 @@ START_TEST(without_a_query_the_query_is_empty)
 {
     static const question questions[] = {
         {"path", "/ws"}, {"query:room", NULL}, {"host", "example.org:81"}};
-    CHECK_FACTS(test_hub_new((unsigned)_i), (&(ws_client_options){.host = "example.org:81"}),
-                questions);
+    CHECK_FACTS(test_hub_new((unsigned)_i),
+                (&(ws_client_options){.host = "example.org:81"}), questions);
 }
 END_TEST
 
@@ -186,8 +185,8 @@ static const struct {
 } origin_cases[] = {
     {"no Origin header", NULL, "localhost:8080", NULL, "", 101},
     {"same host and port", "http://localhost:8080", "localhost:8080", NULL, "", 101},
-    {"same host, the proxy drops the port", "http://localhost:8080", "localhost", NULL, "",
-     101},
+    {"same host, the proxy drops the port", "http://localhost:8080", "localhost", NULL,
+     "", 101},
     {"same host by X-Forwarded-Host", "http://chat.example", "127.0.0.1", "chat.example",
      "", 101},
     {"another port", "http://localhost:81", "localhost:8080", NULL, "", 403},
@@ -196,8 +195,8 @@ static const struct {
      403},
     {"null", "null", "localhost", NULL, "", 403},
     {"listed", "https://good.example", "localhost", NULL, "https://good.example", 101},
-    {"not the one listed", "https://bad.example", "localhost", NULL, "https://good.example",
-     403},
+    {"not the one listed", "https://bad.example", "localhost", NULL,
+     "https://good.example", 403},
     {"all", "https://whoever.example", "localhost", NULL, "*", 101},
 };
 
@@ -212,7 +211,8 @@ START_TEST(a_foreign_origin_is_refused_with_403)
         char headers[300] = "";
         int n = 0;
         if (origin_cases[i].origin) {
-            n = snprintf(headers, sizeof headers, "Origin: %s\r\n", origin_cases[i].origin);
+            n = snprintf(headers, sizeof headers, "Origin: %s\r\n",
+                         origin_cases[i].origin);
         }
         if (origin_cases[i].forwarded) {
             snprintf(headers + n, sizeof headers - (size_t)n, "X-Forwarded-Host: %s\r\n",

@@ -226,8 +226,8 @@ static void collect(void *user, fw_log_level level, const char *component,
     lines *l = user;
     pthread_mutex_lock(&l->lock);
     size_t have = strlen(l->text);
-    snprintf(l->text + have, sizeof l->text - have, "%s %s %s\n", fw_log_level_name(level),
-             component, message);
+    snprintf(l->text + have, sizeof l->text - have, "%s %s %s\n",
+             fw_log_level_name(level), component, message);
     pthread_mutex_unlock(&l->lock);
 }
 

@@ -8,7 +8,7 @@
 
 #include "support/hub_fixture.h"
 
-#define TEXT(s) (s), strlen(s), FW_TEXT
+#define TEXT(s)     (s), strlen(s), FW_TEXT
 #define HITS(limit) "fanwire_limit_hits_total{limit=\"" limit "\"}"
 
 static int status_of(test_hub *h, const char *headers)
@@ -221,7 +221,8 @@ START_TEST(a_message_over_the_limit_is_1009)
     test_hub_wait_stat_is(h, HITS("message_max_bytes"), 4);
     ck_assert_int_eq(fw_room_publish(h->hub, "r", body, 2000, FW_BINARY), FW_OK);
     ck_assert_int_eq(fw_room_publish(h->hub, "r", body, 2001, FW_BINARY), FW_ERR_TOO_BIG);
-    ck_assert_int_eq(fw_session_send(h->hub, c.id, body, 2001, FW_BINARY), FW_ERR_TOO_BIG);
+    ck_assert_int_eq(fw_session_send(h->hub, c.id, body, 2001, FW_BINARY),
+                     FW_ERR_TOO_BIG);
     test_client_close(&c);
     test_hub_close(h);
 }

@@ -41,8 +41,8 @@ static void write_certificate(const char *path, EVP_PKEY *key)
     X509_gmtime_adj(X509_getm_notAfter(x), 24 * 3600);
     X509_set_pubkey(x, key);
     X509_NAME *name = X509_get_subject_name(x);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)"localhost",
-                               -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                               (const unsigned char *)"localhost", -1, -1, 0);
     X509_set_issuer_name(x, name);
     ck_assert_int_gt(X509_sign(x, key, EVP_sha256()), 0);
     FILE *f = fopen(path, "w");
@@ -86,7 +86,8 @@ static void talk(test_hub *h, const char *url)
     ws_client *c = ws_client_open(url, NULL);
     const test_event *open = test_hub_wait(h, FW_EVENT_OPEN, fw_session_none());
     ws_client_text(c, "up");
-    ck_assert_str_eq((char *)test_hub_wait(h, FW_EVENT_MESSAGE, open->session)->data, "up");
+    ck_assert_str_eq((char *)test_hub_wait(h, FW_EVENT_MESSAGE, open->session)->data,
+                     "up");
     ck_assert_int_eq(fw_session_send(h->hub, open->session, TEXT("down")), FW_OK);
     ws_client_expect_text(c, "down");
     ws_client_close(c, 1000, "");
@@ -231,7 +232,8 @@ START_TEST(a_port_in_use_is_named_and_the_hub_may_try_again)
     for (int k = 0; k < 3; k++) {
         ck_assert_int_eq(fw_hub_start(second->hub), FW_ERR_LISTEN);
         ck_assert_msg(strstr(fw_error_detail(), url) != NULL, "%s", fw_error_detail());
-        ck_assert_msg(strstr(fw_error_detail(), "in use") != NULL, "%s", fw_error_detail());
+        ck_assert_msg(strstr(fw_error_detail(), "in use") != NULL, "%s",
+                      fw_error_detail());
         ck_assert_int_eq(fw_hub_send_all(second->hub, TEXT("x")), FW_ERR_CLOSED);
     }
     test_hub_close(first);
@@ -284,7 +286,8 @@ START_TEST(two_hubs_share_a_port_if_they_are_told_to)
 }
 END_TEST
 
-/* What a process that was killed leaves behind: a socket's file that nobody listens on. */
+/* What a process that was killed leaves behind: a socket's file that nobody listens on.
+ */
 static void leave_stale_socket(const char *path)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};

@@ -26,8 +26,8 @@ static void set_scene(scene *s, int kind, const char *policy)
     snprintf(s->overflows, sizeof s->overflows,
              "fanwire_outbox_overflows_total{policy=\"%s\"}", policy);
     test_hub_start(s->hub);
-    s->deaf =
-        test_client_open_with(s->hub, "deaf", &(ws_client_options){.receive_buffer = 4096});
+    s->deaf = test_client_open_with(s->hub, "deaf",
+                                    &(ws_client_options){.receive_buffer = 4096});
     test_client_join(&s->deaf, "lobby");
     test_client_join(&s->deaf, "other");
     for (int i = 0; i < HEALTHY; i++) {
@@ -51,9 +51,9 @@ static void publish(scene *s, int n)
 {
     static uint8_t body[SIZE];
     memcpy(body, &n, sizeof n);
-    ck_assert_int_eq(fw_room_publish(s->hub->hub, n % 2 ? "other" : "lobby", body, SIZE,
-                                     FW_BINARY),
-                     FW_OK);
+    ck_assert_int_eq(
+        fw_room_publish(s->hub->hub, n % 2 ? "other" : "lobby", body, SIZE, FW_BINARY),
+        FW_OK);
     for (int i = 0; i < HEALTHY; i++) {
         ws_client_expect(s->healthy[i].ws, WS_BINARY, body, SIZE);
     }
@@ -79,7 +79,8 @@ static int read_all(scene *s, char *numbers, int *last)
         ck_assert_uint_eq(m.len, SIZE);
         int n;
         memcpy(&n, m.data, sizeof n);
-        ck_assert_msg(n >= 0 && n < SENT && n > last[n % 2], "%d after %d", n, last[n % 2]);
+        ck_assert_msg(n >= 0 && n < SENT && n > last[n % 2], "%d after %d", n,
+                      last[n % 2]);
         last[n % 2] = n;
         numbers[n] = 1;
         received++;
@@ -204,7 +205,8 @@ START_TEST(the_policy_close_resets_who_reads_nothing)
     int sent = publish_until_closed(&s);
     test_hub_wait(s.hub, FW_EVENT_CLOSE, s.deaf.id);
     test_hub_wait_stat_is(s.hub, "fanwire_sessions", HEALTHY);
-    ck_assert_int_eq(fw_session_send(s.hub->hub, s.deaf.id, "x", 1, FW_TEXT), FW_ERR_GONE);
+    ck_assert_int_eq(fw_session_send(s.hub->hub, s.deaf.id, "x", 1, FW_TEXT),
+                     FW_ERR_GONE);
     double dropped = test_hub_stat(s.hub, DROPPED);
     ck_assert(dropped >= 1 && dropped < sent);
     for (int n = 0; n < 50; n++) {

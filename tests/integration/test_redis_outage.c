@@ -10,7 +10,7 @@
 
 #include "support/hub_fixture.h"
 
-#define TEXT(s) (s), strlen(s), FW_TEXT
+#define TEXT(s)       (s), strlen(s), FW_TEXT
 #define QUEUE_DROPPED "fanwire_redis_queue_dropped_total"
 
 enum { ROOMS = 10, EACH = 10, CLIENTS = 2 * ROOMS * EACH, SERIALS = 4096 };
@@ -20,9 +20,9 @@ enum { ROOMS = 10, EACH = 10, CLIENTS = 2 * ROOMS * EACH, SERIALS = 4096 };
 typedef struct crowd {
     test_hub *hub[2];
     test_client client[CLIENTS];
-    int said[2][ROOMS];                       /* the last serial */
-    uint8_t heard[CLIENTS][2][SERIALS];       /* by hub that said it */
-    int last[CLIENTS][2], count[CLIENTS][2];  /* the last heard, and how many */
+    int said[2][ROOMS];                      /* the last serial */
+    uint8_t heard[CLIENTS][2][SERIALS];      /* by hub that said it */
+    int last[CLIENTS][2], count[CLIENTS][2]; /* the last heard, and how many */
     uint64_t said_at[2][ROOMS][SERIALS];
     uint64_t crossed_after; /* messages said since then, in ms, ... */
     bool crossed[2];        /* ... have come to the other hub from hub 0, from hub 1 */
@@ -79,7 +79,8 @@ static void hear(crowd *w, int client, const char *text)
 {
     int hub = -1, serial = -1;
     ck_assert_int_eq(sscanf(text, "%d %d", &hub, &serial), 2);
-    ck_assert_msg(!w->heard[client][hub][serial], "client %d heard %s twice", client, text);
+    ck_assert_msg(!w->heard[client][hub][serial], "client %d heard %s twice", client,
+                  text);
     w->heard[client][hub][serial] = 1;
     w->count[client][hub]++;
     /* What one hub says stays in order; only another's may come late. */
@@ -288,8 +289,8 @@ static void close_two(two *t)
 static void open_with_own_user(two *t, int kind, const char *option, const char *value)
 {
     char url[200], out[64];
-    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER", "one",
-                                      "on", ">secret", "allchannels", "allkeys",
+    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER",
+                                      "one", "on", ">secret", "allchannels", "allkeys",
                                       "allcommands", NULL),
                      0);
     open_two(t, kind, option, value);
@@ -302,11 +303,11 @@ static void open_with_own_user(two *t, int kind, const char *option, const char 
 static void lock_out(two *t)
 {
     char out[64];
-    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER", "one",
-                                      "off", NULL),
+    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER",
+                                      "one", "off", NULL),
                      0);
-    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "CLIENT", "KILL", "USER",
-                                      "one", NULL),
+    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "CLIENT", "KILL",
+                                      "USER", "one", NULL),
                      0);
     test_hub_wait(t->hub[0], FW_EVENT_BACKPLANE_DOWN, fw_session_none());
 }
@@ -314,8 +315,8 @@ static void lock_out(two *t)
 static void let_in_again(two *t)
 {
     char out[64];
-    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER", "one",
-                                      "on", NULL),
+    ck_assert_int_eq(redis_server_cli(test_redis, out, sizeof out, "ACL", "SETUSER",
+                                      "one", "on", NULL),
                      0);
     test_hub_wait(t->hub[0], FW_EVENT_BACKPLANE_UP, fw_session_none());
 }
@@ -341,7 +342,8 @@ START_TEST(what_the_queue_cannot_hold_is_dropped_and_counted)
     for (int received = 0; received < N - (int)dropped; received++) {
         ws_message m;
         int got = ws_client_receive(t.c[1].ws, &m, WS_DEADLINE_MS);
-        ck_assert_msg(got == WS_TEXT, "%d after %d of %d", got, received, N - (int)dropped);
+        ck_assert_msg(got == WS_TEXT, "%d after %d of %d", got, received,
+                      N - (int)dropped);
         int n = atoi((const char *)m.data);
         ck_assert_int_gt(n, last);
         last = n;
@@ -359,7 +361,8 @@ START_TEST(what_waits_longer_than_the_deadline_is_dropped_and_counted)
     open_with_own_user(&t, _i, "redis.queue.deadline", "300ms");
     lock_out(&t);
     for (int n = 0; n < 10; n++) {
-        ck_assert_int_eq(fw_room_publish(t.hub[0]->hub, "lobby", TEXT("too late")), FW_OK);
+        ck_assert_int_eq(fw_room_publish(t.hub[0]->hub, "lobby", TEXT("too late")),
+                         FW_OK);
         ws_client_expect_text(t.c[0].ws, "too late");
     }
     test_hub_wait_stat_is(t.hub[0], QUEUE_DROPPED, 10);
@@ -423,12 +426,13 @@ static Suite *suite(void)
     Suite *s = suite_create("redis outage");
     test_add(s, redis_killed_and_restarted_closes_nobody_and_repeats_nothing,
              HUB_KIND_REDIS, HUB_KINDS);
-    test_add(s, redis_paused_closes_nobody_and_repeats_nothing, HUB_KIND_REDIS, HUB_KINDS);
+    test_add(s, redis_paused_closes_nobody_and_repeats_nothing, HUB_KIND_REDIS,
+             HUB_KINDS);
     test_add(s, links_that_redis_drops_come_back, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, what_the_queue_cannot_hold_is_dropped_and_counted, HUB_KIND_REDIS,
              HUB_KINDS);
-    test_add(s, what_waits_longer_than_the_deadline_is_dropped_and_counted, HUB_KIND_REDIS,
-             HUB_KINDS);
+    test_add(s, what_waits_longer_than_the_deadline_is_dropped_and_counted,
+             HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, a_hub_starts_without_redis_and_finds_it_later, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, with_redis_required_a_hub_does_not_start_without_it, HUB_KIND_REDIS,
              HUB_KINDS);

@@ -299,8 +299,8 @@ END_TEST
 
 START_TEST(room_names_are_told_apart_whatever_is_in_them)
 {
-    static const char *names[] = {"a", "a b", "{a}", "%7Ba%7D", "a%", "r:a", "A", "a:",
-                                  "*", "[a]", "\xc3\xa4"};
+    static const char *names[] = {"a", "a b", "{a}", "%7Ba%7D", "a%",      "r:a",
+                                  "A", "a:",  "*",   "[a]",     "\xc3\xa4"};
     enum { N = sizeof names / sizeof names[0] };
     test_hub *h = test_hub_open((unsigned)_i);
     test_client c[N];
@@ -332,7 +332,8 @@ static Suite *suite(void)
     test_add(s, a_message_built_once_goes_to_many_places, 0, HUB_KINDS);
     test_add(s, a_session_the_node_and_everyone_can_be_sent_to, 0, HUB_KINDS);
     test_add(s, a_user_is_all_sessions_of_that_name, 0, HUB_KINDS);
-    test_add(s, disconnecting_a_user_closes_all_its_sessions_with_code_and_reason, 0, HUB_KINDS);
+    test_add(s, disconnecting_a_user_closes_all_its_sessions_with_code_and_reason, 0,
+             HUB_KINDS);
     test_add(s, who_has_left_hears_nothing_more, 0, HUB_KINDS);
     test_add(s, joining_twice_is_no_error_and_gives_one_copy, 0, HUB_KINDS);
     test_add(s, a_late_joiner_gets_no_old_message, 0, HUB_KINDS);

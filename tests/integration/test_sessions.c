@@ -12,8 +12,8 @@
 
 START_TEST(a_close_of_the_application_reaches_the_client_with_code_and_reason)
 {
-    static const unsigned codes[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010,
-                                     1011, 1012, 1013, 1014, 3000, 4999};
+    static const unsigned codes[] = {1000, 1001, 1002, 1003, 1007, 1008, 1009,
+                                     1010, 1011, 1012, 1013, 1014, 3000, 4999};
     test_hub *h = test_hub_open((unsigned)_i);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         test_client c = test_client_open(h, "a");
@@ -92,9 +92,10 @@ END_TEST
 
 START_TEST(pings_are_answered_with_their_own_bytes)
 {
-    static const char body[] = "0123456789012345678901234567890123456789012345678901234567"
-                               "8901234567890123456789012345678901234567890123456789012345"
-                               "678901234";
+    static const char body[] =
+        "0123456789012345678901234567890123456789012345678901234567"
+        "8901234567890123456789012345678901234567890123456789012345"
+        "678901234";
     test_hub *h = test_hub_open((unsigned)_i);
     test_client c = test_client_open(h, "a");
     ws_client_send(c.ws, WS_PING, "", 0);
@@ -256,8 +257,10 @@ START_TEST(rooms_mode_without_echo_leaves_the_sender_out)
     test_hub_set(h, "raw.mode", "rooms");
     test_hub_set(h, "raw.echo_to_sender", "off");
     test_hub_start(h);
-    test_client a = test_client_open_with(h, "a", &(ws_client_options){.query = "room=r"});
-    test_client b = test_client_open_with(h, "b", &(ws_client_options){.query = "room=r"});
+    test_client a =
+        test_client_open_with(h, "a", &(ws_client_options){.query = "room=r"});
+    test_client b =
+        test_client_open_with(h, "b", &(ws_client_options){.query = "room=r"});
     test_hub_wait_stat_is(h, "fanwire_room_members", 2);
     ws_client_text(a.ws, "from a");
     ws_client_expect_text(b.ws, "from a");

@@ -277,7 +277,8 @@ START_TEST(a_full_inbox_is_busy_and_loses_nothing_that_was_taken)
     }
     ck_assert(test_wait_until(all_wait, &b, WS_DEADLINE_MS));
     int taken = 0, err;
-    while ((err = fw_room_publish(h->hub, "lobby", body, sizeof body, FW_TEXT)) == FW_OK) {
+    while ((err = fw_room_publish(h->hub, "lobby", body, sizeof body, FW_TEXT)) ==
+           FW_OK) {
         taken++;
         ck_assert_int_le(taken, 200);
     }
@@ -346,7 +347,8 @@ typedef struct gunner {
 /* What one of them may say while the hub is being stopped. */
 static bool allowed(int err)
 {
-    return err == FW_OK || err == FW_ERR_GONE || err == FW_ERR_CLOSED || err == FW_ERR_BUSY;
+    return err == FW_OK || err == FW_ERR_GONE || err == FW_ERR_CLOSED ||
+           err == FW_ERR_BUSY;
 }
 
 static void *fire(void *user)

@@ -128,6 +128,16 @@ START_TEST(without_redis_its_figures_are_null_or_absent)
 }
 END_TEST
 
+START_TEST(an_answer_says_that_the_connection_ends_with_it)
+{
+    fwi_hub_figures f = memory_node();
+    char *text = answer(&f, "GET /ready");
+    ck_assert_ptr_nonnull(strstr(text, "Connection: close\r\n"));
+    ck_assert_ptr_null(strstr(text, "keep-alive"));
+    free(text);
+}
+END_TEST
+
 START_TEST(head_has_the_length_and_no_body)
 {
     fwi_hub_figures f = memory_node();
@@ -169,6 +179,7 @@ static Suite *suite(void)
     tcase_add_test(tc, health_is_json_with_node_backplane_and_probe_age);
     tcase_add_test(tc, health_says_that_redis_is_away);
     tcase_add_test(tc, without_redis_its_figures_are_null_or_absent);
+    tcase_add_test(tc, an_answer_says_that_the_connection_ends_with_it);
     tcase_add_test(tc, head_has_the_length_and_no_body);
     tcase_add_test(tc, a_wrong_method_is_told_the_right_ones);
     tcase_add_test(tc, metrics_have_the_type_that_prometheus_asks_for);

@@ -570,6 +570,37 @@ START_TEST(joins_while_resubscribing_do_not_put_off_the_return)
 }
 END_TEST
 
+START_TEST(a_server_that_confirms_nothing_is_given_up)
+{
+    connect_links();
+    size_t n = fake_loop_stream_count(loop);
+    fake_loop_advance(loop, 10000);
+    ck_assert_ptr_nonnull(strstr(why, "SUBSCRIBE"));
+    ck_assert_uint_ge(fake_loop_stream_count(loop), n + 2);
+    come_up();
+    ck_assert_uint_eq(ups, 1);
+}
+END_TEST
+
+START_TEST(a_server_that_confirms_slowly_is_waited_for)
+{
+    static const char *const channels[] = {"fanwire:r:0", "fanwire:r:1", "fanwire:r:2"};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(channels); i++) {
+        ck_assert(bp->ops->subscribe(bp, channels[i] + strlen("fanwire:")));
+    }
+    connect_links();
+    size_t n = fake_loop_stream_count(loop);
+    for (size_t i = 0; i < FWI_ARRAY_LEN(channels); i++) {
+        fake_loop_advance(loop, 2500);
+        confirm("subscribe", channels[i]);
+    }
+    fake_loop_advance(loop, 2500);
+    confirm("subscribe", PROBE_CHANNEL);
+    ck_assert_uint_eq(ups, 1);
+    ck_assert_uint_eq(fake_loop_stream_count(loop), n);
+}
+END_TEST
+
 static void begin_again_with_queue(size_t max_bytes)
 {
     end();
@@ -645,6 +676,23 @@ START_TEST(far_too_much_gives_the_links_up_and_is_delivered_here_in_order)
     return_to_room();
     ck_assert_uint_eq(ups, 2);
     ck_assert_uint_eq(publishes(), 16); /* the probe, and what fitted */
+}
+END_TEST
+
+START_TEST(a_repetition_is_known_as_long_as_a_queue_may_hold_it)
+{
+    const uint64_t minute_ms = 60000;
+    config.queue_deadline_ms = 30 * minute_ms;
+    begin_again_with_queue(config.queue_max_bytes);
+    up_in_room();
+    message_from(7, 1, "fanwire:r:a", "once");
+    lose();
+    fake_loop_advance(loop, 20 * minute_ms);
+    return_to_room();
+    message_from(8, 1, "fanwire:r:a", "other"); /* when silent nodes are forgotten */
+    message_from(7, 1, "fanwire:r:a", "once");
+    message_from(7, 2, "fanwire:r:a", "new");
+    ck_assert_ptr_nonnull(strstr(heard, "r:a=once +r:a r:a=other r:a=new"));
 }
 END_TEST
 
@@ -808,9 +856,12 @@ static void add_away(Suite *s)
     tcase_add_test(tc, a_subscription_in_flight_when_the_link_is_lost_is_reported);
     tcase_add_test(tc, handlers_that_publish_while_away_are_heard_in_order);
     tcase_add_test(tc, joins_while_resubscribing_do_not_put_off_the_return);
+    tcase_add_test(tc, a_server_that_confirms_nothing_is_given_up);
+    tcase_add_test(tc, a_server_that_confirms_slowly_is_waited_for);
     tcase_add_test(tc, a_full_queue_is_counted_and_still_delivered_here_in_order);
     tcase_add_test(tc, while_up_four_times_as_much_may_be_on_its_way);
     tcase_add_test(tc, far_too_much_gives_the_links_up_and_is_delivered_here_in_order);
+    tcase_add_test(tc, a_repetition_is_known_as_long_as_a_queue_may_hold_it);
     tcase_add_test(tc, what_is_too_late_is_counted_and_gone);
     tcase_add_test(tc, attempts_back_off_to_a_second_and_go_on);
     tcase_add_test(tc, a_good_connection_makes_the_next_attempt_quick_again);

@@ -119,6 +119,16 @@ void fwi_decision_cancel(fwi_decision *d)
     d->s = NULL;
 }
 
+void fwi_decisions_fini(fwi_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->decisions.used; i++) {
+        fwi_decision *d = fwi_idtable_at(&shard->decisions, i);
+        FWI_ASSERT(d == NULL || d->s == NULL);
+        free(d);
+    }
+    fwi_idtable_fini(&shard->decisions);
+}
+
 static void run_verdict(fwi_shard *shard, fwi_item *item)
 {
     fwi_decision *d =

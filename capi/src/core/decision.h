@@ -26,4 +26,8 @@ uint64_t fwi_decision_token(const fwi_decision *d);
 /* Its session ends. @thread loop */
 void fwi_decision_cancel(fwi_decision *d);
 
+/* Those that were claimed by an answer which never arrived: the loop has ended, and with
+ * it all its sessions. */
+void fwi_decisions_fini(fwi_shard *shard);
+
 #endif

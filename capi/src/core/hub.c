@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "core/error.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
@@ -129,18 +130,21 @@ static void run_interest_add(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-bool fwi_hub_interest_add(fwi_hub *hub, fwi_shard *from, const char *channel)
+int fwi_hub_interest_add(fwi_hub *hub, fwi_shard *from, const char *channel, bool *heard)
 {
+    *heard = false;
     if (from->index == 0) {
         fwi_route *r = add_interest(hub, 0, channel);
-        return r != NULL && r->subscribed;
+        *heard = r != NULL && r->subscribed;
+        return r != NULL ? FW_OK : FW_ERR_MEMORY;
     }
     fwi_item *item = fwi_item_new(run_interest_add, channel, NULL);
-    if (item != NULL) {
-        item->count = from->index;
-        fwi_shard_post(hub->shard[0], item, false);
+    if (item == NULL) {
+        return FW_ERR_MEMORY;
     }
-    return false;
+    item->count = from->index;
+    fwi_shard_post(hub->shard[0], item, false); /* refused only when all ends */
+    return FW_OK;
 }
 
 void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, fwi_item *item)
@@ -310,7 +314,9 @@ static bool is_fit(const fw_message *m, const char *text)
         return fwi_message_len(m) == 0 ||
                fwi_name_problem(text, fwi_message_len(m)) == NULL;
     case FWI_MSG_CLOSE:
-        return fwi_ws_close_code_is_valid(m->code);
+        return fwi_ws_close_code_is_valid(m->code) &&
+               fwi_message_len(m) <= FWI_WS_CONTROL_MAX - 2 &&
+               fwi_utf8_is_valid(fwi_message_bytes(m), fwi_message_len(m));
     default:
         return true;
     }

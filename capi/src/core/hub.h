@@ -93,9 +93,11 @@ bool fwi_token_is_join(uint64_t token);
 /* These events are finished: credit back, and free them. */
 void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);
 
-/* Interest of a loop in a channel; a loop may hold several. true: the channel is heard
- * already. Otherwise fwi_room_subscribed comes to the loop's shard. */
-bool fwi_hub_interest_add(fwi_hub *hub, struct fwi_shard *from, const char *channel);
+/* Interest of a loop in a channel; a loop may hold several. *heard: the channel is heard
+ * already. Otherwise fwi_room_subscribed comes to the loop's shard. FW_OK, or
+ * FW_ERR_MEMORY and there is none. */
+int fwi_hub_interest_add(fwi_hub *hub, struct fwi_shard *from, const char *channel,
+                         bool *heard);
 /* Loop 0 passes a join on (text: the channel): counts its interest, says so in the item,
  * and posts it, with the news that the channel is heard behind it. @thread loop 0 */
 void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, struct fwi_item *item);

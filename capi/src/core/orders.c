@@ -109,8 +109,8 @@ static void run_forward(fwi_shard *shard, fwi_item *item)
     }
     if (channel) {
         fwi_hub_forward_interest(hub, to->index, item);
-    } else {
-        fwi_shard_post(to, item, false);
+    } else if (fwi_shard_post(to, item, item->run == run_send) != FW_OK) {
+        fwi_shard_count(shard, FWI_STAT_INBOX_DROPPED);
     }
 }
 

@@ -117,8 +117,11 @@ int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel,
     room->members[room->n++] = s;
     bool heard = room->subscribed;
     if (room->interest == 0) {
+        if (fwi_hub_interest_add(shard->hub, shard, channel, &heard) != FW_OK) {
+            fwi_room_exit(shard, s, place);
+            return FW_ERR_MEMORY;
+        }
         room->interest = 1;
-        heard = fwi_hub_interest_add(shard->hub, shard, channel);
     }
     if (heard) {
         promote(shard, room);

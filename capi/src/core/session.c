@@ -256,6 +256,12 @@ void fwi_session_refuse(fwi_session *s, int status, const char *reason)
 void fwi_session_open(fwi_session *s, const char *user)
 {
     fwi_shard *shard = s->shard;
+    if (atomic_load(&shard->hub->draining)) {
+        /* It came before the drain, its verdict after: who is let in now might be
+         * overlooked by those who close the open ones. */
+        fwi_session_refuse(s, 503, "going away");
+        return;
+    }
     fwi_session_set_state(s, FWI_SESSION_OPEN);
     fwi_shard_unadmit(shard);
     fwi_shard_count(shard, FWI_STAT_CONNECTS);

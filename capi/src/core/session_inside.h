@@ -44,8 +44,9 @@ struct fwi_session {
     fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
     fwi_place *places; /* rooms */
-    uint16_t n_places, cap_places;
-    uint16_t n_asking;  /* joins that wait for a verdict */
+    uint16_t n_places;
+    uint16_t n_asking;   /* joins that wait for a verdict */
+    uint32_t cap_places; /* doubled: one more than n_places can be */
     fwi_origin *origin; /* rooms mode with json: made once */
     fwi_outbox ob;
 };

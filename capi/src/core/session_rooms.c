@@ -76,7 +76,7 @@ static bool reserve_place(fwi_session *s)
     if (s->n_places < s->cap_places) {
         return true;
     }
-    uint16_t cap = (uint16_t)(s->cap_places ? s->cap_places * 2 : 1);
+    uint32_t cap = s->cap_places ? s->cap_places * 2 : 1;
     fwi_place *places = realloc(s->places, cap * sizeof *places);
     if (places == NULL) {
         return false;
@@ -159,13 +159,26 @@ void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
     tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
 }
 
+static bool asks_for(const fwi_decision *d, const char *room)
+{
+    return d->is_join && strcmp(d->room, room) == 0;
+}
+
+/* One session may have asked several times. Those who are told may ask again at once:
+ * these questions come behind, and are kept. */
 static void cancel_asking(fwi_session *s, const char *room)
 {
+    unsigned n = 0;
     for (fwi_list *e = s->decisions.next; e != &s->decisions; e = e->next) {
-        fwi_decision *d = fwi_list_entry(e, fwi_decision, link);
-        if (d->is_join && strcmp(d->room, room) == 0) {
-            fwi_session_cancel_decision(s, d);
-            return;
+        n += asks_for(fwi_list_entry(e, fwi_decision, link), room);
+    }
+    for (; n > 0; n--) {
+        for (fwi_list *e = s->decisions.next; e != &s->decisions; e = e->next) {
+            fwi_decision *d = fwi_list_entry(e, fwi_decision, link);
+            if (asks_for(d, room)) {
+                fwi_session_cancel_decision(s, d);
+                break;
+            }
         }
     }
 }
@@ -204,6 +217,10 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
     char *copy = NULL;
     if (user != NULL) {
         channel_of('u', user, channel);
+        if (s->user != NULL && strcmp(s->user, user) == 0) {
+            give_back(s, channel, brought); /* to go and come back would make it deaf */
+            return FW_OK;
+        }
         copy = strdup(user);
         if (copy == NULL) {
             give_back(s, channel, brought);

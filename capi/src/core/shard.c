@@ -8,8 +8,10 @@
 
 #include <string.h>
 
+#include "core/decision.h"
 #include "core/error.h"
 #include "core/session_inside.h"
+#include "wire/name.h"
 
 /* A turn's end can make work for itself (a handler of CLOSE publishes): it goes round a
  * few times before it lets the loop look at its sockets. */
@@ -93,7 +95,7 @@ void fwi_shard_fini(fwi_shard *shard)
     }
     fwi_outpool_fini(&shard->pool);
     fwi_idtable_fini(&shard->sessions);
-    fwi_idtable_fini(&shard->decisions);
+    fwi_decisions_fini(shard);
     free(shard->scratch);
     if (here == shard) {
         here = NULL;
@@ -172,7 +174,8 @@ static bool may_write(fwi_shard *shard)
 void fwi_shard_turn_end(fwi_shard *shard)
 {
     fwi_hub *hub = shard->hub;
-    for (int round = 0; round < ROUNDS_MAX; round++) {
+    int round = 0;
+    for (; round < ROUNDS_MAX; round++) {
         if (shard->index == 0 && hub->bp != NULL) {
             hub->bp->ops->flush(hub->bp);
         }
@@ -180,6 +183,9 @@ void fwi_shard_turn_end(fwi_shard *shard)
             break;
         }
         flush_dirty(shard);
+    }
+    if (round == ROUNDS_MAX) {
+        shard->loop->ops->wake(shard->loop); /* there may be more */
     }
     reap(shard);
     hand_over_events(shard);
@@ -240,12 +246,18 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
         e->facts = s->facts;
     }
     if (!q->queued) {
+        char user[FWI_NAME_MAX + 1];
+        if (e->user != NULL) { /* the handler may give the session another */
+            snprintf(user, sizeof user, "%s", e->user);
+            e->user = user;
+        }
         if (e->facts != NULL) {
             fwi_facts_ref(e->facts); /* the handler may end the session */
         }
         q->on[e->type].fn(shard->hub->handle, e, q->on[e->type].user);
         fwi_event_fini(e);
         fwi_facts_unref(e->facts);
+        e->user = NULL;
         return true;
     }
     if (!may_queue(shard, e->type)) {
