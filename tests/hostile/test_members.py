@@ -1,5 +1,8 @@
 """Sessions in good order that harm others by what they do, or don't."""
 
+import select
+import time
+
 import pytest
 
 from hostile import GONE, MIB, OVERFLOWS, all_ended, sock_to
@@ -72,6 +75,23 @@ def test_a_slow_reader_harms_nobody(scene):
             peer.close()
 
     scene.attack(run, OVERFLOWS, 1, runs=2)
+
+
+def test_a_slow_reader_is_not_taken_for_dead(server_with):
+    """Takes four seconds over one message, longer than it may over a pong."""
+    server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "1s",
+                         "--outbox.max_bytes", "64MiB", "--message.max_bytes", "16MiB",
+                         "--raw.echo_to_sender", "off")
+    size = 12 * MIB
+    with Peer(server.plain) as speaker, deaf(server, "slow") as slow:
+        speaker.handshake("?room=slow").send(frame(BINARY, b"x" * size))
+        got, begin = 0, time.monotonic()
+        while got < size:
+            assert select.select([slow.sock], [], [], PATIENCE)[0]
+            data = slow.sock.recv(size // 100)
+            assert data, "closed after %d bytes" % got
+            got += len(data)
+            time.sleep(max(0, begin + 4 * got / size - time.monotonic()))
 
 
 def test_a_publisher_without_pause_stays_within_its_bounds(scene):

@@ -9,7 +9,9 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/error.h"
 #include "support/backplane_node.h"
@@ -527,6 +529,31 @@ START_TEST(an_emitter_reaches_the_nodes_also_after_a_restart)
 }
 END_TEST
 
+/* Servers that fork their workers make it before: both go on with what looks like one. */
+START_TEST(an_emitter_is_heard_from_both_sides_of_a_fork)
+{
+    node *n = node_up(REDIS);
+    enter(n, "r:a");
+    fwi_redis_config c = config_for(redis_server_url(server));
+    c.node = 78;
+    fwi_redis_emitter *e = fwi_redis_emitter_new(&c);
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, "job", 3, FW_TEXT);
+    ck_assert_int_eq(fwi_redis_emitter_publish(e, "r:a", m, 2000), 1);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(fwi_redis_emitter_publish(e, "r:a", m, 2000) == 1 ? 0 : 1);
+    }
+    int status = -1;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(fwi_redis_emitter_publish(e, "r:a", m, 2000), 1);
+    ck_assert(node_wait(n, node_has_text, "job", 3));
+    fwi_redis_emitter_free(e);
+    fw_message_unref(m);
+    node_free(n);
+}
+END_TEST
+
 START_TEST(an_emitter_speaks_tls_and_reports_refusals)
 {
     static const char *const args[] = {"--requirepass", "secret", NULL};
@@ -607,6 +634,7 @@ int main(void)
     tcase_add_test(tc, the_connection_carries_the_nodes_name_and_database);
     tc = case_of(s, "redis: emitter");
     tcase_add_test(tc, an_emitter_reaches_the_nodes_also_after_a_restart);
+    tcase_add_test(tc, an_emitter_is_heard_from_both_sides_of_a_fork);
     tcase_add_test(tc, an_emitter_speaks_tls_and_reports_refusals);
 
     SRunner *runner = srunner_create(s);

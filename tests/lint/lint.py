@@ -42,7 +42,7 @@ LIBRARIES = {
     "hiredis/*": {"backplane"},
     "uv.h": {"io"},
     "uv/*": {"io"},
-    "openssl/*": {"io", "wire"},
+    "openssl/*": {"io", "wire", "backplane"},  # the emitter's blocking TLS
     "http_parser.h": {"wire"},
     "llhttp.h": {"wire"},
     "uthash.h": {"base"},

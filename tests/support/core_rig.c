@@ -37,6 +37,11 @@ static bool conn_write(fwi_conn *c, const void *data, size_t len)
     return true;
 }
 
+static uint32_t conn_taken(fwi_conn *c)
+{
+    return c->taken;
+}
+
 static void conn_finish(fwi_conn *c)
 {
     c->finished = true;
@@ -56,7 +61,7 @@ static void conn_pause(fwi_conn *c, bool paused)
 
 static const fwi_transport_ops conn_ops = {
     conn_accept, conn_refuse, conn_can_write, conn_write,
-    conn_finish, conn_abort,  conn_pause,
+    conn_taken,  conn_finish, conn_abort,     conn_pause,
 };
 
 /* --- the hub --- */

@@ -26,6 +26,7 @@ struct fwi_conn {
     bool accepted, finished, aborted, paused, blocked;
     int refused; /* HTTP status */
     unsigned writes;
+    uint32_t taken; /* what the port says of the peer */
     fwi_buf out; /* frames as written */
 };
 

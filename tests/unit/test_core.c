@@ -256,6 +256,26 @@ START_TEST(who_answers_no_ping_is_closed_and_who_does_is_not)
 }
 END_TEST
 
+START_TEST(who_takes_what_was_written_is_alive_however_slow)
+{
+    core_rig_init(&rig, 1, "heartbeat.interval", "25s", "heartbeat.timeout", "10s", NULL);
+    fwi_conn *slow = core_connect(&rig, 0, ""), *dead = core_connect(&rig, 0, "");
+    slow->blocked = dead->blocked = true; /* so nothing that they say is read */
+    for (int i = 0; i < 120; i++) {
+        core_rig_advance(&rig, 1000);
+        slow->taken += 1000;
+    }
+    ck_assert_ptr_nonnull(slow->s);
+    ck_assert(dead->aborted);
+    core_conn_unblock(slow);
+    core_rig_advance(&rig, 60000); /* it is asked again, and is silent */
+    ck_assert_ptr_null(slow->s);
+    core_conn_free(slow);
+    core_conn_free(dead);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 static const struct {
     const char *name, *interval, *timeout;
     unsigned pings; /* in a minute, answered */
@@ -494,6 +514,7 @@ int main(void)
     tcase_add_test(tc, a_verdict_on_its_way_when_the_client_leaves_finds_nobody);
     tcase_add_test(tc, a_refused_join_is_told_and_doesn_t_hear);
     tcase_add_test(tc, who_answers_no_ping_is_closed_and_who_does_is_not);
+    tcase_add_test(tc, who_takes_what_was_written_is_alive_however_slow);
     tcase_add_loop_test(tc, pings_come_at_the_interval_and_patience_is_the_timeout, 0,
                         FWI_ARRAY_LEN(hearts));
     tcase_add_test(tc, a_close_frame_that_can_t_be_written_ends_in_a_reset);

@@ -10,7 +10,7 @@ static fwi_redis_seen seen;
 
 static void begin(void)
 {
-    fwi_redis_seen_init(&seen);
+    fwi_redis_seen_init(&seen, 30000);
 }
 
 static void end(void)

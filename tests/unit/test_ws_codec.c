@@ -1,23 +1,8 @@
 /*
- * RFC 6455 frames, section by section. Everything is fed whole, byte by byte, in random
- * pieces and with a sink that says stop after each item: the outcome must be the same.
+ * RFC 6455 frames, section by section: right ones, limits and memory, random streams, and
+ * what we write ourselves. Wrong frames are in test_ws_codec_errors.c.
  */
-#include <check.h>
-#include <string.h>
-
-#include "base/buf.h"
-#include "base/rand.h"
-#include "wire/ws_codec.h"
-
-/* ck_assert notes each passing in a file, which is too slow for inner loops. */
-#define CHECK(x)                                                                         \
-    do {                                                                                 \
-        if (!(x)) {                                                                      \
-            ck_abort_msg("%s", #x);                                                      \
-        }                                                                                \
-    } while (0)
-
-enum { LIMIT = 1 << 20 };
+#include "ws_codec_rig.h"
 
 /* --- frames as a client writes them --- */
 
@@ -46,114 +31,6 @@ static void add_text(fwi_buf *b, unsigned first, const char *text)
     add_frame(b, first, text, strlen(text));
 }
 
-/* --- what came out, as text --- */
-
-typedef struct record {
-    fwi_buf text;
-    bool stops; /* say stop after each item */
-    const uint8_t *in, *in_end;
-    unsigned in_place;
-} record;
-
-static bool note(record *l, const char *what, const uint8_t *data, size_t len)
-{
-    uint32_t sum = 2166136261u;
-    for (size_t i = 0; i < len; i++) {
-        sum = (sum ^ data[i]) * 16777619u;
-    }
-    fwi_buf_printf(&l->text, "%s[%zu]%.*s#%08x ", what, len, (int)FWI_MIN(len, 20u),
-                   len ? (const char *)data : "", sum);
-    l->in_place += data >= l->in && data < l->in_end;
-    return !l->stops;
-}
-
-static bool on_message(void *user, bool text, const uint8_t *data, size_t len)
-{
-    return note(user, text ? "text" : "binary", data, len);
-}
-
-static bool on_ping(void *user, const uint8_t *data, size_t len)
-{
-    return note(user, "ping", data, len);
-}
-
-static bool on_pong(void *user, const uint8_t *data, size_t len)
-{
-    return note(user, "pong", data, len);
-}
-
-static bool on_close(void *user, unsigned code, const uint8_t *reason, size_t len)
-{
-    record *l = user;
-    fwi_buf_printf(&l->text, "close %u ", code);
-    return note(l, "", reason, len);
-}
-
-static const fwi_ws_sink sink = {on_message, on_ping, on_pong, on_close};
-
-/* Feeds in pieces of random size up to max_piece (0: whole), each in memory of its own.
- */
-static char *decode_in(const fwi_buf *in, size_t max_piece, bool stops,
-                       size_t message_max, fwi_rand *rnd)
-{
-    fwi_ws_decoder d = {0};
-    record l = {.stops = stops};
-    fwi_buf_init(&l.text);
-    unsigned failure = 0;
-    for (size_t at = 0; at < in->len && !failure;) {
-        size_t n = max_piece ? (size_t)fwi_rand_between(rnd, 1, max_piece) : in->len;
-        n = FWI_MIN(n, in->len - at);
-        uint8_t *piece = malloc(n);
-        memcpy(piece, in->data + at, n);
-        size_t from = 0;
-        while (from < n && !failure) {
-            size_t used = SIZE_MAX;
-            const char *why = "?";
-            failure = fwi_ws_decode(&d, piece + from, n - from, message_max, &sink, &l,
-                                    &used, &why);
-            CHECK((why != NULL) == (failure != 0));
-            CHECK(used <= n - from);
-            CHECK(failure || stops || d.ended || used == n - from);
-            CHECK(memcmp(piece + from + used, in->data + at + from + used,
-                         n - from - used) == 0 ||
-                  failure);
-            from += used;
-        }
-        free(piece);
-        at += n;
-    }
-    if (failure) {
-        fwi_buf_printf(&l.text, "FAIL %u", failure);
-    } else if (!d.message && !d.in_payload && !d.head_len) {
-        ck_assert_ptr_null(d.buf.data); /* an idle decoder holds nothing */
-        fwi_buf_puts(&l.text, "idle");
-    }
-    fwi_ws_decoder_fini(&d);
-    ck_assert_ptr_nonnull(fwi_buf_text(&l.text));
-    return l.text.data;
-}
-
-/* The outcome; fails if it depends on how the bytes come. */
-static char *decode(const fwi_buf *in, size_t message_max)
-{
-    fwi_rand rnd;
-    fwi_rand_init(&rnd, in->len + 1);
-    char *whole = decode_in(in, 0, false, message_max, &rnd);
-    static const size_t pieces[] = {1, 2, 3, 7, 16, 50, 1000};
-    for (int stops = 0; stops < 2; stops++) {
-        for (size_t i = in->len > 5000 ? FWI_ARRAY_LEN(pieces) - 1 : 0;
-             i < FWI_ARRAY_LEN(pieces); i++) {
-            char *same = decode_in(in, pieces[i], stops, message_max, &rnd);
-            ck_assert_str_eq(same, whole);
-            free(same);
-        }
-    }
-    char *same = decode_in(in, 0, true, message_max, &rnd);
-    ck_assert_str_eq(same, whole);
-    free(same);
-    return whole;
-}
-
 /* Decodes and frees b; does the outcome begin so? Numbers behind # need not be known. */
 static void expect(fwi_buf *b, const char *want)
 {
@@ -170,14 +47,6 @@ static void expect(fwi_buf *b, const char *want)
     ck_assert_str_eq(got, want);
     free(got);
     fwi_buf_fini(b);
-}
-
-static fwi_buf raw(const void *data, size_t len)
-{
-    fwi_buf b;
-    fwi_buf_init(&b);
-    fwi_buf_append(&b, data, len);
-    return b;
 }
 
 /* --- right frames --- */
@@ -284,110 +153,6 @@ START_TEST(nothing_is_decoded_behind_a_close)
 }
 END_TEST
 
-/* --- wrong ones, and what is delivered before --- */
-
-typedef struct wrong {
-    const char *name, *bytes;
-    size_t len;
-    const char *want;
-} wrong;
-
-#define B(s) s, sizeof(s) - 1
-#define M    "\0\0\0\0" /* a mask that changes nothing */
-
-static const wrong wrongs[] = {
-    {"RSV1", B("\xc1\x80" M), "FAIL 1002"},
-    {"RSV2", B("\xa1\x80" M), "FAIL 1002"},
-    {"RSV3", B("\x91\x80" M), "FAIL 1002"},
-    {"RSV1 on a ping", B("\xc9\x80" M), "FAIL 1002"},
-    {"RSV1 on a continuation", B("\x01\x81" M "a\xc0\x81" M "b"), "FAIL 1002"},
-    {"unmasked text", B("\x81\x05hello"), "FAIL 1002"},
-    {"unmasked ping", B("\x89\x00"), "FAIL 1002"},
-    {"unmasked close", B("\x88\x02\x03\xe8"), "FAIL 1002"},
-    {"opcode 3", B("\x83\x80" M), "FAIL 1002"},
-    {"opcode 7", B("\x87\x80" M), "FAIL 1002"},
-    {"opcode 11", B("\x8b\x80" M), "FAIL 1002"},
-    {"opcode 15", B("\x8f\x80" M), "FAIL 1002"},
-    {"fragmented ping", B("\x09\x80" M), "FAIL 1002"},
-    {"fragmented close", B("\x08\x80" M), "FAIL 1002"},
-    {"ping of 126", B("\x89\xfe\0\x7e"), "FAIL 1002"},
-    {"close with a 64-bit length", B("\x88\xff"), "FAIL 1002"},
-    {"continuation first", B("\x80\x80" M), "FAIL 1002"},
-    {"continuation after a whole message", B("\x81\x81" M "a\x80\x80" M),
-     "text[1]a FAIL 1002"},
-    {"text inside a message", B("\x01\x81" M "a\x81\x81" M "b"), "FAIL 1002"},
-    {"binary inside an empty message", B("\x01\x80" M "\x82\x81" M "b"), "FAIL 1002"},
-    {"125 in 16 bits", B("\x82\xfe\0\x7d"), "FAIL 1002"},
-    {"0 in 64 bits", B("\x82\xff\0\0\0\0\0\0\0\0"), "FAIL 1002"},
-    {"65535 in 64 bits", B("\x82\xff\0\0\0\0\0\0\xff\xff"), "FAIL 1002"},
-    {"length 2^63", B("\x82\xff\x80\0\0\0\0\0\0\0"), "FAIL 1002"},
-    {"length 2^64-1", B("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "FAIL 1002"},
-    {"length 2^63-1", B("\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"), "FAIL 1009"},
-    {"limit and one", B("\x82\xff\0\0\0\0\0\x10\0\x01"), "FAIL 1009"},
-    {"a sum over the limit", B("\x02\x81" M "a\x80\xff\0\0\0\0\0\x10\0\0"), "FAIL 1009"},
-    {"the right message before is delivered", B("\x81\x81" M "a\xff"),
-     "text[1]a "}, /* one byte shows nothing yet that may be relied on */
-    {"close without a code is 1005", B("\x88\x80" M), "close 1005 [0] "},
-    {"close with one byte", B("\x88\x81" M "\x03"), "FAIL 1002"},
-    {"close with a bad reason", B("\x88\x84" M "\x03\xe8\xff\xff"), "FAIL 1007"},
-    {"close with a reason cut", B("\x88\x84" M "\x03\xe8\xe2\x82"), "FAIL 1007"},
-    {"close with a surrogate", B("\x88\x85" M "\x03\xe8\xed\xa0\x80"), "FAIL 1007"},
-    {"text not UTF-8", B("\x81\x82" M "\xc0\x80"), "FAIL 1007"},
-    {"text cut in a character", B("\x81\x82" M "\xe2\x82"), "FAIL 1007"},
-    {"fragment not UTF-8", B("\x01\x81" M "\xff"), "FAIL 1007"},
-    {"cut by an empty last fragment", B("\x01\x81" M "\xe2\x80\x80" M), "FAIL 1007"},
-    {"cut by a last fragment that begins anew", B("\x01\x81" M "\xe2\x80\x81" M "a"),
-     "FAIL 1007"},
-    {"bad bytes in a frame that isn't complete", B("\x81\xfe\x10\0" M "ab\xff"),
-     "FAIL 1007"},
-    {"a surrogate seen at its second byte", B("\x81\x85" M "a\xed\xa0"), "FAIL 1007"},
-    {"beyond U+10FFFF seen at its second byte", B("\x01\x82" M "\xf4\x90"), "FAIL 1007"},
-};
-
-START_TEST(wrong_frames_fail_with_their_code)
-{
-    const wrong *w = &wrongs[_i];
-    fwi_buf b = raw(w->bytes, w->len);
-    char *got = decode(&b, LIMIT);
-    char plain[256];
-    size_t n = 0;
-    for (const char *c = got; *c; c++) {
-        if (*c == '#') {
-            c += 8;
-        } else {
-            plain[n++] = *c;
-        }
-    }
-    plain[n] = '\0';
-    size_t want = strlen(w->want);
-    ck_assert_msg(strncmp(plain, w->want, want) == 0 &&
-                      (plain[want] == '\0' || strcmp(plain + want, "idle") == 0),
-                  "%s: %s", w->name, plain);
-    free(got);
-    fwi_buf_fini(&b);
-}
-END_TEST
-
-START_TEST(each_close_code_is_taken_or_refused)
-{
-    for (unsigned code = 0; code <= 65535; code++) {
-        bool ok = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-                  (code >= 3000 && code <= 4999);
-        CHECK(fwi_ws_close_code_is_valid(code) == ok);
-        uint8_t in[8] = {0x88, 0x82, 0, 0, 0, 0, (uint8_t)(code >> 8), (uint8_t)code};
-        fwi_ws_decoder d = {0};
-        record l = {0};
-        size_t used;
-        const char *why;
-        unsigned got = fwi_ws_decode(&d, in, 8, LIMIT, &sink, &l, &used, &why);
-        CHECK(got == (ok ? 0u : 1002u));
-        CHECK((l.text.len > 0) == ok);
-        fwi_buf_fini(&l.text);
-        fwi_ws_decoder_fini(&d);
-    }
-}
-END_TEST
-
 /* --- limits and memory --- */
 
 START_TEST(the_limit_itself_is_allowed)
@@ -443,22 +208,6 @@ START_TEST(memory_grows_with_what_came_not_with_what_was_announced)
     ck_assert_uint_le(d.buf.cap, 64);
     fwi_ws_decoder_fini(&d);
     fwi_buf_fini(&b);
-}
-END_TEST
-
-START_TEST(what_follows_a_failure_is_thrown_away)
-{
-    uint8_t bad[] = "\x83\x80" M;
-    uint8_t good[] = "\x81\x81" M "a";
-    fwi_ws_decoder d = {0};
-    record l = {0};
-    size_t used;
-    const char *why;
-    ck_assert_uint_eq(fwi_ws_decode(&d, bad, 6, LIMIT, &sink, &l, &used, &why), 1002);
-    ck_assert_uint_eq(fwi_ws_decode(&d, good, 7, LIMIT, &sink, &l, &used, &why), 0);
-    ck_assert_uint_eq(used, 7);
-    ck_assert_uint_eq(l.text.len, 0);
-    fwi_ws_decoder_fini(&d);
 }
 END_TEST
 
@@ -584,12 +333,9 @@ int main(void)
     tcase_add_test(tc, binary_may_be_anything);
     tcase_add_test(tc, a_control_frame_may_have_125_bytes);
     tcase_add_test(tc, nothing_is_decoded_behind_a_close);
-    tcase_add_loop_test(tc, wrong_frames_fail_with_their_code, 0, FWI_ARRAY_LEN(wrongs));
-    tcase_add_test(tc, each_close_code_is_taken_or_refused);
     tcase_add_test(tc, the_limit_itself_is_allowed);
     tcase_add_test(tc, whole_messages_are_delivered_where_they_lie);
     tcase_add_test(tc, memory_grows_with_what_came_not_with_what_was_announced);
-    tcase_add_test(tc, what_follows_a_failure_is_thrown_away);
     tcase_add_test(tc, the_sink_may_end_the_decoder);
     tcase_add_loop_test(tc, random_streams_come_through_any_split, 0, 10);
     tcase_add_test(tc, headers_take_the_shortest_length);

@@ -30,13 +30,17 @@ FW_API int fw_emitter_new(fw_emitter **emitter, const fw_options *options);
 FW_API void fw_emitter_free(fw_emitter *emitter);
 
 /**
- * Publish to a room; returns when Redis has taken it.
+ * Publish to a room; returns when Redis has taken it. A call that fails isn't repeated
+ * by itself: after a time-out Redis may have taken it. "message.max_bytes" isn't looked
+ * at.
  *
  * @param m          borrowed
- * @param timeout_ms for connecting and the answer together; 0 and less: 5000
- * @return how many nodes received it (0..), FW_ERR_INVALID room name,
- *         FW_ERR_BACKPLANE Redis refused or can't be reached, FW_ERR_TIMEOUT,
- * FW_ERR_MEMORY
+ * @param timeout_ms for connecting and the answer together, but for looking up the name
+ *                   of the host; 0 and less: 5000
+ * @return how many subscribers, that is nodes, received it (0..)
+ *         FW_ERR_INVALID   room name not allowed
+ *         FW_ERR_BACKPLANE Redis refused or can't be reached
+ *         FW_ERR_TIMEOUT; FW_ERR_MEMORY
  * @thread any, one call at a time for one emitter
  * @since  0.1
  */

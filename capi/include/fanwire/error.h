@@ -1,7 +1,7 @@
 /**
  * Errors. A function that can fail returns FW_OK (0) or one of these numbers, all
- * negative. A call that fails has had no effect and causes no event later. Numbers
- * are never used again for something else.
+ * negative. A call that fails has had no effect and causes no event later (an emitter's
+ * may have had one). Numbers are never used again for something else.
  */
 #ifndef FANWIRE_ERROR_H
 #define FANWIRE_ERROR_H
@@ -46,7 +46,7 @@ FW_BEGIN_DECLS
 FW_API const char *fw_strerror(int err);
 
 /**
- * The name of an error number: "FW_ERR_GONE".
+ * The name of an error number: "FW_ERR_GONE", "FW_OK" for 0.
  *
  * @return valid for ever; "FW_ERR_?" for an unknown number
  * @thread any

@@ -27,9 +27,11 @@ typedef enum {
     FW_EVENT_MESSAGE = 3,
     /** The session has ended: code, reason. Comes once for each OPEN. */
     FW_EVENT_CLOSE = 4,
-    /** A session is to enter a room: decide by token, as for CONNECT. */
+    /** A session is to enter a room: decide by token, as for CONNECT. Comes for every
+        join, the application's own too. */
     FW_EVENT_JOIN = 5,
-    /** A session that was in a room isn't any more: room, code (0 left, 1 closed). */
+    /** A session that was in a room isn't any more: room, code (0 left, 1 closed; then
+        CLOSE follows). */
     FW_EVENT_LEAVE = 6,
     /** Something was published to a room that has members on this node: room, data. */
     FW_EVENT_ROOM_MESSAGE = 7,
@@ -84,10 +86,11 @@ FW_API uint64_t fw_event_token(const fw_event *e);
 /**
  * A fact of the session's handshake. All events of a session have them.
  *
- * @return "path" ("/ws"), "query" ("room=a&user=b", as sent), "protocol" (the
- *         sub-protocol agreed on), "address" (the client's, behind a trusted proxy the
- * one which that names), "peer" (the socket's other end), "host", "origin", "scheme"
- *         ("ws" or "wss"); NULL if there is none; valid as long as the event
+ * @return "path" ("/ws"), "query" ("room=a&user=b", as sent; "" if there is none),
+ *         "protocol" (the sub-protocol agreed on; none is known yet), "address" (the
+ *         client's; behind a trusted proxy the one which that names), "peer" (the
+ *         socket's other end; "" for a Unix socket), "host", "origin", "scheme" ("ws" or
+ *         "wss"); NULL if there is none; valid as long as the event
  * @param e    borrowed
  * @param name borrowed
  * @thread any
@@ -110,7 +113,8 @@ FW_API const char *fw_event_header(const fw_event *e, const char *name);
  *
  * @param name  borrowed
  * @param index 0 for the first of that name, 1 for the second ...
- * @return NULL if absent or not UTF-8 when decoded; valid as long as the event
+ * @return NULL if absent, not UTF-8 when decoded, or out of memory; valid as long as the
+ *         event
  * @thread the one that handles the event
  * @since  0.1
  */

@@ -3,12 +3,13 @@
  * sockets, the local sessions and rooms, and the link to the backplane.
  *
  * The library starts no thread before fw_hub_start, installs no signal handler and keeps
- * no global state; a process may have several hubs. One side effect can't be avoided:
- * libwebsockets sets SIGPIPE to be ignored when a hub is started.
+ * no global state; a process may have several hubs. Two side effects can't be avoided:
+ * when a hub is started libwebsockets sets SIGPIPE to be ignored, and its own log is
+ * turned to errors and warnings, which go to the hub's log.
  *
- * After fork() a hub belongs to the parent: in the child every call on it returns
- * FW_ERR_FORKED, and the first closes the descriptors that were inherited. The child
- * may make a hub of its own.
+ * After fork() a hub belongs to the parent: in the child calls on it that can fail return
+ * FW_ERR_FORKED, and the first closes the descriptors that were inherited (but for
+ * sessions whose reading was paused just then). The child may make a hub of its own.
  */
 #ifndef FANWIRE_HUB_H
 #define FANWIRE_HUB_H
@@ -29,7 +30,8 @@ FW_BEGIN_DECLS
  *
  * @param hub     out, owned by caller, to be given to fw_hub_free()
  * @param options copied; NULL is all defaults
- * @return FW_OK, FW_ERR_OPTION (options that contradict each other), FW_ERR_MEMORY
+ * @return FW_OK, FW_ERR_OPTION (options that contradict each other), FW_ERR_MEMORY,
+ *         FW_ERR_SYSTEM
  * @thread any
  * @since  0.1
  */
@@ -67,7 +69,7 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
  * @return FW_OK
  *         FW_ERR_LISTEN    address in use or not allowed: the detail names it
  *         FW_ERR_TLS       certificate or key can't be used: the detail names the file
- *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in time
+ *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in 5 s
  *         FW_ERR_STATE     started before; FW_ERR_SYSTEM; FW_ERR_MEMORY
  *         A hub that could not start may be freed, or started again.
  * @thread any, one call at a time
@@ -76,7 +78,8 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
 FW_API int fw_hub_start(fw_hub *hub);
 
 /**
- * Stop taking newcomers, then close the sessions with 1001 at "drain.rate" a second.
+ * Stop listening, refuse with 503 whoever is still shaking hands, and close the sessions
+ * with 1001 at "drain.rate" a second. "http.listen" stays open.
  * Blocks until all are gone or the time is over. fw_hub_stop comes after it.
  *
  * @param timeout_ms 0..; negative: option "drain.timeout"
@@ -88,8 +91,9 @@ FW_API int fw_hub_start(fw_hub *hub);
 FW_API int fw_hub_drain(fw_hub *hub, int timeout_ms);
 
 /**
- * Close what is left with 1001, give up the sockets, join the threads. Events that wait
- * in the queue can still be polled. Stopping twice is not an error.
+ * Close what is left with 1001, give up the sockets after at most a second, join the
+ * threads. Events that wait in the queue can still be polled. Stopping twice is not an
+ * error.
  *
  * @return FW_OK, FW_ERR_STATE never started or called on a loop's thread
  * @thread any but the hub's own, one call at a time
@@ -123,9 +127,11 @@ FW_API int fw_hub_event_fd(fw_hub *hub);
  *
  * @param events     out; each is yours until fw_events_done()
  * @param max        room in the array, 1..
- * @param timeout_ms 0 returns at once, negative waits without end
+ * @param timeout_ms 0 returns at once, negative waits without end; a hub that doesn't run
+ *                   isn't waited for
  * @return how many (0: none in time), FW_ERR_BUSY another thread polls,
- *         FW_ERR_STATE with events=inline, FW_ERR_CLOSED stopped and none left
+ *         FW_ERR_STATE with events=inline, FW_ERR_CLOSED stopped and none left,
+ *         FW_ERR_INVALID no room for events
  * @thread any
  * @since  0.1
  */
@@ -147,7 +153,8 @@ FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
  * @param token of the event
  * @param user  copied; CONNECT: whose session it is, NULL nobody's; JOIN: ignored
  * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
- *         FW_ERR_INVALID user name not allowed (nothing is decided)
+ *         FW_ERR_INVALID user name not allowed, FW_ERR_MEMORY (nothing is decided);
+ *         FW_ERR_CLOSED hub not running
  * @thread any
  * @since  0.1
  */
@@ -156,9 +163,11 @@ FW_API int fw_accept(fw_hub *hub, uint64_t token, const char *user);
 /**
  * Refuse what a CONNECT or JOIN event asked for.
  *
- * @param code   CONNECT: an HTTP status, 400..599; JOIN: a number of yours for the client
+ * @param code   CONNECT: an HTTP status, 400..599; JOIN: 0 and up, not passed on: the
+ *               RESULT of the join has FW_ERR_REFUSED and the reason
  * @param reason copied, one line, NULL is ""; the body of the HTTP answer
- * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID (nothing is decided)
+ * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);
+ *         FW_ERR_CLOSED
  * @thread any
  * @since  0.1
  */
@@ -182,7 +191,7 @@ FW_API int fw_hub_send_all(fw_hub *hub, const void *data, size_t len, unsigned f
 FW_API int fw_hub_send_all_message(fw_hub *hub, fw_message *m);
 
 /**
- * Send bytes to every session of one node.
+ * Send bytes to every session of one node. A node that isn't there is not an error.
  *
  * @param node as in fw_session_id.node; this node's own is fw_hub_node()
  * @return as fw_room_publish
@@ -227,8 +236,8 @@ FW_API const char *fw_hub_listen_url(const fw_hub *hub, size_t index);
 FW_API const char *fw_hub_http_address(const fw_hub *hub);
 
 /**
- * The room's name as an application may want to check it: the same rule that joins and
- * publishes are checked by. User names follow it too.
+ * Is this a name that a room or a user may have? The rule that joins and publishes are
+ * checked by: 1..255 bytes UTF-8 without control characters.
  *
  * @return FW_OK, or FW_ERR_INVALID with the reason in the detail
  * @thread any

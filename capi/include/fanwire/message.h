@@ -23,8 +23,9 @@ typedef struct fw_message fw_message;
  * @param data  copied; may be NULL when len is 0
  * @param len   bytes
  * @param flags FW_TEXT or FW_BINARY
- * @return owned by caller (one reference); NULL if out of memory, if the flags are
- *         unknown or if text is not valid UTF-8: the detail says which
+ * @return owned by caller (one reference); NULL if out of memory, if data is NULL and len
+ *         isn't 0, if the flags are unknown or if text is not valid UTF-8: the detail
+ *         says which. Its size is checked when it is sent
  * @thread any
  * @since  0.1
  */

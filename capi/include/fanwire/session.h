@@ -17,7 +17,7 @@ struct fw_hub;
 struct fw_message;
 
 typedef struct fw_session_id {
-    uint64_t node;  /**< which node, a random number made at start */
+    uint64_t node;  /**< which node, a random number that its hub was made with */
     uint64_t local; /**< which session there; never used again while the node runs */
 } fw_session_id;
 
@@ -63,7 +63,8 @@ FW_API int fw_session_id_parse(const char *text, fw_session_id *id);
  * @param data  copied
  * @param len   bytes, at most "message.max_bytes"
  * @param flags FW_TEXT or FW_BINARY
- * @return FW_OK          put on its way (delivery is at most once)
+ * @return FW_OK          put on its way (delivery is at most once); to a session that is
+ *                        not open yet nothing is delivered
  *         FW_ERR_GONE    a session of this node that is closed
  *         FW_ERR_INVALID text that is not UTF-8, or unknown flags
  *         FW_ERR_TOO_BIG; FW_ERR_BUSY inbox full, try later; FW_ERR_CLOSED hub not
@@ -86,7 +87,8 @@ FW_API int fw_session_send_message(struct fw_hub *hub, fw_session_id id,
                                    struct fw_message *m);
 
 /**
- * Close a session: what is queued for it goes first, then the Close frame.
+ * Close a session: what is queued for it goes first, then the Close frame. A client that
+ * doesn't take them within 5 s is reset; one whose CONNECT is undecided gets 503.
  *
  * @param code   1000..1003, 1007..1014 or 3000..4999
  * @param reason borrowed, UTF-8, at most 123 bytes; NULL is ""
@@ -99,14 +101,16 @@ FW_API int fw_session_close(struct fw_hub *hub, fw_session_id id, unsigned code,
 
 /**
  * Put a session into a room. It hears what is published once the join is complete:
- * that is at once in memory, and with Redis when Redis has confirmed the subscription.
- * What this node publishes to the room after this call waits for that, so "join, then
- * publish" always hears itself. A handler for JOIN, if there is one, decides first.
- * Joining a room twice is not an error.
+ * that is at once in memory, and with Redis when Redis has confirmed the subscription (at
+ * once while it is away). What this node publishes to the room after this call waits for
+ * that, so "join, then publish" always hears itself. A handler for JOIN, if there is one,
+ * decides first; all this then holds from its verdict on. Joining a room twice is not an
+ * error.
  *
  * @param room borrowed; 1..255 bytes UTF-8 without control characters
  * @param ref  0, or a number of yours: a RESULT event with it tells when the join is
- *             complete or why it failed (its code is 0 or an FW_ERR_ number)
+ *             complete or why it failed (its code is 0 or an FW_ERR_ number). For a
+ *             session of another node no RESULT comes
  * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID (name),
  *         FW_ERR_LIMIT "limit.rooms_per_session" (on the session's own thread; from
  *         elsewhere the RESULT says it), FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
@@ -126,7 +130,8 @@ FW_API int fw_session_join(struct fw_hub *hub, fw_session_id id, const char *roo
 FW_API int fw_session_leave(struct fw_hub *hub, fw_session_id id, const char *room);
 
 /**
- * Say whose session it is, later than at CONNECT; fw_user_send reaches it from then on.
+ * Say whose session it is, later than at CONNECT; fw_user_send reaches it from then on. A
+ * session that isn't open (yet) stays as it is.
  *
  * @param user copied; 1..255 bytes UTF-8 without control characters; NULL: nobody's
  * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY

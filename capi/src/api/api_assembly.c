@@ -26,16 +26,28 @@ void fwi_take_apart(fw_hub *hub)
     }
     fwi_routes_fini(&hub->core.routes);
     for (unsigned i = 0; i < hub->n_loops; i++) {
+        if (hub->shard[i] != NULL) {
+            fwi_inbox_close(&hub->shard[i]->inbox); /* nobody wakes the loop any more */
+        }
         if (hub->transport[i] != NULL) {
             fwi_transport_free(hub->transport[i]);
             hub->transport[i] = NULL;
         }
-        if (hub->loop[i] != NULL) {
-            fwi_loop_uv_free(hub->loop[i]);
-            hub->loop[i] = NULL;
-        }
+        pthread_mutex_lock(&hub->lock);
+        fwi_loop *loop = hub->loop[i];
+        hub->loop[i] = NULL; /* who reads figures looks here */
+        pthread_mutex_unlock(&hub->lock);
+        fwi_loop_uv_free(loop);
     }
-    for (unsigned i = 0; i < hub->n_loops; i++) {
+    free(hub->origins);
+    hub->origins = NULL;
+    fwi_networks_free(hub->trusted);
+    hub->trusted = NULL;
+}
+
+void fwi_shards_free(fw_hub *hub)
+{
+    for (unsigned i = 0; i < hub->core.n_shards; i++) {
         if (hub->shard[i] != NULL) {
             fwi_shard_fini(hub->shard[i]);
             free(hub->shard[i]);
@@ -43,10 +55,6 @@ void fwi_take_apart(fw_hub *hub)
         }
     }
     hub->core.n_shards = 0;
-    free(hub->origins);
-    hub->origins = NULL;
-    fwi_networks_free(hub->trusted);
-    hub->trusted = NULL;
 }
 
 static unsigned loops_wanted(const fw_options *o)
@@ -128,6 +136,7 @@ static int make_backplane(fw_hub *hub)
 
 int fwi_put_together(fw_hub *hub)
 {
+    fwi_shards_free(hub); /* of a start that failed */
     int err = read_transport_config(hub);
     hub->n_loops = loops_wanted(hub->options);
     hub->core.n_shards = hub->core.routes.n_loops = hub->n_loops;

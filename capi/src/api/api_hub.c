@@ -180,6 +180,14 @@ static void forward_log(void *user, int level, const char *component, const char
     hub->log_fn(hub->log_user, (fw_log_level)level, component, message);
 }
 
+/* Nobody holds an event any more. */
+static void free_rest(void *user)
+{
+    fw_hub *hub = user;
+    fwi_shards_free(hub);
+    free(hub);
+}
+
 int fw_hub_new(fw_hub **out, const fw_options *options)
 {
     int err = FW_ERR_MEMORY;
@@ -207,7 +215,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
     hub->core.watcher = hub;
-    hub->core.events.on_last = free;
+    hub->core.events.on_last = free_rest;
     hub->core.events.last_user = hub;
     if (hub->core.events.queued) {
         hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -310,6 +318,7 @@ int fw_hub_start(fw_hub *hub)
         hub->core.log = hub->log;
     }
     hub->started_us = fwi_clock_us();
+    hub->core.backplane_told = false;
     err = fwi_put_together(hub);
     if (err == FW_OK) {
         /* Before the threads: handlers may call back as soon as these run. */

@@ -88,6 +88,10 @@ fw_hub *fwi_api_hub_of(const fwi_shard *shard);
  * take_apart. */
 int fwi_put_together(fw_hub *hub);
 void fwi_take_apart(fw_hub *hub);
+/* take_apart leaves the shards, their inboxes closed: other threads may be on the way
+ * into one, by a call that began before the stop or by an event that is finished after
+ * it. These go with the last event. */
+void fwi_shards_free(fw_hub *hub);
 
 /* Opening and closing of the addresses (api_listen.c). */
 int fwi_gates_prepare(fw_hub *hub);

@@ -110,6 +110,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     }
     set_state(rb, FWI_REDIS_WAITING);
     rb->give_up = NULL;
+    fwi_loop_timer_clear(rb->loop, &rb->confirmation);
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
     fwi_redis_channels_link_down(&rb->channels);
@@ -123,9 +124,26 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_redis_deliver_away(rb, rb->pending.last_serial);
 }
 
+/* The health check begins when we are back; until then a server that hangs after the
+ * greeting is found by this. Many channels take their time, so each one counts. */
+static void await_confirmation(fwi_redis_backplane *rb)
+{
+    fwi_loop_timer_set(rb->loop, &rb->confirmation, FWI_REDIS_CONFIRMATION_MS);
+}
+
+static void on_confirmation_late(fwi_timer *t)
+{
+    fwi_redis_leave(fwi_container_of(t, fwi_redis_backplane, confirmation),
+                    "no answer to SUBSCRIBE");
+}
+
 void fwi_redis_check_return(fwi_redis_backplane *rb)
 {
-    if (rb->state != FWI_REDIS_RESUBSCRIBING || rb->channels.awaited > 0) {
+    if (rb->state != FWI_REDIS_RESUBSCRIBING) {
+        return;
+    }
+    if (rb->channels.awaited > 0) {
+        await_confirmation(rb);
         return;
     }
     /* What was published until now was promised to come at once; only what is published
@@ -136,6 +154,7 @@ void fwi_redis_check_return(fwi_redis_backplane *rb)
         return;
     }
     set_state(rb, FWI_REDIS_UP);
+    fwi_loop_timer_clear(rb->loop, &rb->confirmation);
     rb->why[0] = '\0';
     FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis", "up: %s, %zu channels", rb->url,
             rb->channels.wanted);
@@ -153,6 +172,7 @@ static void on_link_live(void *user)
         }
     }
     set_state(rb, FWI_REDIS_RESUBSCRIBING);
+    await_confirmation(rb);
     /* The SUBSCRIBEs go out with the flush at the end of this turn. The probe's channel
      * is always among them, so an answer will come. */
     fwi_redis_channels_link_up(&rb->channels);
@@ -477,6 +497,7 @@ static void redis_stop(fwi_backplane *bp)
     fwi_redis_health_stop(&rb->health);
     fwi_loop_timer_clear(rb->loop, &rb->retry);
     fwi_loop_timer_clear(rb->loop, &rb->deadline);
+    fwi_loop_timer_clear(rb->loop, &rb->confirmation);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_close(rb->links[i]);
     }
@@ -528,10 +549,11 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_rand_init(&rb->rand, config->seed);
     fwi_redis_channels_init(&rb->channels);
     fwi_redis_pending_init(&rb->pending);
-    fwi_redis_seen_init(&rb->seen);
+    fwi_redis_seen_init(&rb->seen, config->queue_deadline_ms);
     fwi_redis_health_init(&rb->health, loop, &health_events, rb);
     fwi_timer_init(&rb->retry, on_retry);
     fwi_timer_init(&rb->deadline, on_deadline);
+    fwi_timer_init(&rb->confirmation, on_confirmation_late);
     fwi_buf_init(&rb->name);
     fwi_buf_init(&rb->envelope);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {

@@ -36,6 +36,7 @@ typedef enum {
 enum {
     FWI_REDIS_BACKOFF_MIN_MS = 50,
     FWI_REDIS_BACKOFF_MAX_MS = 1000, /* so that it is back within two seconds */
+    FWI_REDIS_CONFIRMATION_MS = 5000, /* at most from one to the next */
     FWI_REDIS_BATCH = 512,           /* channels a SUBSCRIBE */
     FWI_REDIS_CHANNEL_MAX = 512      /* a hub's channel name: kind, colon, 255 bytes */
 };
@@ -54,6 +55,7 @@ typedef struct fwi_redis_backplane {
     fwi_redis_seen seen;
     fwi_redis_health health;
     fwi_timer retry, deadline;
+    fwi_timer confirmation; /* while resubscribing: the next one is late */
     uint64_t backoff_ms, started_us;
     fwi_rand rand;
     char why[800];       /* we are away; "" if we aren't or nobody was told */

@@ -224,6 +224,13 @@ static int tls_again(fwi_redis_blocking *c, int result, const char *what,
     return 1;
 }
 
+/* A key with a passphrase would make OpenSSL ask at the terminal. */
+static int no_passphrase(char *buf, int size, int rwflag, void *user)
+{
+    (void)buf, (void)size, (void)rwflag, (void)user;
+    return -1;
+}
+
 static bool tls_set_up(fwi_redis_blocking *c, const fwi_redis_config *config)
 {
     c->context = SSL_CTX_new(TLS_client_method());
@@ -236,6 +243,7 @@ static bool tls_set_up(fwi_redis_blocking *c, const fwi_redis_config *config)
     bool ok = config->tls_ca != NULL
                   ? SSL_CTX_load_verify_locations(c->context, config->tls_ca, NULL) == 1
                   : SSL_CTX_set_default_verify_paths(c->context) == 1;
+    SSL_CTX_set_default_passwd_cb(c->context, no_passphrase);
     if (config->tls_cert != NULL) {
         const char *key = config->tls_key != NULL ? config->tls_key : config->tls_cert;
         ok = ok &&

@@ -9,9 +9,11 @@
 
 #include <hiredis/hiredis.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backplane/redis_blocking.h"
 #include "base/clock.h"
+#include "base/rand.h"
 #include "core/error.h"
 #include "core/message.h"
 #include "wire/name.h"
@@ -23,6 +25,7 @@ struct fwi_redis_emitter {
     fwi_redis_blocking *connection; /* NULL: not connected */
     redisReader *reader;
     uint64_t serial;
+    pid_t owner; /* the process that the connection and the number belong to */
 };
 
 fwi_redis_emitter *fwi_redis_emitter_new(const fwi_redis_config *config)
@@ -30,6 +33,7 @@ fwi_redis_emitter *fwi_redis_emitter_new(const fwi_redis_config *config)
     fwi_redis_emitter *e = calloc(1, sizeof *e);
     if (e != NULL) {
         e->config = *config;
+        e->owner = getpid();
     }
     return e;
 }
@@ -142,6 +146,20 @@ static int greet(fwi_redis_emitter *e, uint64_t deadline_us)
     return err;
 }
 
+/* After a fork two processes hold this emitter. The child takes a connection and a number
+ * of its own: on one connection they would read each other's answers, and with one number
+ * the nodes would take what the second one sends for repetitions. Closing here leaves the
+ * parent's connection alone. */
+static void notice_fork(fwi_redis_emitter *e)
+{
+    if (e->owner != getpid()) {
+        disconnect(e);
+        e->config.node = fwi_rand_secure();
+        e->serial = 0;
+        e->owner = getpid();
+    }
+}
+
 static int connect_again(fwi_redis_emitter *e, uint64_t deadline_us)
 {
     if (e->connection != NULL && !fwi_redis_blocking_is_stale(e->connection)) {
@@ -166,6 +184,7 @@ int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
     fwi_buf_init(&name);
     fwi_buf_init(&envelope);
 
+    notice_fork(e);
     int err = connect_again(e, deadline_us);
     if (err != FW_OK) {
         goto out;

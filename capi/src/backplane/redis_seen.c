@@ -16,8 +16,8 @@
  * return.
  *
  * A node that restarts has a new random number, so its serials begin anew in a new entry.
- * Entries are forgotten after ten minutes of silence: repetitions come within the
- * deadline of a node's queue, which is far shorter.
+ * Entries are forgotten after ten minutes of silence, or twice the deadline of a node's
+ * queue if that is longer: repetitions come within the deadline.
  */
 #include "backplane/redis_seen.h"
 
@@ -27,10 +27,11 @@ typedef struct fwi_redis_seen_node {
     uint64_t node, serial, heard_ms;
 } seen_node;
 
-void fwi_redis_seen_init(fwi_redis_seen *s)
+void fwi_redis_seen_init(fwi_redis_seen *s, uint64_t queue_deadline_ms)
 {
     s->table = NULL;
     s->count = 0;
+    s->keep_ms = FWI_MAX((uint64_t)FWI_REDIS_SEEN_MS, 2 * queue_deadline_ms);
     fwi_list_init(&s->by_age);
 }
 
@@ -54,7 +55,7 @@ static void forget_silent(fwi_redis_seen *s, uint64_t now_ms)
 {
     while (!fwi_list_is_empty(&s->by_age)) {
         const seen_node *n = fwi_list_entry(s->by_age.next, seen_node, by_age);
-        if (s->count < FWI_REDIS_SEEN_MAX && now_ms - n->heard_ms < FWI_REDIS_SEEN_MS) {
+        if (s->count < FWI_REDIS_SEEN_MAX && now_ms - n->heard_ms < s->keep_ms) {
             return;
         }
         forget_oldest(s);

@@ -12,16 +12,19 @@
 
 enum {
     FWI_REDIS_SEEN_MAX = 65536,        /* nodes; short-lived emitters come and go */
-    FWI_REDIS_SEEN_MS = 10 * 60 * 1000 /* silent for so long: forgotten */
+    FWI_REDIS_SEEN_MS = 10 * 60 * 1000 /* silent for so long, at least: forgotten */
 };
 
 typedef struct fwi_redis_seen {
     struct fwi_redis_seen_node *table;
     fwi_list by_age; /* the longest silent first */
     size_t count;
+    uint64_t keep_ms;
 } fwi_redis_seen;
 
-void fwi_redis_seen_init(fwi_redis_seen *s);
+/* queue_deadline_ms: how late a repetition may come. The other nodes' counts, which is
+ * taken to be that of this one. */
+void fwi_redis_seen_init(fwi_redis_seen *s, uint64_t queue_deadline_ms);
 void fwi_redis_seen_fini(fwi_redis_seen *s);
 
 /* Is this message of that node newer than all before? Remembers it then. Out of memory

@@ -52,7 +52,9 @@ static void apply(fwi_decision *d, bool accept, int code, const char *text)
         strcpy(room, d->room);
         decision_free(d);
         if (accept) {
-            fwi_session_enter(s, room, ref, 0);
+            if (fwi_session_enter(s, room, ref, 0) == FW_ERR_MEMORY) {
+                fwi_session_join_failed(s, room, ref, FW_ERR_MEMORY, "out of memory");
+            }
         } else {
             fwi_session_join_failed(s, room, ref, code < 0 ? code : FW_ERR_REFUSED, text);
         }

@@ -44,6 +44,19 @@ static void send_ping(fwi_session *s)
     }
 }
 
+/* While output waits in front of the kernel the transport doesn't read, so no answer can
+ * come; but then a living peer takes some of that output, be it slowly. One that died is
+ * found after two time-outs instead of one. */
+static bool takes_output(fwi_session *s)
+{
+    if (s->conn == NULL || s->tp->can_write(s->conn)) {
+        return false;
+    }
+    uint32_t before = s->taken;
+    s->taken = s->tp->taken(s->conn);
+    return s->taken != before;
+}
+
 /* One timer for both: the next ping, and the end of patience with the first that wasn't
  * answered. Either may come first. */
 void fwi_heartbeat_beat(fwi_session *s)
@@ -53,6 +66,10 @@ void fwi_heartbeat_beat(fwi_session *s)
     s->unanswered_ms += s->beat_ms;
     if (s->paused) {
         s->awaiting_pong = false; /* its pong may lie where we don't read */
+    }
+    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms &&
+        takes_output(s)) {
+        s->unanswered_ms = 0;
     }
     if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
         fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);

@@ -1,6 +1,7 @@
 /*
  * The way into a loop from other threads: a list under a lock that is held for a few
- * instructions. Who pushes first after it was empty has to wake the loop.
+ * instructions, and for one write to the loop's wake-up by who pushes first after it was
+ * empty.
  * @thread any; taking and closing: the loop
  */
 #include "core/inbox.h"
@@ -15,6 +16,8 @@ void fwi_inbox_init(fwi_inbox *in, size_t max_bytes)
     in->bytes = 0;
     in->max_bytes = max_bytes;
     in->closed = false;
+    in->wake = NULL;
+    in->user = NULL;
 }
 
 void fwi_inbox_fini(fwi_inbox *in)
@@ -69,6 +72,9 @@ fwi_inbox_result fwi_inbox_push(fwi_inbox *in, fwi_item *item, bool limited)
         *in->tail = item;
         in->tail = &item->next;
         in->bytes += item->cost;
+        if (result == FWI_INBOX_FIRST && in->wake != NULL) {
+            in->wake(in->user);
+        }
     }
     pthread_mutex_unlock(&in->lock);
     return result;

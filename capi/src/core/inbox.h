@@ -38,6 +38,10 @@ typedef struct fwi_inbox {
     fwi_item *head, **tail;
     size_t bytes, max_bytes;
     bool closed;
+    /* Called under the lock for the first item; so nobody is in it, or comes to it, once
+     * the inbox is closed, and what it wakes may be freed. NULL: nobody is woken. */
+    void (*wake)(void *user);
+    void *user;
 } fwi_inbox;
 
 void fwi_inbox_init(fwi_inbox *in, size_t max_bytes);
@@ -56,13 +60,13 @@ typedef enum {
 } fwi_inbox_result;
 
 /* Takes the item, but for BUSY (limited, and over max_bytes) and CLOSED. FIRST: it was
- * empty, so the loop must be woken. @thread any */
+ * empty, so the loop has been woken. @thread any */
 fwi_inbox_result fwi_inbox_push(fwi_inbox *in, fwi_item *item, bool limited);
 
 /* All that waits, in order; the items are the caller's. @thread loop */
 fwi_item *fwi_inbox_take(fwi_inbox *in);
 
-/* Nothing is taken any more. @thread loop */
+/* Nothing is taken any more. @thread loop, or any when that has ended */
 void fwi_inbox_close(fwi_inbox *in);
 
 size_t fwi_inbox_bytes(fwi_inbox *in); /* @thread any */

@@ -262,20 +262,19 @@ void fwi_session_open(fwi_session *s, const char *user)
         fwi_session_refuse(s, 503, "going away");
         return;
     }
+    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
+        fwi_session_refuse(s, 503, "out of memory");
+        return;
+    }
     fwi_session_set_state(s, FWI_SESSION_OPEN);
     fwi_shard_unadmit(shard);
     fwi_shard_count(shard, FWI_STAT_CONNECTS);
     fwi_stat_add(&shard->stats, FWI_STAT_SESSIONS, 1);
     fwi_list_append(&shard->open, &s->all);
     fwi_heartbeat_start(s);
-    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
-        fwi_session_close(s, 1011, "out of memory");
-    }
-    if (s->conn != NULL) {
-        s->tp->accept(s->conn);
-    }
+    s->tp->accept(s->conn);
     if (s->state != FWI_SESSION_OPEN) {
-        return;
+        return; /* the socket has failed under the 101 */
     }
     fw_event e = {.type = FW_EVENT_OPEN};
     fwi_shard_raise(shard, &e, s);
@@ -396,6 +395,7 @@ void fwi_session_on_failure(fwi_session *s, unsigned code, const char *why)
 
 void fwi_session_on_writable(fwi_session *s)
 {
+    s->unanswered_ms = 0; /* it has taken all of that, and is read again only now */
     fwi_session_flush(s);
 }
 

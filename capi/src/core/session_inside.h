@@ -38,6 +38,7 @@ struct fwi_session {
     uint32_t beat_ms;       /* how long the timer was set for */
     uint32_t since_ping_ms; /* when it was set, since the last ping */
     uint32_t unanswered_ms; /* likewise since the first without answer */
+    uint32_t taken;         /* what the port said last time */
     uint64_t rate_tat;
     fwi_facts *facts;
     char *user;         /* NULL: nobody's */
@@ -46,8 +47,8 @@ struct fwi_session {
     fwi_place *places; /* rooms */
     uint16_t n_places;
     uint16_t n_asking;   /* joins that wait for a verdict */
-    uint32_t cap_places; /* doubled: one more than n_places can be */
-    fwi_origin *origin; /* rooms mode with json: made once */
+    uint32_t cap_places; /* a power of two: 65536 is one */
+    fwi_origin *origin;  /* rooms mode with json: made once */
     fwi_outbox ob;
 };
 

@@ -94,6 +94,18 @@ static void give_back(fwi_session *s, const char *channel, unsigned brought)
     }
 }
 
+/* It is in the room, or on its way there: then its RESULT comes when it hears. */
+static void join_again(fwi_session *s, fwi_place *there, const char *room, uint64_t ref)
+{
+    if (fwi_place_is_in(there)) {
+        tell_result(s, room, ref, FW_OK, "");
+    } else if (there->ref == 0) {
+        there->ref = ref;
+    } else {
+        tell_result(s, room, ref, FW_ERR_BUSY, "another join is under way");
+    }
+}
+
 int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
 {
     char channel[CHANNEL_CAP];
@@ -103,14 +115,14 @@ int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned b
         tell_result(s, room, ref, FW_ERR_GONE, "the session has ended");
         return FW_ERR_GONE;
     }
-    if (place_in(s, channel) != NULL) {
+    fwi_place *there = place_in(s, channel);
+    if (there != NULL) {
         give_back(s, channel, brought);
-        tell_result(s, room, ref, FW_OK, "");
+        join_again(s, there, room, ref);
         return FW_OK;
     }
     if (!reserve_place(s)) {
         give_back(s, channel, brought);
-        tell_result(s, room, ref, FW_ERR_MEMORY, "out of memory");
         return FW_ERR_MEMORY;
     }
     fwi_place *place = &s->places[s->n_places];
@@ -119,7 +131,6 @@ int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned b
     int err = fwi_room_enter(s->shard, s, channel, place, brought);
     if (err != FW_OK) {
         s->n_places--;
-        tell_result(s, room, ref, err, "out of memory");
     }
     return err;
 }

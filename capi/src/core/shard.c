@@ -53,6 +53,12 @@ static void delay_over(fwi_timer *t)
 
 static void drain_step(fwi_timer *t);
 
+static void wake_loop(void *user)
+{
+    fwi_shard *shard = user;
+    shard->loop->ops->wake(shard->loop);
+}
+
 bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
 {
     memset(shard, 0, sizeof *shard);
@@ -63,6 +69,8 @@ bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
         return false;
     }
     fwi_inbox_init(&shard->inbox, hub->set.inbox_max);
+    shard->inbox.wake = wake_loop;
+    shard->inbox.user = shard;
     fwi_idtable_init(&shard->sessions);
     fwi_idtable_init(&shard->decisions);
     fwi_list_init(&shard->open);
@@ -109,8 +117,6 @@ int fwi_shard_post(fwi_shard *shard, fwi_item *item, bool limited)
     }
     switch (fwi_inbox_push(&shard->inbox, item, limited)) {
     case FWI_INBOX_FIRST:
-        shard->loop->ops->wake(shard->loop);
-        return FW_OK;
     case FWI_INBOX_MORE:
         return FW_OK;
     case FWI_INBOX_BUSY:
@@ -326,8 +332,20 @@ static void drain_step(fwi_timer *t)
     }
 }
 
+/* Those about whom nothing has been decided: they can still go elsewhere. */
+static void refuse_asking(fwi_shard *shard)
+{
+    for (uint32_t i = 0; i < shard->sessions.used; i++) {
+        fwi_session *s = fwi_idtable_at(&shard->sessions, i);
+        if (s != NULL && s->state == FWI_SESSION_ASKING) {
+            fwi_session_refuse(s, 503, "going away");
+        }
+    }
+}
+
 void fwi_shard_drain(fwi_shard *shard)
 {
+    refuse_asking(shard);
     if (!fwi_timer_is_set(&shard->drain_timer)) {
         shard->drain_started_ms = fwi_loop_now_ms(shard->loop);
         shard->drained = 0;

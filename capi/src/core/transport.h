@@ -31,6 +31,10 @@ typedef struct fwi_transport_ops {
      * false: the connection has failed; fwi_session_on_gone comes later in this turn. */
     bool (*write)(fwi_conn *c, const void *data, size_t len);
 
+    /* Changes when the peer has taken something. What it says isn't read while not
+     * can_write, so this alone tells whether it is alive then. */
+    uint32_t (*taken)(fwi_conn *c);
+
     /* Everything is written, the Close frame too: let it drain, stop writing, throw away
      * what still comes until EOF or a second is over, close. */
     void (*finish)(fwi_conn *c);

@@ -82,6 +82,9 @@ void fwi_socket_update_reading(fwi_conn *c);
 /* Is there anything that the peer hasn't got yet, in the kernel or in front of it? */
 bool fwi_socket_is_draining(const fwi_conn *c);
 
+/* Changes when the peer has taken something. */
+uint32_t fwi_socket_taken(const fwi_conn *c);
+
 /* Sends FIN behind what was written. */
 void fwi_socket_shut(fwi_conn *c);
 

@@ -327,6 +327,11 @@ static bool port_write(fwi_conn *c, const void *data, size_t len)
     return false;
 }
 
+static uint32_t port_taken(fwi_conn *c)
+{
+    return fwi_socket_taken(c);
+}
+
 static void port_finish(fwi_conn *c)
 {
     cut(c);
@@ -361,6 +366,7 @@ static const fwi_transport_ops port = {
     .refuse = port_refuse,
     .can_write = port_can_write,
     .write = port_write,
+    .taken = port_taken,
     .finish = port_finish,
     .abort = port_abort,
     .pause = port_pause,

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -141,6 +142,18 @@ bool fwi_socket_is_draining(const fwi_conn *c)
     int bytes = 0; /* unacknowledged, FIN too; of a Unix socket: unread */
     return fwi_socket_is_buffered(c) ||
            (ioctl(lws_get_socket_fd(c->wsi), SIOCOUTQ, &bytes) == 0 && bytes > 0);
+}
+
+/* The low bits of a count of bytes; a Unix socket has none, but its queue changes. */
+uint32_t fwi_socket_taken(const fwi_conn *c)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    int fd = lws_get_socket_fd(c->wsi), bytes = 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0) {
+        return (uint32_t)info.tcpi_bytes_acked;
+    }
+    return ioctl(fd, SIOCOUTQ, &bytes) == 0 ? (uint32_t)bytes : 0;
 }
 
 void fwi_socket_shut(fwi_conn *c)
