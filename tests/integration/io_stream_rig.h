@@ -1,7 +1,8 @@
 /*
  * What test_io_stream.c and test_io_tls.c share: peers, which are blocking servers with a
  * thread of their own for one connection, and the one stream that a test has. The stream
- * lives on the rig's loop; the test's thread looks at it under the rig's lock only.
+ * lives on the rig's loop; the test's thread looks at what it noted down after waiting
+ * for it.
  */
 #ifndef TESTS_IO_STREAM_RIG_H
 #define TESTS_IO_STREAM_RIG_H
@@ -11,6 +12,7 @@
 #include <openssl/ssl.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>

@@ -3,8 +3,6 @@
  * say when a handshake fails. Peers are threads of OpenSSL (io_stream_rig.h);
  * certificates are made anew by the openssl command.
  */
-#include <stdlib.h>
-
 #include "io_stream_rig.h"
 
 static char folder[64];

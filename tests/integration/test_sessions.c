@@ -213,64 +213,6 @@ START_TEST(wrong_arguments_are_refused_and_do_nothing)
 }
 END_TEST
 
-START_TEST(rooms_mode_carries_what_members_say_to_each_other)
-{
-    static const uint8_t bytes[] = {0xff, 0, 1};
-    test_hub *h = test_hub_new((unsigned)_i);
-    h->record = 1u << FW_EVENT_OPEN | 1u << FW_EVENT_CLOSE | 1u << FW_EVENT_BACKPLANE_UP;
-    test_hub_set(h, "raw.mode", "rooms");
-    test_hub_start(h);
-    test_client a =
-        test_client_open_with(h, "a", &(ws_client_options){.query = "room=r&user=ann"});
-    test_client b = test_client_open_with(
-        h, "b", &(ws_client_options){.query = "room=r&room=s&user=bob"});
-    test_client d = test_client_open(h, "d");
-    test_hub_wait_stat_is(h, "fanwire_room_members", 3);
-    ws_client_text(a.ws, "from a");
-    ws_client_expect_text(a.ws, "from a");
-    ws_client_expect_text(b.ws, "from a");
-    ws_client_send(a.ws, WS_BINARY, bytes, 3);
-    ws_client_expect(a.ws, WS_BINARY, bytes, 3);
-    ws_client_expect(b.ws, WS_BINARY, bytes, 3);
-    ws_client_text(b.ws, "from b"); /* to r and s: b is in both */
-    ws_client_expect_text(a.ws, "from b");
-    ws_client_expect_text(b.ws, "from b");
-    ws_client_expect_text(b.ws, "from b");
-    ck_assert_int_eq(fw_user_send(h->hub, "ann", TEXT("to ann")), FW_OK);
-    ws_client_expect_text(a.ws, "to ann");
-    ws_client_text(d.ws, "to nobody");
-    test_hub_wait_stat_is(h, "fanwire_messages_unrouted_total", 1);
-    test_client_expect_nothing(&a);
-    test_client_expect_nothing(&b);
-    test_client_expect_nothing(&d);
-    test_client_close(&a);
-    test_client_close(&b);
-    test_client_close(&d);
-    test_hub_close(h);
-}
-END_TEST
-
-START_TEST(rooms_mode_without_echo_leaves_the_sender_out)
-{
-    test_hub *h = test_hub_new((unsigned)_i);
-    h->record = 1u << FW_EVENT_OPEN | 1u << FW_EVENT_CLOSE | 1u << FW_EVENT_BACKPLANE_UP;
-    test_hub_set(h, "raw.mode", "rooms");
-    test_hub_set(h, "raw.echo_to_sender", "off");
-    test_hub_start(h);
-    test_client a =
-        test_client_open_with(h, "a", &(ws_client_options){.query = "room=r"});
-    test_client b =
-        test_client_open_with(h, "b", &(ws_client_options){.query = "room=r"});
-    test_hub_wait_stat_is(h, "fanwire_room_members", 2);
-    ws_client_text(a.ws, "from a");
-    ws_client_expect_text(b.ws, "from a");
-    test_client_expect_nothing(&a);
-    test_client_close(&a);
-    test_client_close(&b);
-    test_hub_close(h);
-}
-END_TEST
-
 static Suite *suite(void)
 {
     Suite *s = suite_create("sessions");
@@ -283,8 +225,6 @@ static Suite *suite(void)
     test_add(s, pings_are_answered_with_their_own_bytes, 0, HUB_KINDS);
     test_add(s, a_stale_id_is_gone_from_any_thread, 0, HUB_KINDS);
     test_add(s, wrong_arguments_are_refused_and_do_nothing, 0, HUB_KINDS);
-    test_add(s, rooms_mode_carries_what_members_say_to_each_other, 0, HUB_KINDS);
-    test_add(s, rooms_mode_without_echo_leaves_the_sender_out, 0, HUB_KINDS);
     return s;
 }
 

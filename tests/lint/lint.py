@@ -65,7 +65,7 @@ LIBC = set("""assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl
     sys/random.h sys/resource.h sys/select.h sys/signalfd.h sys/socket.h sys/stat.h
     sys/syscall.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h sys/utsname.h
     sys/wait.h syslog.h termios.h threads.h time.h uchar.h unistd.h wchar.h netinet/in.h
-    netinet/tcp.h arpa/inet.h net/if.h linux/sockios.h sanitizer/asan_interface.h
+    netinet/tcp.h arpa/inet.h net/if.h linux/sockios.h linux/tcp.h sanitizer/asan_interface.h
     sanitizer/lsan_interface.h""".split())
 
 # Folders whose code stands outside: of ours the public header and nothing of the inside,

@@ -27,7 +27,7 @@ struct fwi_conn {
     int refused; /* HTTP status */
     unsigned writes;
     uint32_t taken; /* what the port says of the peer */
-    fwi_buf out; /* frames as written */
+    fwi_buf out;    /* frames as written */
 };
 
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */

@@ -35,10 +35,10 @@ typedef enum {
 
 enum {
     FWI_REDIS_BACKOFF_MIN_MS = 50,
-    FWI_REDIS_BACKOFF_MAX_MS = 1000, /* so that it is back within two seconds */
+    FWI_REDIS_BACKOFF_MAX_MS = 1000,  /* so that it is back within two seconds */
     FWI_REDIS_CONFIRMATION_MS = 5000, /* at most from one to the next */
-    FWI_REDIS_BATCH = 512,           /* channels a SUBSCRIBE */
-    FWI_REDIS_CHANNEL_MAX = 512      /* a hub's channel name: kind, colon, 255 bytes */
+    FWI_REDIS_BATCH = 512,            /* channels a SUBSCRIBE */
+    FWI_REDIS_CHANNEL_MAX = 512       /* a hub's channel name: kind, colon, 255 bytes */
 };
 
 typedef struct fwi_redis_backplane {

@@ -110,9 +110,9 @@ void fwi_pages_answer(const fwi_hub_figures *f, const fwi_http_request *r,
     page p;
     size_t before = answer->len;
     /* The door ends a connection behind its answer, whatever the request asks for. */
-    bool ok = make_page(f, method, fwi_http_request_path(r), &p) &&
-              fwi_http_answer(answer, p.status, p.type, p.body.data, p.body.len, true,
-                              p.extra);
+    bool ok =
+        make_page(f, method, fwi_http_request_path(r), &p) &&
+        fwi_http_answer(answer, p.status, p.type, p.body.data, p.body.len, true, p.extra);
     if (!ok) {
         answer->len = before;
     } else if (strcmp(method, "HEAD") == 0) {

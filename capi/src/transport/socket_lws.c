@@ -346,7 +346,8 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
             fwi_door_begin(c, door, peer, status);
             return;
         }
-        /* With TLS that is mostly the peer's doing: its hello was there already, and bad. */
+        /* With TLS that is mostly the peer's doing: its hello was there already, and bad.
+         */
         fwi_shard_count_http_error(t->shard);
         FWI_LOG(t->config->log, door->tls ? FWI_LOG_DEBUG : FWI_LOG_WARN, "transport",
                 "a socket could not be taken");
