@@ -171,12 +171,17 @@ static void talk(crowd *c, const plan *p, schedule *s, double seconds)
     }
 }
 
-/* Waits for what is still on its way; what hasn't come in time is lost. */
+/* Waits for what is still on its way, as long as something comes; the rest is lost. */
 static void drain(crowd *c)
 {
-    uint64_t end = now_ns() + 10000000000u;
-    while (crowd_missing(c) > 0 && now_ns() < end) {
+    const uint64_t patience_ns = 5000000000u;
+    uint64_t missing = crowd_missing(c), progress_ns = now_ns();
+    while (missing > 0 && now_ns() - progress_ns < patience_ns) {
         crowd_turn(c, 10);
+        if (crowd_missing(c) != missing) {
+            missing = crowd_missing(c);
+            progress_ns = now_ns();
+        }
     }
 }
 
