@@ -212,6 +212,25 @@ START_TEST(a_client_that_left_while_asked_about_is_never_half_open)
 }
 END_TEST
 
+START_TEST(a_client_s_leaving_is_noticed_before_the_verdict)
+{
+    for (int reset = 0; reset < 2; reset++) {
+        test_hub *h = deciding_hub(_i, "60s");
+        ws_client *c = start(h, "do=later");
+        uint64_t token = connect_token(h);
+        if (reset) {
+            ws_client_reset(c);
+        } else {
+            ws_client_free(c);
+        }
+        test_hub_wait_stat_is(h, "fanwire_pending_connections", 0);
+        ck_assert_int_eq(fw_accept(h->hub, token, NULL), FW_ERR_GONE);
+        ck_assert_uint_eq(test_hub_count(h, FW_EVENT_OPEN), 0);
+        test_hub_close(h);
+    }
+}
+END_TEST
+
 START_TEST(a_hub_stops_while_verdicts_are_open)
 {
     test_hub *h = deciding_hub(_i, "10s");
@@ -325,6 +344,7 @@ static Suite *suite(void)
     test_add(s, a_second_verdict_is_gone, 0, HUB_KINDS);
     test_add(s, a_wrong_verdict_decides_nothing, 0, HUB_KINDS);
     test_add(s, a_client_that_left_while_asked_about_is_never_half_open, 0, HUB_KINDS);
+    test_add(s, a_client_s_leaving_is_noticed_before_the_verdict, 0, HUB_KINDS);
     test_add(s, a_hub_stops_while_verdicts_are_open, 0, HUB_KINDS);
     test_add(s, a_join_is_asked_about_with_session_user_and_room, 0, HUB_KINDS);
     test_add(s, a_refused_join_leaves_the_session_outside, 0, HUB_KINDS);

@@ -19,7 +19,7 @@ struct lws;
 
 typedef enum fwi_phase {
     FWI_PHASE_HEAD,      /* the request is being read */
-    FWI_PHASE_ASKED,     /* the verdict is pending; not reading */
+    FWI_PHASE_ASKED,     /* the verdict is pending; one read at most */
     FWI_PHASE_OPEN,      /* the 101 is written, frames come and go */
     FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost
                           */

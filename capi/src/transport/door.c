@@ -114,6 +114,10 @@ bool fwi_door_wants_data(const fwi_conn *c)
         return true;
     case FWI_PHASE_OPEN:
         return c->deaf || (!c->paused && c->kept == NULL);
+    case FWI_PHASE_ASKED:
+        /* Only so that its leaving is noticed: who waits for its 101 says nothing. What one
+         * that doesn't wait says is kept, and then no more is read. */
+        return c->kept == NULL;
     case FWI_PHASE_FINISHING:
         return c->shut;
     default:
@@ -242,6 +246,7 @@ static void keep(fwi_conn *c, const uint8_t *data, size_t len)
     kept->len = before + len;
     memcpy(kept->bytes + before, data, len);
     c->kept = kept;
+    fwi_socket_update_reading(c);
 }
 
 static void on_frames(fwi_conn *c, uint8_t *data, size_t len)
