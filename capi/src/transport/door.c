@@ -115,8 +115,8 @@ bool fwi_door_wants_data(const fwi_conn *c)
     case FWI_PHASE_OPEN:
         return c->deaf || (!c->paused && c->kept == NULL);
     case FWI_PHASE_ASKED:
-        /* Only so that its leaving is noticed: who waits for its 101 says nothing. What one
-         * that doesn't wait says is kept, and then no more is read. */
+        /* Only so that its leaving is noticed: who waits for its 101 says nothing. What
+         * one that doesn't wait says is kept, and then no more is read. */
         return c->kept == NULL;
     case FWI_PHASE_FINISHING:
         return c->shut;
