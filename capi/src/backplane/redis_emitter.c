@@ -61,7 +61,7 @@ static int send_command(fwi_redis_emitter *e, int argc, const char **argv,
                         const size_t *lens, uint64_t deadline_us)
 {
     char *command = NULL;
-    int n = redisFormatCommandArgv(&command, argc, argv, lens);
+    long long n = redisFormatCommandArgv(&command, argc, argv, lens);
     if (n < 0) {
         return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
     }

@@ -110,7 +110,7 @@ bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char **argv,
                          const size_t *lens)
 {
     char *command = NULL;
-    int n = redisFormatCommandArgv(&command, argc, argv, lens);
+    long long n = redisFormatCommandArgv(&command, argc, argv, lens);
     if (n < 0) {
         return false;
     }
