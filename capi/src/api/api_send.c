@@ -168,9 +168,7 @@ int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len, unsig
 
 static int check_close(unsigned code, const char *reason)
 {
-    bool ok = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-              (code >= 3000 && code <= 4999);
-    if (!ok) {
+    if (!fwi_ws_close_code_is_valid(code)) {
         return fwi_error(FW_ERR_INVALID,
                          "close code %u: 1000-1003, 1007-1014 or 3000-4999", code);
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/pack.h"
 #include "core/error.h"
 #include "core/events.h"
 #include "wire/http_request.h"
@@ -35,25 +36,10 @@ void fwi_credit_unref(fwi_credit *c)
     }
 }
 
-static size_t text_size(const char *s)
-{
-    return s ? strlen(s) + 1 : 0;
-}
-
-static const char *put(char **at, const char *s)
-{
-    if (s == NULL) {
-        return NULL;
-    }
-    size_t n = strlen(s) + 1;
-    char *to = memcpy(*at, s, n);
-    *at += n;
-    return to;
-}
-
 fw_event *fwi_event_copy(const fw_event *e)
 {
-    size_t texts = text_size(e->user) + text_size(e->room) + text_size(e->reason);
+    size_t texts =
+        fwi_pack_size(e->user) + fwi_pack_size(e->room) + fwi_pack_size(e->reason);
     fw_event *c = malloc(sizeof *c + texts + e->len + 1);
     if (c == NULL) {
         return NULL;
@@ -61,9 +47,9 @@ fw_event *fwi_event_copy(const fw_event *e)
     *c = *e;
     char *at = (char *)(c + 1);
     atomic_init(&c->refs, 1);
-    c->user = put(&at, e->user);
-    c->room = put(&at, e->room);
-    c->reason = put(&at, e->reason);
+    c->user = fwi_pack_put(&at, e->user);
+    c->room = fwi_pack_put(&at, e->room);
+    c->reason = fwi_pack_put(&at, e->reason);
     if (e->data != NULL) {
         memcpy(at, e->data, e->len);
         at[e->len] = '\0';

@@ -7,32 +7,17 @@
 
 #include <string.h>
 
-static size_t text_size(const char *s)
-{
-    return s ? strlen(s) + 1 : 0;
-}
-
-/* Copies s to *at and moves that on; NULL stays NULL. */
-static const char *put(char **at, const char *s)
-{
-    if (s == NULL) {
-        return NULL;
-    }
-    size_t n = strlen(s) + 1;
-    char *to = memcpy(*at, s, n);
-    *at += n;
-    return to;
-}
+#include "base/pack.h"
 
 fwi_facts *fwi_facts_new(const fwi_facts_source *from)
 {
     size_t n = sizeof(fwi_facts) + 2 * from->n_headers * sizeof(char *);
-    size_t texts = text_size(from->path) + text_size(from->query) +
-                   text_size(from->address) + text_size(from->peer) +
-                   text_size(from->host) + text_size(from->origin) +
-                   text_size(from->protocol);
+    size_t texts = fwi_pack_size(from->path) + fwi_pack_size(from->query) +
+                   fwi_pack_size(from->address) + fwi_pack_size(from->peer) +
+                   fwi_pack_size(from->host) + fwi_pack_size(from->origin) +
+                   fwi_pack_size(from->protocol);
     for (size_t i = 0; i < 2 * from->n_headers; i++) {
-        texts += text_size(from->headers[i]);
+        texts += fwi_pack_size(from->headers[i]);
     }
     fwi_facts *f = malloc(n + texts);
     if (f == NULL) {
@@ -43,15 +28,15 @@ fwi_facts *fwi_facts_new(const fwi_facts_source *from)
     f->secure = from->secure;
     f->n_headers = (uint16_t)from->n_headers;
     f->headers = (const char **)(void *)(f + 1);
-    f->path = put(&at, from->path);
-    f->query = put(&at, from->query);
-    f->address = put(&at, from->address);
-    f->peer = put(&at, from->peer);
-    f->host = put(&at, from->host);
-    f->origin = put(&at, from->origin);
-    f->protocol = put(&at, from->protocol);
+    f->path = fwi_pack_put(&at, from->path);
+    f->query = fwi_pack_put(&at, from->query);
+    f->address = fwi_pack_put(&at, from->address);
+    f->peer = fwi_pack_put(&at, from->peer);
+    f->host = fwi_pack_put(&at, from->host);
+    f->origin = fwi_pack_put(&at, from->origin);
+    f->protocol = fwi_pack_put(&at, from->protocol);
     for (size_t i = 0; i < 2 * from->n_headers; i++) {
-        f->headers[i] = put(&at, from->headers[i]);
+        f->headers[i] = fwi_pack_put(&at, from->headers[i]);
     }
     return f;
 }
