@@ -95,12 +95,12 @@ static int emit(fw_emitter *e, const char *channel, fw_message *m, int timeout_m
 static int emit_named(fw_emitter *e, char kind, const char *what, const char *name,
                       fw_message *m, int timeout_ms)
 {
-    char channel[2 + FWI_NAME_MAX + 1];
+    char channel[FWI_CHANNEL_CAP];
     int err = fwi_check_name(what, name);
     if (err != FW_OK) {
         return err;
     }
-    snprintf(channel, sizeof channel, "%c:%s", kind, name);
+    fwi_channel_name(kind, name, channel);
     return emit(e, channel, m, timeout_ms);
 }
 

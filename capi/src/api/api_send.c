@@ -14,8 +14,6 @@
 #include "wire/name.h"
 #include "wire/ws_codec.h"
 
-enum { CHANNEL_CAP = 2 + FWI_NAME_MAX + 1 };
-
 int fwi_check_name(const char *what, const char *name)
 {
     const char *problem = name == NULL ? "is NULL" : fwi_name_problem(name, strlen(name));
@@ -79,7 +77,7 @@ static int publish(fw_hub *hub, const char *channel, fw_message *m)
 static int publish_named(fw_hub *hub, char kind, const char *what, const char *name,
                          fw_message *m)
 {
-    char channel[CHANNEL_CAP];
+    char channel[FWI_CHANNEL_CAP];
     int err = fwi_api_enter_running(hub);
     if (err == FW_OK) {
         err = fwi_check_name(what, name);
@@ -87,7 +85,7 @@ static int publish_named(fw_hub *hub, char kind, const char *what, const char *n
     if (err != FW_OK) {
         return err;
     }
-    snprintf(channel, sizeof channel, "%c:%s", kind, name);
+    fwi_channel_name(kind, name, channel);
     return publish(hub, channel, m);
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/session_inside.h"
+#include "wire/name.h"
 
 static unsigned loop_of(fw_session_id id)
 {
@@ -178,12 +179,6 @@ int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *rea
     return order(hub, id, item, run_close);
 }
 
-static const char *channel_of(char kind, const char *name, char out[2 + 255 + 1])
-{
-    snprintf(out, 2 + 255 + 1, "%c:%s", kind, name);
-    return out;
-}
-
 /* On its own thread a join says at once what is wrong with it. */
 static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64_t ref)
 {
@@ -201,7 +196,7 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64
 
 int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
 {
-    char channel[2 + 255 + 1];
+    char channel[FWI_CHANNEL_CAP];
     if (id.node != hub->node) {
         return order_abroad(hub, id, FWI_MSG_JOIN, 0, room, strlen(room), 0);
     }
@@ -209,7 +204,7 @@ int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
     if (here != NULL && here->index == loop_of(id)) {
         return join_here(here, id, room, ref);
     }
-    fwi_item *item = fwi_item_new(NULL, channel_of('r', room, channel), NULL);
+    fwi_item *item = fwi_item_new(NULL, fwi_channel_name('r', room, channel), NULL);
     if (item != NULL) {
         item->ref = ref;
     }
@@ -226,13 +221,13 @@ int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room)
 
 int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user)
 {
-    char channel[2 + 255 + 1] = "";
+    char channel[FWI_CHANNEL_CAP] = "";
     if (id.node != hub->node) {
         const char *name = user ? user : "";
         return order_abroad(hub, id, FWI_MSG_SET_USER, 0, name, strlen(name), 0);
     }
     if (user != NULL) {
-        channel_of('u', user, channel);
+        fwi_channel_name('u', user, channel);
     }
     return order(hub, id, fwi_item_new(NULL, channel, NULL), run_set_user);
 }

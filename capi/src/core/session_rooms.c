@@ -7,16 +7,7 @@
 #include "core/decision.h"
 #include "core/raw_rooms.h"
 #include "core/session_inside.h"
-
-enum { CHANNEL_CAP = 2 + 255 + 1 };
-
-static const char *channel_of(char kind, const char *name, char *out)
-{
-    out[0] = kind;
-    out[1] = ':';
-    memcpy(out + 2, name, strlen(name) + 1);
-    return out;
-}
+#include "wire/name.h"
 
 fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room)
 {
@@ -61,7 +52,7 @@ void fwi_session_joined(fwi_session *s, fwi_place *place)
     if (place == &s->user_place) {
         return;
     }
-    char room[CHANNEL_CAP];
+    char room[FWI_CHANNEL_CAP];
     uint64_t ref = place->ref;
     strcpy(room, place->room->channel + 2);
     place->ref = 0;
@@ -108,8 +99,8 @@ static void join_again(fwi_session *s, fwi_place *there, const char *room, uint6
 
 int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
 {
-    char channel[CHANNEL_CAP];
-    channel_of('r', room, channel);
+    char channel[FWI_CHANNEL_CAP];
+    fwi_channel_name('r', room, channel);
     if (s->state != FWI_SESSION_OPEN) {
         give_back(s, channel, brought);
         tell_result(s, room, ref, FW_ERR_GONE, "the session has ended");
@@ -138,8 +129,8 @@ int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned b
 int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
 {
     fwi_hub *hub = s->shard->hub;
-    char channel[CHANNEL_CAP];
-    channel_of('r', room, channel);
+    char channel[FWI_CHANNEL_CAP];
+    fwi_channel_name('r', room, channel);
     if (s->state != FWI_SESSION_OPEN || place_in(s, channel) != NULL) {
         return fwi_session_enter(s, room, ref, brought);
     }
@@ -163,7 +154,7 @@ int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned br
 
 void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
 {
-    char room[CHANNEL_CAP];
+    char room[FWI_CHANNEL_CAP];
     uint64_t ref = d->is_join ? d->ref : 0;
     strcpy(room, d->room);
     fwi_decision_cancel(d);
@@ -196,7 +187,7 @@ static void cancel_asking(fwi_session *s, const char *room)
 
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
 {
-    char room[CHANNEL_CAP];
+    char room[FWI_CHANNEL_CAP];
     bool was_in = fwi_place_is_in(place);
     uint64_t ref = place->ref;
     strcpy(room, place->room->channel + 2);
@@ -212,8 +203,8 @@ void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
 
 int fwi_session_leave(fwi_session *s, const char *room)
 {
-    char channel[CHANNEL_CAP];
-    fwi_place *place = place_in(s, channel_of('r', room, channel));
+    char channel[FWI_CHANNEL_CAP];
+    fwi_place *place = place_in(s, fwi_channel_name('r', room, channel));
     if (place == NULL) {
         cancel_asking(s, room);
     } else {
@@ -224,10 +215,10 @@ int fwi_session_leave(fwi_session *s, const char *room)
 
 int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
 {
-    char channel[CHANNEL_CAP];
+    char channel[FWI_CHANNEL_CAP];
     char *copy = NULL;
     if (user != NULL) {
-        channel_of('u', user, channel);
+        fwi_channel_name('u', user, channel);
         if (s->user != NULL && strcmp(s->user, user) == 0) {
             give_back(s, channel, brought); /* to go and come back would make it deaf */
             return FW_OK;

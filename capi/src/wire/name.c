@@ -57,6 +57,12 @@ static const char *escape_of(char c)
     }
 }
 
+const char *fwi_channel_name(char kind, const char *name, char out[FWI_CHANNEL_CAP])
+{
+    snprintf(out, FWI_CHANNEL_CAP, "%c:%s", kind, name);
+    return out;
+}
+
 /* The kind in front ("r:") has nothing to escape, so the whole channel is treated alike.
  */
 bool fwi_name_to_redis(fwi_buf *out, const char *prefix, const char *channel)

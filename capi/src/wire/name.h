@@ -6,11 +6,14 @@
 
 #include "base/buf.h"
 
-enum { FWI_NAME_MAX = 255 };
+enum { FWI_NAME_MAX = 255, FWI_CHANNEL_CAP = 2 + FWI_NAME_MAX + 1 };
 
 /* 1..255 bytes of UTF-8 without control characters (U+0000-1F, 7F-9F). NULL if fine, else
  * what is wrong, valid for ever. */
 const char *fwi_name_problem(const char *name, size_t len);
+
+/* The channel of a room ('r') or user ('u') whose name has been checked. Returns out. */
+const char *fwi_channel_name(char kind, const char *name, char out[FWI_CHANNEL_CAP]);
 
 /* Appends prefix, ":" and the channel with { } % percent-encoded in what follows its kind
  * ("r:a{b" -> "fanwire:r:a%7Bb"). false: out of memory. */
