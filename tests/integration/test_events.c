@@ -460,6 +460,7 @@ START_TEST(a_handler_and_a_queue_exclude_each_other)
     test_hub_close(h);
     h = test_hub_open((unsigned)_i);
     fw_event *e;
+    ck_assert_int_eq(fw_hub_on(h->hub, FW_EVENT_LOG, NULL, NULL), FW_ERR_INVALID);
     ck_assert_int_eq(fw_hub_event_fd(h->hub), FW_ERR_STATE);
     ck_assert_int_eq(fw_hub_poll(h->hub, &e, 1, 0), FW_ERR_STATE);
     test_hub_close(h);
@@ -497,6 +498,66 @@ START_TEST(an_inline_event_can_be_kept)
 }
 END_TEST
 
+/* Whether a line of `who` that says `what` is among those that wait. */
+static bool take_log(test_hub *h, const char *who, const char *what)
+{
+    fw_event *e;
+    bool found = false;
+    while (!found && fw_hub_poll(h->hub, &e, 1, 0) == 1) {
+        const char *line = fw_event_data(e, NULL);
+        found = fw_event_kind(e) == FW_EVENT_LOG && fw_event_code(e) == FW_LOG_INFO &&
+                strcmp(fw_event_reason(e), who) == 0 && strstr(line, what) != NULL;
+        done(h, e);
+    }
+    return found;
+}
+
+START_TEST(log_lines_come_by_the_queue)
+{
+    test_hub *h = queued_hub(_i, 1u << FW_EVENT_LOG);
+    test_hub_start(h);
+    ck_assert(take_log(h, "listen", "listening on ws://"));
+    ck_assert(take_log(h, "hub", "started"));
+    ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
+    ck_assert(take_log(h, "hub", "stopping"));
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(log_lines_of_a_start_that_failed_can_be_polled)
+{
+    test_hub *first = queued_hub(_i, 0), *h = queued_hub(_i, 1u << FW_EVENT_LOG);
+    test_hub_start(first);
+    test_hub_set(h, "listen", "ws://127.0.0.1:0/ws");
+    test_hub_set(h, "listen", test_hub_url(first));
+    test_hub_make(h);
+    ck_assert_int_eq(fw_hub_start(h->hub), FW_ERR_LISTEN);
+    ck_assert(take_log(h, "listen", "listening on ws://"));
+    test_hub_close(h);
+    test_hub_close(first);
+}
+END_TEST
+
+START_TEST(log_lines_that_find_the_queue_full_are_dropped_and_counted)
+{
+    test_hub *h = queued_hub(_i, 1u << FW_EVENT_LOG);
+    test_hub_set(h, "events.max_bytes", "64KiB");
+    test_hub_set(h, "log.level", "trace");
+    test_hub_start(h);
+    /* Nobody polls; connecting and leaving has a line or two each. */
+    double dropped = 0;
+    for (int i = 0; i < 2000 && dropped < 1; i++) {
+        ws_client_free(ws_client_connect(test_hub_url(h), NULL));
+        ck_assert_int_eq(fw_stats_get(h->hub, "fanwire_events_dropped_total", &dropped),
+                         FW_OK);
+    }
+    ck_assert(dropped >= 1);
+    ck_assert_int_ge(
+        (int)test_hub_stat(h, "fanwire_limit_hits_total{limit=\"events_max_bytes\"}"), 1);
+    test_hub_close(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("events");
@@ -515,6 +576,9 @@ static Suite *suite(void)
     test_add(s, what_waits_can_be_polled_after_stop_and_kept_after_free, 0, HUB_KINDS);
     test_add(s, a_handler_and_a_queue_exclude_each_other, 0, HUB_KINDS);
     test_add(s, an_inline_event_can_be_kept, 0, HUB_KINDS);
+    test_add(s, log_lines_come_by_the_queue, 0, HUB_KINDS);
+    test_add(s, log_lines_of_a_start_that_failed_can_be_polled, 0, HUB_KINDS);
+    test_add(s, log_lines_that_find_the_queue_full_are_dropped_and_counted, 0, HUB_KINDS);
     return s;
 }
 

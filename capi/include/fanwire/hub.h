@@ -46,15 +46,16 @@ FW_API int fw_hub_new(fw_hub **hub, const fw_options *options);
  *
  * @param handler NULL with events=inline takes the handler away
  * @param user    given back to the handler, never touched
- * @return FW_OK, FW_ERR_INVALID unknown type or a handler in queued mode,
- *         FW_ERR_STATE after fw_hub_start
+ * @return FW_OK; FW_ERR_INVALID unknown type, a handler in queued mode, or LOG in inline
+ *         mode; FW_ERR_STATE after fw_hub_start
  * @thread any, before fw_hub_start
  * @since  0.1
  */
 FW_API int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user);
 
 /**
- * Receive log lines up to option "log.level". Without it the library is silent.
+ * Receive log lines up to option "log.level". Without it the library is silent. With
+ * events=queued they may be had as events instead: fw_hub_on(hub, FW_EVENT_LOG, ...).
  *
  * @return FW_OK, FW_ERR_STATE after fw_hub_start
  * @thread any, before fw_hub_start

@@ -23,6 +23,10 @@ int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user)
     if (q->queued && handler != NULL) {
         return fwi_error(FW_ERR_INVALID, "with events=queued the handler must be NULL");
     }
+    if (!q->queued && type == FW_EVENT_LOG) {
+        return fwi_error(FW_ERR_INVALID,
+                         "with events=inline log lines come by fw_hub_on_log");
+    }
     if (atomic_load(&hub->state) != FWI_HUB_NEW) {
         return fwi_error(FW_ERR_STATE, "the hub has been started");
     }

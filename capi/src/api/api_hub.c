@@ -180,6 +180,40 @@ static void forward_log(void *user, int level, const char *component, const char
     hub->log_fn(hub->log_user, (fw_log_level)level, component, message);
 }
 
+/* A line that finds the queue full is dropped and counted: who is behind needs no more to
+ * do. */
+static void queue_log(void *user, int level, const char *component, const char *message)
+{
+    fw_hub *hub = user;
+    fwi_events *q = &hub->core.events;
+    const fw_event line = {.type = FW_EVENT_LOG,
+                           .code = level,
+                           .reason = component,
+                           .data = message,
+                           .len = strlen(message)};
+    bool full = fwi_events_is_full(q);
+    fw_event *e = full ? NULL : fwi_events_copy(q, &line);
+    if (e != NULL) {
+        fwi_events_push(q, e);
+        return;
+    }
+    fwi_stat_add_shared(&hub->core.outside, FWI_STAT_EVENTS_DROPPED, 1);
+    if (full) {
+        fwi_stat_add_shared(&hub->core.outside, FWI_STAT_LIMIT_EVENTS, 1);
+    }
+}
+
+static void open_log(fw_hub *hub)
+{
+    bool queued = fwi_events_want(&hub->core.events, FW_EVENT_LOG);
+    if (!queued && hub->log_fn == NULL) {
+        return;
+    }
+    hub->log = (fwi_log){queued ? queue_log : forward_log, hub,
+                         (int)fwi_options_int(hub->options, FWI_OPT_LOG_LEVEL)};
+    hub->core.log = hub->log;
+}
+
 /* Nobody holds an event any more. */
 static void free_rest(void *user)
 {
@@ -312,11 +346,7 @@ int fw_hub_start(fw_hub *hub)
     if (atomic_load(&hub->state) != FWI_HUB_NEW) {
         return fwi_error(FW_ERR_STATE, "the hub has been started before");
     }
-    if (hub->log_fn != NULL) {
-        hub->log = (fwi_log){forward_log, hub,
-                             (int)fwi_options_int(hub->options, FWI_OPT_LOG_LEVEL)};
-        hub->core.log = hub->log;
-    }
+    open_log(hub);
     hub->started_us = fwi_clock_us();
     hub->core.backplane_told = false;
     err = fwi_put_together(hub);

@@ -129,6 +129,8 @@ const char *fw_event_type_name(fw_event_type type)
         return "BACKPLANE_DOWN";
     case FW_EVENT_RESULT:
         return "RESULT";
+    case FW_EVENT_LOG:
+        return "LOG";
     }
     return "?";
 }

@@ -32,6 +32,17 @@ void fwi_events_fini(fwi_events *q)
     pthread_mutex_destroy(&q->lock);
 }
 
+fw_event *fwi_events_copy(fwi_events *q, const fw_event *e)
+{
+    fw_event *copy = fwi_event_copy(e);
+    if (copy != NULL) {
+        atomic_fetch_add_explicit(&q->bytes, copy->cost, memory_order_relaxed);
+        copy->queue = q;
+        fwi_events_ref(q);
+    }
+    return copy;
+}
+
 void fwi_events_push(fwi_events *q, fw_event *first)
 {
     fw_event *last = first;

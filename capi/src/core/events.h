@@ -58,6 +58,10 @@ static inline bool fwi_events_is_full(const fwi_events *q)
                                 memory_order_relaxed) >= q->max_bytes;
 }
 
+/* A copy of an event that counts as one of the queue's; NULL: out of memory.
+ * @thread any */
+fw_event *fwi_events_copy(fwi_events *q, const fw_event *e);
+
 /* Appends a chain of events that ends with NULL. @thread any */
 void fwi_events_push(fwi_events *q, fw_event *first);
 

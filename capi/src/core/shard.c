@@ -269,14 +269,11 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
     if (!may_queue(shard, e->type)) {
         return false;
     }
-    fw_event *copy = fwi_event_copy(e);
+    fw_event *copy = fwi_events_copy(q, e);
     if (copy == NULL) {
         fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
         return false;
     }
-    atomic_fetch_add_explicit(&q->bytes, copy->cost, memory_order_relaxed);
-    copy->queue = q;
-    fwi_events_ref(q);
     *shard->raised_tail = copy;
     shard->raised_tail = &copy->next;
     if (s != NULL) {
