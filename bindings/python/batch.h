@@ -1,0 +1,276 @@
+/*
+ * What the typemaps call: text, bytes, ids and errors to Python and back, and an event as
+ * a tuple. Included once, by the wrapper that SWIG makes. The interpreter is held in all
+ * of it.
+ */
+#ifndef FWB_PYTHON_BATCH_H
+#define FWB_PYTHON_BATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <Python.h>
+
+#include <fanwire/fanwire.h>
+
+/* A call that may wait: other threads of the interpreter run meanwhile. */
+#define FWB_BLOCKING(call)                                                               \
+    do {                                                                                 \
+        Py_BEGIN_ALLOW_THREADS call;                                                     \
+        Py_END_ALLOW_THREADS                                                             \
+    } while (0)
+
+enum {
+    FWB_BATCH = 1024, /* events of one poll, at most: a turn of an event loop */
+    FWB_ERRORS = 64
+};
+
+/* ---- errors ---------------------------------------------------------------------------- */
+
+/* Classes of the package, by -number. Set once, when it is imported. */
+static PyObject *fwb_error_class[FWB_ERRORS];
+
+static PyObject *fwb_set_error_class(int number, PyObject *cls)
+{
+    if (number >= 0 || number <= -FWB_ERRORS || !PyExceptionClass_Check(cls)) {
+        PyErr_SetString(PyExc_TypeError, "a negative number and an exception class");
+        return NULL;
+    }
+    Py_INCREF(cls);
+    Py_XDECREF(fwb_error_class[-number]);
+    fwb_error_class[-number] = cls;
+    Py_RETURN_NONE;
+}
+
+static PyObject *fwb_raise_text(int err, const char *text)
+{
+    PyObject *cls = err > -FWB_ERRORS ? fwb_error_class[-err] : NULL;
+
+    PyErr_SetString(cls ? cls : PyExc_RuntimeError, text[0] ? text : fw_strerror(err));
+    return NULL;
+}
+
+/* @return NULL, always */
+static PyObject *fwb_raise(int err)
+{
+    return fwb_raise_text(err, fw_error_detail());
+}
+
+/* For functions that say NULL: the detail alone tells why. */
+static PyObject *fwb_raise_detail(void)
+{
+    const char *detail = fw_error_detail();
+
+    return fwb_raise_text(strcmp(detail, "out of memory") == 0 ? FW_ERR_MEMORY
+                                                               : FW_ERR_INVALID,
+                          detail);
+}
+
+/* ---- text and bytes -------------------------------------------------------------------- */
+
+/* The text stays the argument's: valid for the call. */
+static bool fwb_text_in(PyObject *in, const char *name, const char **out)
+{
+    Py_ssize_t size;
+
+    *out = NULL;
+    if (in == Py_None) {
+        return true;
+    }
+    if (!PyUnicode_Check(in)) {
+        PyErr_Format(PyExc_TypeError, "%s: str is wanted, not %s", name,
+                     Py_TYPE(in)->tp_name);
+        return false;
+    }
+    *out = PyUnicode_AsUTF8AndSize(in, &size);
+    if (*out != NULL && strlen(*out) != (size_t)size) {
+        PyErr_Format(PyExc_ValueError, "%s: embedded NUL", name);
+        *out = NULL;
+    }
+    return *out != NULL;
+}
+
+/* What a client sent in a header may be anything: it must neither raise nor vanish. */
+static PyObject *fwb_text_out(const char *text)
+{
+    if (text == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "backslashreplace");
+}
+
+typedef struct fwb_bytes {
+    const void *at;
+    size_t len;
+    unsigned flags;
+    Py_buffer view; /* .obj is NULL: none is held */
+} fwb_bytes;
+
+static void fwb_bytes_init(fwb_bytes *b)
+{
+    memset(b, 0, sizeof *b);
+}
+
+static void fwb_bytes_fini(fwb_bytes *b)
+{
+    if (b->view.obj != NULL) {
+        PyBuffer_Release(&b->view);
+    }
+}
+
+static bool fwb_bytes_in(PyObject *in, fwb_bytes *b)
+{
+    if (PyUnicode_Check(in)) {
+        Py_ssize_t size;
+        b->at = PyUnicode_AsUTF8AndSize(in, &size);
+        b->len = (size_t)size;
+        b->flags = FW_TEXT;
+        return b->at != NULL;
+    }
+    if (!PyObject_CheckBuffer(in)) {
+        PyErr_Format(PyExc_TypeError, "data: str or bytes is wanted, not %s",
+                     Py_TYPE(in)->tp_name);
+        return false;
+    }
+    if (PyObject_GetBuffer(in, &b->view, PyBUF_SIMPLE) != 0) {
+        return false;
+    }
+    b->at = b->view.buf;
+    b->len = (size_t)b->view.len;
+    b->flags = FW_BINARY;
+    return true;
+}
+
+static PyObject *fwb_bytes_out(const void *at, size_t len, unsigned flags)
+{
+    if (at == NULL) {
+        at = "";
+        len = 0;
+    }
+    return flags & FW_BINARY
+               ? PyBytes_FromStringAndSize(at, (Py_ssize_t)len)
+               : PyUnicode_DecodeUTF8(at, (Py_ssize_t)len, "backslashreplace");
+}
+
+/* ---- session ids ----------------------------------------------------------------------- */
+
+static bool fwb_session_in(PyObject *in, const char *name, fw_session_id *id)
+{
+    const char *text;
+
+    if (!fwb_text_in(in, name, &text)) {
+        return false;
+    }
+    int err = text ? fw_session_id_parse(text, id) : FW_ERR_INVALID;
+    if (err != FW_OK) {
+        char why[160];
+        snprintf(why, sizeof why, "%s: 32 hexadecimal digits are wanted, not \"%.60s\"",
+                 name, text ? text : "None");
+        fwb_raise_text(err, why);
+        return false;
+    }
+    return true;
+}
+
+/* As fw_session_id_text(), written straight into the string: one for each event. */
+static PyObject *fwb_session_out(fw_session_id id)
+{
+    static const char digits[] = "0123456789abcdef";
+    const uint64_t halves[2] = {id.node, id.local};
+    PyObject *text = PyUnicode_New(32, 127);
+
+    for (int i = 0; text != NULL && i < 32; i++) {
+        unsigned shift = 60u - 4u * ((unsigned)i & 15u);
+        PyUnicode_1BYTE_DATA(text)[i] =
+            (Py_UCS1)digits[(halves[i >> 4] >> shift) & 15u];
+    }
+    return text;
+}
+
+/* ---- an event as a tuple --------------------------------------------------------------- */
+
+/* A session often has several events in a batch: they share the text of its id. */
+typedef struct fwb_last_session {
+    fw_session_id id;
+    PyObject *text; /* owned; NULL: none yet */
+} fwb_last_session;
+
+static PyObject *fwb_session_of(fw_event *e, fwb_last_session *last)
+{
+    fw_session_id id = fw_event_session(e);
+
+    if (last->text == NULL || id.local != last->id.local || id.node != last->id.node) {
+        PyObject *text = id.node || id.local ? fwb_session_out(id) : PyUnicode_New(0, 0);
+        if (text == NULL) {
+            return NULL;
+        }
+        Py_XDECREF(last->text);
+        last->text = text;
+        last->id = id;
+    }
+    Py_INCREF(last->text);
+    return last->text;
+}
+
+static PyObject *fwb_data_of(fw_event *e)
+{
+    size_t len;
+    const void *at = fw_event_data(e, &len);
+
+    return fwb_bytes_out(at, len, fw_event_flags(e));
+}
+
+static PyObject *fwb_payload(fw_event *e)
+{
+    switch (fw_event_kind(e)) {
+    case FW_EVENT_MESSAGE:
+        return fwb_data_of(e);
+    case FW_EVENT_ROOM_MESSAGE:
+        return Py_BuildValue("(NN)", fwb_text_out(fw_event_room(e)), fwb_data_of(e));
+    case FW_EVENT_CLOSE:
+        return Py_BuildValue("(iN)", fw_event_code(e), fwb_text_out(fw_event_reason(e)));
+    case FW_EVENT_JOIN:
+        return fwb_text_out(fw_event_room(e));
+    case FW_EVENT_LEAVE:
+        return Py_BuildValue("(Ni)", fwb_text_out(fw_event_room(e)), fw_event_code(e));
+    case FW_EVENT_BACKPLANE_DOWN:
+        return fwb_text_out(fw_event_reason(e));
+    case FW_EVENT_RESULT:
+        return Py_BuildValue("(KiNN)", (unsigned long long)fw_event_token(e),
+                             fw_event_code(e), fwb_text_out(fw_event_reason(e)),
+                             fwb_text_out(fw_event_room(e)));
+    case FW_EVENT_LOG:
+        return Py_BuildValue("(iNN)", fw_event_code(e), fwb_text_out(fw_event_reason(e)),
+                             fwb_data_of(e));
+    case FW_EVENT_CONNECT:
+    case FW_EVENT_OPEN:
+    case FW_EVENT_BACKPLANE_UP:
+        break;
+    }
+    Py_RETURN_NONE;
+}
+
+/* (kind, session, payload, owner); takes the reference to owner. NULL: out of memory. */
+static PyObject *fwb_entry(fw_event *e, PyObject *owner, fwb_last_session *last)
+{
+    PyObject *entry = PyTuple_New(4);
+    PyObject *kind = PyLong_FromLong((long)fw_event_kind(e));
+    PyObject *session = fwb_session_of(e, last), *payload = fwb_payload(e);
+
+    if (entry == NULL || kind == NULL || session == NULL || payload == NULL) {
+        Py_XDECREF(entry);
+        Py_XDECREF(kind);
+        Py_XDECREF(session);
+        Py_XDECREF(payload);
+        Py_DECREF(owner);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(entry, 0, kind);
+    PyTuple_SET_ITEM(entry, 1, session);
+    PyTuple_SET_ITEM(entry, 2, payload);
+    PyTuple_SET_ITEM(entry, 3, owner);
+    return entry;
+}
+
+#endif
