@@ -47,9 +47,9 @@ struct fw_options {};
 struct fw_hub {};
 struct fw_message {};
 struct fw_emitter {};
+%rename(fw_event) fwb_event; /* before the struct, or it is ignored */
 struct fwb_event {};
 
-%rename(fw_event) fwb_event;
 
 %extend fw_options { ~fw_options() { fw_options_free($self); } }
 %extend fw_hub { ~fw_hub() { FWB_BLOCKING(fw_hub_free($self)); } }
@@ -96,6 +96,8 @@ struct fwb_event {};
 %include <fanwire/event.h>
 %include <fanwire/hub.h>
 %include <fanwire/room.h>
+/* From here on a user is always somebody; a session's may be nobody (None). */
+%apply const char *name { const char *user };
 %include <fanwire/user.h>
 %include <fanwire/emitter.h>
 %include <fanwire/stats.h>
@@ -105,6 +107,13 @@ struct fwb_event {};
 %rename(fw_hub_on) fwb_hub_on;
 %rename(fw_event_ref) fwb_event_ref;
 %newobject fwb_event_ref;
+%feature("autodoc", "fw_hub_on(hub, type)
+
+Switch events of a type on, before the start: they are raised and queued from then on.")
+fwb_hub_on;
+%feature("autodoc", "fw_event_ref(event) -> event
+
+A handle that may be kept as long as one likes; it owes nothing.") fwb_event_ref;
 
 %inline %{
 /* Switch events of a type on: they are raised and queued from then on. */

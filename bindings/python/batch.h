@@ -26,7 +26,8 @@ enum {
     FWB_ERRORS = 64
 };
 
-/* ---- errors ---------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------- */
 
 /* Classes of the package, by -number. Set once, when it is imported. */
 static PyObject *fwb_error_class[FWB_ERRORS];
@@ -62,12 +63,12 @@ static PyObject *fwb_raise_detail(void)
 {
     const char *detail = fw_error_detail();
 
-    return fwb_raise_text(strcmp(detail, "out of memory") == 0 ? FW_ERR_MEMORY
-                                                               : FW_ERR_INVALID,
-                          detail);
+    return fwb_raise_text(
+        strcmp(detail, "out of memory") == 0 ? FW_ERR_MEMORY : FW_ERR_INVALID, detail);
 }
 
-/* ---- text and bytes -------------------------------------------------------------------- */
+/* ---- text and bytes
+ * -------------------------------------------------------------------- */
 
 /* The text stays the argument's: valid for the call. */
 static bool fwb_text_in(PyObject *in, const char *name, const char **out)
@@ -153,7 +154,8 @@ static PyObject *fwb_bytes_out(const void *at, size_t len, unsigned flags)
                : PyUnicode_DecodeUTF8(at, (Py_ssize_t)len, "backslashreplace");
 }
 
-/* ---- session ids ----------------------------------------------------------------------- */
+/* ---- session ids
+ * ----------------------------------------------------------------------- */
 
 static bool fwb_session_in(PyObject *in, const char *name, fw_session_id *id)
 {
@@ -162,11 +164,15 @@ static bool fwb_session_in(PyObject *in, const char *name, fw_session_id *id)
     if (!fwb_text_in(in, name, &text)) {
         return false;
     }
-    int err = text ? fw_session_id_parse(text, id) : FW_ERR_INVALID;
+    if (text == NULL) {
+        PyErr_Format(PyExc_TypeError, "%s: str is wanted, not None", name);
+        return false;
+    }
+    int err = fw_session_id_parse(text, id);
     if (err != FW_OK) {
         char why[160];
         snprintf(why, sizeof why, "%s: 32 hexadecimal digits are wanted, not \"%.60s\"",
-                 name, text ? text : "None");
+                 name, text);
         fwb_raise_text(err, why);
         return false;
     }
@@ -182,13 +188,13 @@ static PyObject *fwb_session_out(fw_session_id id)
 
     for (int i = 0; text != NULL && i < 32; i++) {
         unsigned shift = 60u - 4u * ((unsigned)i & 15u);
-        PyUnicode_1BYTE_DATA(text)[i] =
-            (Py_UCS1)digits[(halves[i >> 4] >> shift) & 15u];
+        PyUnicode_1BYTE_DATA(text)[i] = (Py_UCS1)digits[(halves[i >> 4] >> shift) & 15u];
     }
     return text;
 }
 
-/* ---- an event as a tuple --------------------------------------------------------------- */
+/* ---- an event as a tuple
+ * --------------------------------------------------------------- */
 
 /* A session often has several events in a batch: they share the text of its id. */
 typedef struct fwb_last_session {

@@ -13,12 +13,16 @@
 /* ---- errors ---------------------------------------------------------------------------- */
 
 %init %{
+/* By SWIG's own function: it also names them in __all__, which is what native.py takes. */
+#define FWB_CONSTANT(name, number)                                                           \
+    SWIG_Python_SetConstant(d, public_interface, name, PyLong_FromLong(number));
 #define FWB_ERROR_CONSTANT(name, number, retriable, text)                                    \
-    PyModule_AddIntConstant(m, "FW_ERR_" #name, number);
+    FWB_CONSTANT("FW_ERR_" #name, number)
     FW_ERROR_MAP(FWB_ERROR_CONSTANT)
+    FWB_CONSTANT("FW_OK", FW_OK)
+    FWB_CONSTANT("FW_VERSION", FW_VERSION)
 #undef FWB_ERROR_CONSTANT
-    PyModule_AddIntConstant(m, "FW_OK", FW_OK);
-    PyModule_AddIntConstant(m, "FW_VERSION", FW_VERSION);
+#undef FWB_CONSTANT
 %}
 
 %typemap(out) int {
@@ -51,6 +55,13 @@
     $1 = ($1_ltype)(uintptr_t)text;
 }
 %typemap(freearg) const char * ""
+/* Where C looks a name up it must be one. */
+%typemap(check) const char *name, const char *room {
+    if ($1 == NULL) {
+        PyErr_SetString(PyExc_TypeError, "$1_name: str is wanted, not None");
+        SWIG_fail;
+    }
+}
 %typemap(out) const char * "$result = fwb_text_out($1);"
 
 %typemap(in) (const void *data, size_t len, unsigned flags) (fwb_bytes bytes) {
@@ -224,29 +235,56 @@ static PyObject *fwb_hub_poll(fw_hub *hub, int max, int timeout_ms)
     return list != NULL || PyErr_Occurred() ? list : PyErr_NoMemory();
 }
 
-static bool finish_one(PyObject *event)
+/* What of a batch is to be given back, in one call of the library. */
+typedef struct owed {
+    fw_hub *hub;
+    fw_event *events[FWB_BATCH];
+    int n;
+} owed;
+
+static void give_back(owed *o)
+{
+    if (o->n > 0) {
+        fw_events_done(o->hub, o->events, o->n);
+        o->n = 0;
+    }
+}
+
+static bool finish_one(PyObject *event, owed *o)
 {
     fwb_event *handle = fwb_handle_in(event);
 
-    if (handle != NULL) {
-        fwb_event_finish(handle);
+    if (handle == NULL) {
+        return false;
     }
-    return handle != NULL;
+    if (handle->e == NULL || handle->hub != o->hub) { /* kept by reference, or finished */
+        fwb_event_finish(handle);
+        return true;
+    }
+    if (o->n == FWB_BATCH) {
+        give_back(o);
+    }
+    o->events[o->n++] = handle->e;
+    handle->e = NULL;
+    return true;
 }
 
 static PyObject *fwb_events_done(fw_hub *hub, PyObject *events)
 {
-    (void)hub; /* each event knows its own */
-    if (!PyList_Check(events)) {
-        if (!finish_one(events)) {
-            return NULL;
-        }
-        Py_RETURN_NONE;
+    owed o;
+    bool is_list = PyList_Check(events), ok = true;
+
+    o.hub = hub;
+    o.n = 0;
+    for (Py_ssize_t i = 0; ok && is_list && i < PyList_GET_SIZE(events); i++) {
+        ok = finish_one(PyList_GET_ITEM(events, i), &o);
     }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(events); i++) {
-        if (!finish_one(PyList_GET_ITEM(events, i))) {
-            return NULL;
-        }
+    if (!is_list) {
+        ok = finish_one(events, &o);
+    }
+    give_back(&o);
+    if (!ok) {
+        return NULL;
     }
     Py_RETURN_NONE;
 }
