@@ -1,0 +1,74 @@
+"""What can be sent, in the one form that the C library takes it.
+
+Whatever sends calls encode() and session_id(). Nothing here knows where it goes.
+"""
+
+import json
+from typing import TYPE_CHECKING, Any, Dict, List, Union
+
+from . import native
+
+if TYPE_CHECKING:
+    from ._session import SessionHandle
+
+Data = Union[str, bytes, bytearray, memoryview, Dict[str, Any], List[Any], "Message"]
+Skip = Union[None, str, "SessionHandle"]
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"),
+                         allow_nan=False).encode  # browsers refuse NaN
+
+
+class Message:
+    """Something to send, built once: it is encoded once, however often it is sent.
+
+    skip is a session, or the id of one, that is left out: whoever else is addressed
+    receives the message.
+    """
+
+    __slots__ = ("_native", "__weakref__")
+
+    def __init__(self, data: Data, *, skip: Skip = None) -> None:
+        if isinstance(data, Message):
+            data = data.data
+        self._native = native.fw_message_new(encode(data))
+        if skip is not None:
+            native.fw_message_set_except(self._native, session_id(skip))
+
+    @property
+    def data(self) -> Union[str, bytes]:
+        """What it says: str for text, bytes for binary."""
+        said: Union[str, bytes] = native.fw_message_data(self._native)
+        return said
+
+    def __repr__(self) -> str:
+        data = self.data
+        return "<fanwire.Message %r%s>" % (data[:40], "..." if len(data) > 40 else "")
+
+
+def encode(data: Any) -> Any:
+    """Text or bytes of what isn't a Message yet: a dict or a list becomes JSON."""
+    if isinstance(data, (str, bytes, bytearray, memoryview)):
+        return data
+    if isinstance(data, (dict, list)):
+        return _json(data)
+    raise TypeError("data is str for text; bytes, bytearray or memoryview for binary; "
+                    "dict or list for JSON; or a Message; not " + type(data).__name__)
+
+
+def message(data: Data, skip: Skip = None) -> Any:
+    """The C library's message; what was built before isn't built again."""
+    if skip is None and isinstance(data, Message):
+        return data._native
+    return Message(data, skip=skip)._native
+
+
+def session_id(session: Any) -> str:
+    """The id of a session, or of what is one already."""
+    if isinstance(session, str):
+        return session
+    try:
+        found: str = session.id
+    except AttributeError:
+        raise TypeError("skip: a session or the id of one is wanted, not "
+                        + type(session).__name__) from None
+    return found

@@ -1,0 +1,468 @@
+"""A hub: this process' part of the cluster, as an application sees it.
+
+What it does is elsewhere: _life starts and ends it, _dispatch calls the handlers. Here
+are its options, its handlers' registration, and the calls that send.
+"""
+
+import asyncio
+import logging
+import os
+import threading
+import weakref
+from types import TracebackType
+from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
+
+from . import _options, native
+from ._data import Data, Message, Skip, encode, message
+from ._errors import ClosedError, OptionError, StateError
+from ._handlers import Handlers
+from ._life import Life, check_fork, stop_abandoned
+from ._log import Log
+from ._options import OptionValue
+from ._room import Room, User
+from ._session import Session, SessionHandle
+from ._signals import StopOnSignal
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_OWN_KEYWORDS = ("concurrency", "config", "environment", "logger")
+
+_publish = native.fw_room_publish
+
+
+class Hub:
+    """This process' part of the cluster: its sessions, its rooms, its link to the others.
+
+        hub = fanwire.Hub(listen="ws://127.0.0.1:9090/ws")
+
+    Every option of the table is a keyword (redis.url is redis_url=). Values are text as
+    a person writes it ("25s", "1MiB"), numbers, True and False, timedelta, paths, and
+    lists of them; None leaves the default. config names an INI file that is read first,
+    environment=True the FANWIRE_ variables that come next; keywords win.
+
+    concurrency: how many `async def` handlers run at a time. logger: whose children take
+    what the hub says of itself, "fanwire" if none is given.
+
+    Handlers are registered before it is started. All calls may be made from any thread.
+    """
+
+    _life: Optional[Life] = None
+
+    def __init__(self, *, concurrency: int = 1000,
+                 config: Union[None, str, "os.PathLike[str]"] = None,
+                 environment: bool = False, logger: Optional[logging.Logger] = None,
+                 **options: OptionValue) -> None:
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise OptionError("concurrency: %r: a whole number of 1 or more is wanted"
+                              % (concurrency,))
+        if logger is not None and not isinstance(logger, logging.Logger):
+            raise TypeError("logger: a logging.Logger is wanted, not %r" % (logger,))
+        _refuse_events(options)
+        self._options = _options.make(options, config=config, environment=environment,
+                                      others=_OWN_KEYWORDS)
+        native.fw_options_set(self._options, "events", "queued")
+        self._concurrency = concurrency
+        self._log = Log(logger)
+        self._handlers = Handlers()
+        self._handle: Any = None
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    def configure(self, **options: OptionValue) -> None:
+        """Change options before the hub is started; as the keywords of Hub()."""
+        self._check_stopped("options are changed")
+        _refuse_events(options)
+        _options.change(self._options, options)
+
+    def option(self, name: str) -> str:
+        """The present value of an option as text; a list is joined by commas."""
+        value: str = native.fw_options_get(self._options, _options.name_of(name))
+        return value
+
+    # --- handlers ---
+
+    def on_connect(self, handler: _F) -> _F:
+        """handler(request): a client asks to come in.
+
+        It returns None, or the name of the user whose session it is; to refuse it raises
+        Refuse. Until it has returned the client waits, for option decision.timeout.
+        """
+        return self._register("on_connect", handler)
+
+    def on_open(self, handler: _F) -> _F:
+        """handler(session): the session is open; it may be sent to."""
+        return self._register("on_open", handler)
+
+    def on_message(self, handler: _F) -> _F:
+        """handler(session, data): the client said something, str or bytes."""
+        return self._register("on_message", handler)
+
+    def on_close(self, handler: _F) -> _F:
+        """handler(session, code, reason): the session has ended.
+
+        Once for each on_open. code is 1005 if none was given, 1006 if the connection
+        broke.
+        """
+        return self._register("on_close", handler)
+
+    def on_join(self, handler: _F) -> _F:
+        """handler(session, room): a session is to enter a room, by its name.
+
+        None or True lets it in; False, or raising Refuse, doesn't. It is called for
+        every join, the application's own too.
+        """
+        return self._register("on_join", handler)
+
+    def on_leave(self, handler: _F) -> _F:
+        """handler(session, room): a session that was in a room isn't any more."""
+        return self._register("on_leave", handler)
+
+    def on_room_message(self, handler: _F) -> _F:
+        """handler(room, data): something was published to a room that has members here.
+
+        What comes faster than it is handled is dropped at last, and counted.
+        """
+        return self._register("on_room_message", handler)
+
+    def on_backplane_up(self, handler: _F) -> _F:
+        """handler(): the backplane can be reached (again)."""
+        return self._register("on_backplane_up", handler)
+
+    def on_backplane_down(self, handler: _F) -> _F:
+        """handler(reason): the backplane can't be reached."""
+        return self._register("on_backplane_down", handler)
+
+    # --- running ---
+
+    def run(self) -> None:
+        """Start, and return when the hub has been stopped.
+
+        SIGINT and SIGTERM stop it in order: it drains, and handlers finish. A second
+        signal ends it at once. In another thread than the main one it hears no signals.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            asyncio.run(self._run())
+        else:
+            raise StateError("run() has an event loop of its own, and here one is "
+                             "running: use `await hub.serve()`")
+
+    async def _run(self) -> None:
+        with StopOnSignal(self.stop) as signals:
+            life = await self._start_here()
+            if signals.seen:  # perhaps before there was anything to stop
+                life.stop()
+            await life.stay()
+
+    async def serve(self) -> None:
+        """Start if needed, and return when the hub has been stopped.
+
+        If it is cancelled the hub is drained and ended first.
+        """
+        life = None if self._is_forked() else self._life
+        if life is None:
+            life = await self._start_here()
+        await life.stay()
+
+    def stop(self) -> None:
+        """Ask the hub to end: drain, then stop. Returns at once.
+
+        In any thread, and in any handler. Whoever waits in run() or serve() returns when
+        it is over.
+        """
+        life = self._life
+        if life is not None:
+            check_fork(life)
+            life.stop()
+
+    def start(self) -> None:
+        """Listen, connect, start the threads. Handlers run in a thread of their own.
+
+        When it returns every address is listened on; Redis may still be away unless
+        redis_required is on. For programs that have no asyncio loop.
+        """
+        self._new_life().run_in_thread()
+
+    def close(self, timeout: Optional[float] = None) -> None:
+        """End what start() began: drain, stop, and wait until handlers have finished.
+
+        timeout is in seconds; None: option drain.timeout. What still runs then is
+        cancelled. Closing twice is not an error.
+        """
+        life = self._life
+        if life is None or self._forget_parents():
+            return
+        life.check_wait()
+        if life.thread is None and not life.loop_is_closed():
+            raise StateError("the hub runs on an asyncio loop: use `await hub.aclose()`")
+        life.stop(timeout)
+        life.ended.result()
+        if life.thread is not None:
+            life.thread.join()
+
+    def __enter__(self) -> "Hub":
+        self.start()
+        return self
+
+    def __exit__(self, kind: Optional[Type[BaseException]],
+                 error: Optional[BaseException],
+                 where: Optional[TracebackType]) -> None:
+        self.close()
+
+    async def astart(self) -> None:
+        """Listen, connect, start the threads. Handlers run on the running asyncio loop.
+
+        As start() otherwise.
+        """
+        await self._start_here()
+
+    async def aclose(self, timeout: Optional[float] = None) -> None:
+        """End the hub: drain, stop, and wait until handlers have finished. As close()."""
+        life = self._life
+        if life is None or self._forget_parents():
+            return
+        life.check_wait()
+        life.stop(timeout)
+        await life.stay()
+
+    async def __aenter__(self) -> "Hub":
+        await self.astart()
+        return self
+
+    async def __aexit__(self, kind: Optional[Type[BaseException]],
+                        error: Optional[BaseException],
+                        where: Optional[TracebackType]) -> None:
+        await self.aclose()
+
+    # --- sending ---
+
+    def publish(self, room: str, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session in a room, on all nodes.
+
+        It returns when they are on their way. str goes as text, bytes as binary, dict
+        and list as JSON. skip: a session that is left out. Raises InvalidError for a
+        name that isn't allowed, TooBigError, BusyError if too much waits already,
+        ClosedError if the hub is not running.
+        """
+        handle = self._handle
+        if handle is None:
+            raise _not_running()
+        if skip is None and (type(data) is str or type(data) is bytes):
+            _publish(handle, room, data)
+        elif skip is None and not isinstance(data, Message):
+            _publish(handle, room, encode(data))
+        else:
+            native.fw_room_publish_message(handle, room, message(data, skip))
+
+    def send_user(self, user: str, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session of a user, on all nodes.
+
+        Nobody there is not an error. As publish() otherwise.
+        """
+        handle = self._running_handle()
+        if skip is None and not isinstance(data, Message):
+            native.fw_user_send(handle, user, encode(data))
+        else:
+            native.fw_user_send_message(handle, user, message(data, skip))
+
+    def send_all(self, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session of every node. As publish() otherwise."""
+        handle = self._running_handle()
+        if skip is None and not isinstance(data, Message):
+            native.fw_hub_send_all(handle, encode(data))
+        else:
+            native.fw_hub_send_all_message(handle, message(data, skip))
+
+    def broadcast(self, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session of every node: send_all() by another name."""
+        self.send_all(data, skip=skip)
+
+    def send_node(self, node: int, data: Data) -> None:
+        """Send bytes to every session of one node.
+
+        A node that isn't there is not an error.
+        """
+        if isinstance(data, Message):
+            data = data.data
+        native.fw_node_send(self._running_handle(), node, encode(data))
+
+    def room(self, name: str) -> Room:
+        """A room by its name, to publish to."""
+        return Room(self, name)
+
+    def user(self, name: str) -> User:
+        """A user by name, to send to."""
+        return User(self, name)
+
+    def session(self, id: str) -> SessionHandle:
+        """A session by its id, of whichever node; the Session itself if it is of ours.
+
+        Raises InvalidError if the id isn't 32 hexadecimal digits.
+        """
+        life = self._running_life()
+        native.fw_session_id_equal(id, id)  # is there to say what is wrong with it
+        id = id.lower()
+        return life.dispatcher.sessions.get(id) or SessionHandle(id, life.dispatcher)
+
+    @property
+    def sessions(self) -> List[Session]:
+        """The open sessions of this node.
+
+        They are known to a hub that has handlers for sessions.
+        """
+        life = self._life
+        if life is None:
+            return []
+        check_fork(life)
+        return list(life.dispatcher.sessions.values())
+
+    # --- what it is ---
+
+    @property
+    def running(self) -> bool:
+        """Has it been started, and not ended yet?"""
+        return self._handle is not None and not self._is_forked()
+
+    @property
+    def node(self) -> int:
+        """This node's number."""
+        number: int = native.fw_hub_node(self._running_handle())
+        return number
+
+    @property
+    def node_name(self) -> str:
+        """This node's name (option node.name)."""
+        name: str = native.fw_hub_node_name(self._running_handle())
+        return name
+
+    @property
+    def urls(self) -> List[str]:
+        """Where the hub listens, as URLs with the port that was really taken.
+
+        Empty if it is not running.
+        """
+        handle = self._running_handle() if self.running else None
+        found: List[str] = []
+        while handle is not None:
+            url = native.fw_hub_listen_url(handle, len(found))
+            if url is None:
+                break
+            found.append(url)
+        return found
+
+    @property
+    def http_address(self) -> Optional[str]:
+        """The same for option http.listen, as "127.0.0.1:9190"; None: nowhere."""
+        if not self.running:
+            return None
+        address: Optional[str] = native.fw_hub_http_address(self._running_handle())
+        return address
+
+    def stats(self) -> Dict[str, float]:
+        """All figures of the hub by their names, those of /metrics.
+
+        With labels in the name, if there are any. It may wait a second for the
+        backplane's.
+        """
+        lines = (line for line in self.metrics().splitlines()
+                 if line and not line.startswith("#"))
+        return {name: float(value)
+                for name, _, value in (line.rpartition(" ") for line in lines)}
+
+    def metrics(self) -> str:
+        """All figures in Prometheus' text format, as /metrics gives them."""
+        text: str = native.fw_stats_text(self._running_handle())
+        return text
+
+    def __repr__(self) -> str:
+        if not self.running:
+            return "<fanwire.Hub, not running>"
+        return "<fanwire.Hub %s>" % (" ".join(self.urls) or self.node_name)
+
+    def __del__(self) -> None:
+        if self._life is not None:
+            stop_abandoned(self._life)
+
+    # --- inside ---
+
+    def _register(self, name: str, handler: _F) -> _F:
+        self._check_stopped("handlers are registered")
+        self._handlers.add(name, handler)
+        return handler
+
+    def _check_stopped(self, what: str) -> None:
+        if self._life is not None and not self._is_forked():
+            raise StateError("the hub is running: %s before it is started" % what)
+
+    def _running_handle(self) -> Any:
+        life = self._life
+        if self._handle is None or life is None:
+            raise _not_running()
+        check_fork(life)
+        return self._handle
+
+    def _running_life(self) -> Life:
+        life = self._life
+        if life is None or not life.is_started:
+            raise _not_running()
+        check_fork(life)
+        return life
+
+    def _is_forked(self) -> bool:
+        return self._pid != os.getpid()
+
+    def _forget_parents(self) -> bool:
+        """In a child of the process that started it; False: it is no child."""
+        if not self._is_forked():
+            return False
+        self._pid = os.getpid()
+        self._lock = threading.Lock()  # a thread that isn't here may have held it
+        self._life = self._handle = None
+        return True
+
+    def _new_life(self) -> Life:
+        self._forget_parents()
+        with self._lock:
+            if self._life is not None:
+                raise StateError("the hub is running")
+            self._life = Life(self._options, self._handlers, self._concurrency, self._log,
+                              _weakly(self._has_started), _weakly(self._forget))
+            return self._life
+
+    async def _start_here(self) -> Life:
+        life = self._new_life()
+        await life.start()
+        return life
+
+    def _has_started(self, life: Life) -> None:
+        with self._lock:
+            if self._life is life:
+                self._handle = life.handle
+
+    def _forget(self, life: Life) -> None:
+        with self._lock:
+            if self._life is life:
+                self._life = self._handle = None
+
+
+def _weakly(method: Callable[[Life], None]) -> Callable[[Life], None]:
+    """Called only if its hub is still there: one that is running and that nobody has any
+    more could never be collected if its own thread held it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(life: Life) -> None:
+        found = reference()
+        if found is not None:
+            found(life)
+
+    return call
+
+
+def _refuse_events(options: Dict[str, OptionValue]) -> None:
+    if "events" in options:
+        raise OptionError("events: in Python they always wait in a queue")
+
+
+def _not_running() -> ClosedError:
+    return ClosedError("the hub is not running")

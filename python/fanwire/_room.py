@@ -1,0 +1,49 @@
+"""Rooms and users: names that can be sent to. Neither needs to be created."""
+
+from typing import TYPE_CHECKING
+
+from . import native
+from ._data import Data, Skip
+
+if TYPE_CHECKING:
+    from ._hub import Hub
+
+
+class Room:
+    """A room: whoever is in it, on whichever node, receives what is published to it."""
+
+    __slots__ = ("_hub", "name")
+
+    def __init__(self, hub: "Hub", name: str) -> None:
+        native.fw_name_check(name)
+        self._hub = hub
+        self.name = name
+
+    def publish(self, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session in a room, on all nodes. As Hub.publish."""
+        self._hub.publish(self.name, data, skip=skip)
+
+    def __repr__(self) -> str:
+        return "<fanwire.Room %r>" % self.name
+
+
+class User:
+    """A user: all sessions, on all nodes, that were given the same name."""
+
+    __slots__ = ("_hub", "name")
+
+    def __init__(self, hub: "Hub", name: str) -> None:
+        native.fw_name_check(name)
+        self._hub = hub
+        self.name = name
+
+    def send(self, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to every session of a user, on all nodes. As Hub.send_user."""
+        self._hub.send_user(self.name, data, skip=skip)
+
+    def disconnect(self, code: int = 1000, reason: str = "") -> None:
+        """Close every session of a user, on all nodes."""
+        native.fw_user_disconnect(self._hub._running_handle(), self.name, code, reason)
+
+    def __repr__(self) -> str:
+        return "<fanwire.User %r>" % self.name
