@@ -33,6 +33,8 @@ async function startDemo() {
   const child = run('--port', `${first}`, '--node-port', `${first + 1}`);
   const [, url] = await stage.printed(child, /The chat: +(http:\S+)/);
   await stage.printed(child, /Ctrl-C ends everything/);
+  assert.match(child.output, /node-1 .* in C\n/);
+  assert.match(child.output, /node-2 .* in Python\n/);
   const pid = (name) =>
     Number(new RegExp(`^ *${name} .* pid (\\d+)`, 'm').exec(child.output)[1]);
   return {

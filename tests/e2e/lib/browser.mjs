@@ -38,6 +38,9 @@ export class Person {
     await person.page.getByLabel('First room').fill(room);
     await person.page.getByRole('button', { name: 'Enter' }).click();
     await person.isConnected();
+    // Who has not come into the room yet does not hear what is said there.
+    const arrival = person.page.locator('.notice', { hasText: 'You are in this room.' });
+    await arrival.first().waitFor();
     return person;
   }
 

@@ -1,6 +1,6 @@
 // What the end-to-end tests play on: a private directory and the processes started in it.
 // Each process is ended by its own pid when the stage is struck, whatever the test did.
-// Knows how to start Redis, nginx, chat and fanwired; knows nothing of what is tested.
+// Knows how to start Redis, nginx, both chats and fanwired; knows nothing of what is tested.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -35,10 +35,13 @@ export async function until(what, condition, deadlineMs = 15_000 * slow) {
   }
 }
 
-/** Ports in a row that nobody listens on. nginx and the demo can't be told "any". */
+/**
+ * Ports in a row that nobody listens on. nginx and the demo can't be told "any". From
+ * 32768 on the kernel deals ports out to whoever takes any: not those.
+ */
 export async function freePorts(count = 1) {
   for (;;) {
-    const first = 20_000 + Math.floor(Math.random() * 40_000);
+    const first = 20_000 + Math.floor(Math.random() * 12_000);
     const servers = [];
     try {
       for (let i = 0; i < count; i++) {
@@ -162,6 +165,10 @@ export class Stage {
 
   chat(options) {
     return this.server('docs/examples/chat/chat', options);
+  }
+
+  pythonChat(options) {
+    return this.server('docs/examples/chat/chat-python', options);
   }
 
   fanwired(options) {
