@@ -2,18 +2,21 @@
  * fanwire-bench: N clients in one room of a server, some of which talk, either at a rate
  * (open loop: latency means something) or with so many messages on their way at a time
  * (closed loop: throughput). Prints one JSON object. Or, with --idle, what a silent
- * session costs in memory.
+ * session costs in memory; with --echo all talk, each with itself; with --flood they
+ * only talk, so many messages as fast as it goes, and stay until standard input ends.
  *
  * It knows nothing of the server but its URL and process number: whatever gives each
  * member what any member says can be measured, tests/bench/floor.c as well as fanwired.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "crowd.h"
 
@@ -23,7 +26,8 @@ typedef struct plan {
     double rate, warmup_s, seconds;
     size_t size;
     int pid;
-    bool idle;
+    bool idle, echo;
+    unsigned flood; /* messages in all; 0: none */
 } plan;
 
 static const char usage[] =
@@ -35,7 +39,9 @@ static const char usage[] =
     "  --size B       bytes of a message (128)\n"
     "  --warmup S     seconds before measuring (1)\n"
     "  --seconds S    seconds of measuring (4)\n"
-    "  --idle         only connect, and measure memory\n";
+    "  --idle         only connect, and measure memory\n"
+    "  --echo         all talk, and each gets its own back\n"
+    "  --flood N      say N messages that nobody answers, and stay till stdin ends\n";
 
 static bool parse_url(const char *url, plan *p)
 {
@@ -72,7 +78,8 @@ static bool parse_options(int argc, char **argv, plan *p)
         {"url", 1, NULL, 'u'},     {"pid", 1, NULL, 'p'},    {"members", 1, NULL, 'm'},
         {"senders", 1, NULL, 's'}, {"rate", 1, NULL, 'r'},   {"closed", 1, NULL, 'c'},
         {"size", 1, NULL, 'b'},    {"warmup", 1, NULL, 'w'}, {"seconds", 1, NULL, 't'},
-        {"idle", 0, NULL, 'i'},    {NULL, 0, NULL, 0}};
+        {"idle", 0, NULL, 'i'},    {"echo", 0, NULL, 'e'},   {"flood", 1, NULL, 'f'},
+        {NULL, 0, NULL, 0}};
     int which;
     *p = (plan){.members = 100,
                 .senders = 8,
@@ -82,7 +89,7 @@ static bool parse_options(int argc, char **argv, plan *p)
                 .seconds = 4};
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     while ((which = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        double value = which == 'u' || which == 'i' || which == '?' ? 0 : number(optarg);
+        double value = which == 'u' || !optarg ? 0 : number(optarg);
         switch (which) {
         case 'u':
             if (!parse_url(optarg, p)) {
@@ -116,11 +123,17 @@ static bool parse_options(int argc, char **argv, plan *p)
         case 'i':
             p->idle = true;
             break;
+        case 'e':
+            p->echo = true;
+            break;
+        case 'f':
+            p->flood = (unsigned)value;
+            break;
         default:
             return false;
         }
     }
-    if (p->senders > p->members) {
+    if (p->senders > p->members || p->echo || p->flood) {
         p->senders = p->members;
     }
     return p->path[0] && p->members > 0 && p->senders > 0 && p->pid > 0 &&
@@ -278,6 +291,51 @@ static bool measure_idle(crowd *c, const plan *p)
     return before > 0;
 }
 
+static unsigned unwritten(const crowd *c, const plan *p)
+{
+    unsigned sum = 0;
+    for (unsigned i = 0; i < p->senders; i++) {
+        sum += crowd_outstanding(c, i);
+    }
+    return sum;
+}
+
+/* Fills the server's queues. Not before standard input ends are the connections closed:
+ * the server is to have nothing else to do while its queues are emptied. */
+static bool measure_flood(crowd *c, const plan *p)
+{
+    if (!crowd_connect(c, p->members)) {
+        return false;
+    }
+    uint64_t begin = now_ns();
+    unsigned said = 0;
+    do {
+        while (said < p->flood && crowd_say(c, said % p->senders, 0)) {
+            said++;
+        }
+        crowd_turn(c, said < p->flood ? 0 : 10);
+    } while ((said < p->flood || unwritten(c, p) > 0) &&
+             crowd_figures_of(c)->closed == 0);
+    printf("{\"members\": %u, \"size\": %zu, \"sent\": %u, \"seconds\": %.3f, "
+           "\"closed\": %llu}\n",
+           p->members, p->size, said, (double)(now_ns() - begin) / 1e9,
+           (unsigned long long)crowd_figures_of(c)->closed);
+    fflush(stdout);
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    char byte;
+    while (poll(&in, 1, 100) == 0 || read(STDIN_FILENO, &byte, 1) > 0) {
+        crowd_turn(c, 0); /* pings are answered */
+    }
+    return crowd_figures_of(c)->closed == 0;
+}
+
+static bool measure(crowd *c, const plan *p)
+{
+    return p->idle    ? measure_idle(c, p)
+           : p->flood ? measure_flood(c, p)
+                      : measure_talk(c, p);
+}
+
 int main(int argc, char **argv)
 {
     plan p;
@@ -295,12 +353,15 @@ int main(int argc, char **argv)
                              .path = p.path,
                              .members = p.members,
                              .senders = p.senders,
-                             .size = p.size};
+                             .size = p.size,
+                             .hearers = p.echo    ? HEARD_BY_SENDER
+                                        : p.flood ? HEARD_BY_NOBODY
+                                                  : HEARD_BY_ALL};
     crowd *c = crowd_new(&options);
     if (!c) {
         return 1;
     }
-    bool ok = p.idle ? measure_idle(c, &p) : measure_talk(c, &p);
+    bool ok = measure(c, &p);
     crowd_free(c);
     return ok ? 0 : 1;
 }

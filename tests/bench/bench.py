@@ -14,11 +14,12 @@ import os
 import pathlib
 import platform
 import resource
-import socket
-import statistics
 import subprocess
 import sys
-import time
+
+import python_bench
+import servers
+from servers import median, ratio
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FLOORS = ("floor send", "floor joined")
@@ -37,70 +38,22 @@ LOADS = [
 ]
 
 
-def pin(core):
-    """For preexec_fn: this core only, where there are two."""
-
-    def set_core():
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[core % len(cores)]})
-
-    return set_core
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def wait_until_served(process, port):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise RuntimeError(f"the server ended with {process.returncode}")
-        with contextlib.suppress(OSError), socket.create_connection(
-            ("127.0.0.1", port), 1
-        ):
-            return
-        time.sleep(0.01)
-    raise RuntimeError("the server doesn't listen")
-
-
 @contextlib.contextmanager
 def server(build, variant):
     """A fresh server process; gives its process number and URL."""
-    port = free_port()
+    port = servers.free_port()
     url = f"ws://127.0.0.1:{port}/ws"
     if variant in FLOORS:
-        command = [build / "tests/bench/floor", str(port), variant.split()[1]]
+        command = [build / "tests/bench/floor", port, variant.split()[1]]
     else:
         command = [build / "capi/server/fanwired", "--listen", url, "--log.level", "warn"]
-    process = subprocess.Popen(
-        [str(part) for part in command], preexec_fn=pin(0), stdout=subprocess.DEVNULL
-    )
-    try:
-        wait_until_served(process, port)
-        yield process.pid, url + "?room=bench"
-    finally:
-        process.kill()
-        process.wait()
-
-
-def generate(build, pid, url, arguments):
-    command = [build / "tests/bench/fanwire-bench", "--url", url, "--pid", pid, *arguments]
-    done = subprocess.run(
-        [str(part) for part in command],
-        preexec_fn=pin(1),
-        stdout=subprocess.PIPE,
-        timeout=300,
-        check=True,
-    )
-    return json.loads(done.stdout)
+    with servers.running(command, port) as pid:
+        yield pid, url + "?room=bench"
 
 
 def measure(build, variant, arguments):
     with server(build, variant) as (pid, url):
-        return generate(build, pid, url, arguments)
+        return servers.generate(build, pid, url, arguments)
 
 
 def run_loads(build, loads, rounds, seconds):
@@ -130,24 +83,6 @@ def run_idle(build, members, rounds):
         v: [measure(build, v, ["--members", members, "--idle"]) for _ in range(rounds)]
         for v in ("floor send", "fanwired")
     }
-
-
-def median(results, *path):
-    def value(result):
-        for key in path:
-            result = result[key]
-        return result
-
-    return statistics.median(value(r) for r in results)
-
-
-def ratio(results, variant, base):
-    """The median of each round's own ratio, and the lowest and highest of them."""
-    each = [
-        a["cpu_us_per_delivery"] / b["cpu_us_per_delivery"]
-        for a, b in zip(results[variant], results[base])
-    ]
-    return statistics.median(each), min(each), max(each)
 
 
 def summarize(results, idle):
@@ -217,7 +152,8 @@ def page_of(report):
     lines = [
         "# Benchmarks",
         "",
-        "What a delivery costs in CPU, and an idle session in memory, beside a bare epoll",
+        "What a delivery costs in CPU, and an idle session in memory, beside a bare "
+        "epoll",
         "server that does nothing else (`tests/bench/floor.c`). This page is written by",
         "`./run bench`; so are the same figures as JSON, `docs/benchmarks.json`.",
         "",
@@ -287,6 +223,8 @@ def page_of(report):
         lines.append(
             f"| {variant.split()[0]} | {f['members']:,} | {f['bytes_per_session']:,.0f} |"
         )
+    if "python" in report:
+        lines += python_bench.page_of(report["python"])
     return "\n".join(lines) + "\n"
 
 
@@ -297,6 +235,15 @@ def main():
         type=pathlib.Path,
         default=pathlib.Path(os.environ.get("BUILD_DIR", TOP / "build/dev")),
         help="where CMake has built (BUILD_DIR)",
+    )
+    parser.add_argument(
+        "--python",
+        metavar="PROGRAM",
+        help="an interpreter that has fanwire and websockets; without it fanwire is"
+        " installed from this tree into an environment in the build directory",
+    )
+    parser.add_argument(
+        "--only", choices=("c", "python"), help="measure one half, keep the other"
     )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=4)
@@ -321,18 +268,25 @@ def main():
         print("fewer than 10,100 open files: without 10,000 members", file=sys.stderr)
         loads = [load for load in loads if load[1] < 10000]
         idle_members = 500
-    results = run_loads(build, loads, options.rounds, options.seconds)
-    idle = run_idle(build, idle_members, options.rounds)
-    report = summarize(results, idle)
-    report["machine"] = machine(build)
-    report["conditions"] = {"rounds": options.rounds, "seconds": options.seconds}
+    kept = options.output.with_suffix(".json")
+    report = {"loads": {}, "idle": {}}
+    if options.only and not options.quick:
+        report = json.loads(kept.read_text(encoding="utf-8"))
+    if options.only != "python":
+        results = run_loads(build, loads, options.rounds, options.seconds)
+        report.update(summarize(results, run_idle(build, idle_members, options.rounds)))
+        report["machine"] = machine(build)
+        report["conditions"] = {"rounds": options.rounds, "seconds": options.seconds}
+    if options.only != "c":
+        python = options.python or python_bench.install(build)
+        report["python"] = python_bench.run(
+            build, python, options.rounds, options.seconds, idle_members
+        )
     if options.quick:
         print(json.dumps(report, indent=2))
     else:
         options.output.write_text(page_of(report), encoding="utf-8")
-        options.output.with_suffix(".json").write_text(
-            json.dumps(report, indent=2) + "\n", encoding="utf-8"
-        )
+        kept.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
         print(f"written: {options.output}", file=sys.stderr)
     bad = [
         (name, variant)
@@ -340,8 +294,10 @@ def main():
         for variant, f in variants.items()
         if f["lost"] or f["duplicated"] or f["out_of_order"] or f["closed"]
     ]
+    bad += python_bench.bad_loads(report.get("python", {}))
     for name, variant in bad:
-        print(f"{variant}, {name}: messages lost, repeated or out of order", file=sys.stderr)
+        print(f"{variant}, {name}: messages lost, repeated or out of order",
+              file=sys.stderr)
     return 1 if bad else 0
 
 

@@ -29,7 +29,7 @@ typedef struct member {
 
 typedef struct sender {
     uint32_t serial;    /* the next */
-    uint32_t completed; /* messages that all members have */
+    uint32_t completed; /* messages that all their hearers have */
     uint32_t missing[WINDOW];
     uint8_t *out;
     size_t out_start, out_end, out_size;
@@ -43,7 +43,7 @@ struct crowd {
     unsigned started, open, connecting;
     member *members;
     sender *senders;
-    sequence *sequences; /* [member][sender] */
+    sequence *sequences; /* [member][sender], or of an echo [member] */
     uint8_t *buffer;     /* room for a rest in front of what is read */
     size_t buffer_size;
     uint8_t *frame;
@@ -61,7 +61,7 @@ static bool make_frame(crowd *c)
     if (!c->frame) {
         return false;
     }
-    c->frame[n++] = 0x82;
+    c->frame[n++] = c->o.hearers == HEARD_BY_NOBODY ? 0x81 : 0x82;
     if (size < 126) {
         c->frame[n++] = (uint8_t)(0x80 | size);
     } else {
@@ -73,7 +73,7 @@ static bool make_frame(crowd *c)
     }
     c->frame_mark = n + 4;
     c->frame_len = n + 4 + size;
-    memset(c->frame + c->frame_mark + sizeof(mark), 'x', size - sizeof(mark));
+    memset(c->frame + c->frame_mark, 'x', size);
     return true;
 }
 
@@ -88,8 +88,8 @@ crowd *crowd_new(const crowd_options *options)
     c->epoll = epoll_create1(EPOLL_CLOEXEC);
     c->members = calloc(options->members, sizeof *c->members);
     c->senders = calloc(options->senders + 1, sizeof *c->senders);
-    c->sequences =
-        calloc((size_t)options->members * (options->senders + 1), sizeof *c->sequences);
+    size_t heard = options->hearers == HEARD_BY_ALL ? options->senders + 1 : 1;
+    c->sequences = calloc(options->members * heard, sizeof *c->sequences);
     c->buffer_size = options->size + 64 + READ_SIZE;
     c->buffer = malloc(c->buffer_size);
     if (c->epoll < 0 || !c->members || !c->senders || !c->sequences || !c->buffer ||
@@ -202,6 +202,9 @@ static void flush_sender(crowd *c, unsigned index)
         s->out_start += (size_t)n;
     }
     s->out_start = s->out_end = 0;
+    if (c->o.hearers == HEARD_BY_NOBODY) {
+        s->completed = s->serial;
+    }
     if (s->waits) {
         s->waits = false;
         want(c, index, EPOLLIN);
@@ -223,13 +226,18 @@ bool crowd_say(crowd *c, unsigned index, uint64_t when_ns)
         s->out = out;
         s->out_size = size;
     }
-    mark k = {
-        .magic = MARK_MAGIC, .sender = index, .serial = s->serial, .when_ns = when_ns};
-    memcpy(c->frame + c->frame_mark, &k, sizeof k);
+    if (c->o.hearers != HEARD_BY_NOBODY) {
+        unsigned hearers = c->o.hearers == HEARD_BY_ALL ? c->open : 1;
+        mark k = {.magic = MARK_MAGIC,
+                  .sender = index,
+                  .serial = s->serial,
+                  .when_ns = when_ns};
+        memcpy(c->frame + c->frame_mark, &k, sizeof k);
+        s->missing[s->serial % WINDOW] = hearers;
+        c->missing += hearers;
+    }
     memcpy(s->out + s->out_end, c->frame, c->frame_len);
     s->out_end += c->frame_len;
-    s->missing[s->serial % WINDOW] = c->open;
-    c->missing += c->open;
     s->serial++;
     c->figures.sent++;
     return true;
@@ -265,11 +273,13 @@ static void take_message(crowd *c, unsigned index, const uint8_t *data, size_t l
         return;
     }
     memcpy(&k, data, sizeof k);
-    if (k.magic != MARK_MAGIC || k.sender >= c->o.senders) {
-        return;
+    bool echo = c->o.hearers == HEARD_BY_SENDER;
+    if (k.magic != MARK_MAGIC || k.sender >= c->o.senders ||
+        (echo && k.sender != index)) {
+        return; /* and what should have come instead will be found missing */
     }
     uint32_t skipped;
-    sequence *q = &c->sequences[(size_t)index * c->o.senders + k.sender];
+    sequence *q = &c->sequences[echo ? index : (size_t)index * c->o.senders + k.sender];
     sequence_verdict verdict = sequence_take(q, k.serial, &skipped);
     if (verdict == SEQUENCE_DUPLICATE) {
         c->figures.duplicated++;

@@ -1,6 +1,6 @@
 /*
- * A crowd of WebSocket clients on one epoll: they connect, hear what a room says, and
- * some of them talk. One thread.
+ * A crowd of WebSocket clients on one epoll: they connect, some of them talk, and they
+ * hear what a room says, or their own words again, or nothing. One thread.
  *
  * A message carries a mark at its start: who said it, its serial, and when it was to be
  * said. From these come latency, loss, repetition and order.
@@ -20,12 +20,20 @@ typedef struct mark {
 
 #define MARK_MAGIC 0x46574d4bu
 
+/* Who is to hear a message. */
+typedef enum crowd_hearers {
+    HEARD_BY_ALL,    /* a room */
+    HEARD_BY_SENDER, /* an echo */
+    HEARD_BY_NOBODY  /* it is said when it is written; text without a mark */
+} crowd_hearers;
+
 typedef struct crowd crowd;
 
 typedef struct crowd_options {
     const char *host, *port, *path;
     unsigned members, senders; /* the first of the members talk */
     size_t size;               /* bytes of a message, at least sizeof(mark) */
+    crowd_hearers hearers;
 } crowd_options;
 
 /* What has been counted since crowd_reset_figures. */
@@ -43,10 +51,10 @@ void crowd_free(crowd *c);
 bool crowd_connect(crowd *c, unsigned members);
 
 /* A sender says the next message, marked with this time. false: its last 1,024 messages
- * haven't reached everybody yet. It goes out at the next crowd_turn. */
+ * haven't reached all their hearers yet. It goes out at the next crowd_turn. */
 bool crowd_say(crowd *c, unsigned sender, uint64_t when_ns);
 
-/* Messages of a sender that haven't reached every member yet. */
+/* Messages of a sender that haven't reached all their hearers yet. */
 unsigned crowd_outstanding(const crowd *c, unsigned sender);
 
 /* Serves the sockets once, waiting at most so long for them. */
