@@ -50,7 +50,8 @@ def main():
     elif status & INCOMPATIBLE:
         print("incompatible: needs a new SONAME, or another way")
     elif status & CHANGE:
-        print("changed: if users' programs still run, --update the picture in this commit")
+        print("changed: if users' programs still run, --update the picture "
+              "in this commit")
     return 1 if status else 0
 
 

@@ -2,7 +2,7 @@
 """Holds the code to its rules, with exit status 1 and a line for each breach.
 
   tests/lint/lint.py                 everything
-  tests/lint/lint.py layers sizes    some: layers, names, sizes, heads, format
+  tests/lint/lint.py layers sizes    some: layers, names, sizes, heads, format, python
   tests/lint/lint.py --root DIR      another tree (test_lint.py uses that)
 
 The rules are data, below: who may include whom, whose library is whose, how long things
@@ -10,6 +10,7 @@ may be. To allow something new, change a table, and say why in the commit.
 """
 
 import argparse
+import ast
 import fnmatch
 import os
 import re
@@ -65,8 +66,8 @@ LIBC = set("""assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl
     sys/random.h sys/resource.h sys/select.h sys/signalfd.h sys/socket.h sys/stat.h
     sys/syscall.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h sys/utsname.h
     sys/wait.h syslog.h termios.h threads.h time.h uchar.h unistd.h wchar.h netinet/in.h
-    netinet/tcp.h arpa/inet.h net/if.h linux/sockios.h linux/tcp.h sanitizer/asan_interface.h
-    sanitizer/lsan_interface.h""".split())
+    netinet/tcp.h arpa/inet.h net/if.h linux/sockios.h linux/tcp.h
+    sanitizer/asan_interface.h sanitizer/lsan_interface.h""".split())
 
 # Folders whose code stands outside: of ours the public header and nothing of the inside,
 # of others libc and what is listed here.
@@ -79,6 +80,50 @@ C_TREES = ("capi", "tests", "docs/examples", "bindings")
 PYTHON_TREES = ("tests", "python", "docs/examples")
 SKIPPED = {"node_modules", "build", "__pycache__", ".git", "corpus"}
 
+# Python, what it may import beside the standard library; the longest folder that fits
+# holds. A name stands for what is below it, too, but for fanwire: fanwire.native is
+# another thing than fanwire.
+PYTHON_IMPORTS = {
+    "python": (),                # the build backend has nothing: no index is asked
+    "python/fanwire": ("fanwire",),
+    "docs/examples": ("fanwire", "django", "flask", "starlette", "uvicorn"),
+    "tests": ("pytest", "websockets", "redis"),
+    "tests/python": ("pytest", "websockets", "fanwire", "fanwire.native"),
+    "tests/packaging": ("pytest", "fanwire"),
+    "tests/bench": ("websockets", "fanwire", "fanwire.native"),
+}
+# Within the package: which modules of it a module may import when it is imported. The
+# package itself, `import fanwire`, is for applications and for what starts them.
+PACKAGE = "python/fanwire"
+ANY = "any"
+PACKAGE_LAYERS = {
+    "__init__": ANY,
+    "_missing": {"_build"},
+    "_errors": {"native"},
+    "_answer": {"_errors"},
+    "_data": {"native", "_errors"},
+    "_options": {"native", "_errors"},
+    "_log": {"native", "_errors"},
+    "_handlers": {"native", "_errors"},
+    "_request": {"native", "_errors"},
+    "_session": {"native", "_errors", "_answer", "_data", "_request"},
+    "_room": {"native", "_errors", "_data"},
+    "_lanes": {"native", "_errors"},
+    "_verdict": {"native", "_errors", "_log", "_request"},
+    "_dispatch": {"native", "_errors", "_answer", "_log", "_handlers", "_request",
+                  "_session", "_lanes", "_verdict"},
+    "_life": {"native", "_errors", "_dispatch", "_handlers", "_log", "_options"},
+    "_signals": set(),
+    "_hub": {"native", "_errors", "_answer", "_data", "_handlers", "_life", "_log",
+             "_options", "_room", "_session", "_signals"},
+    "_emitter": {"native", "_errors", "_data", "_options"},
+    "_runlog": set(),
+    "_workers": {"fanwire", "_options", "_runlog"},
+    "_run": {"fanwire", "_runlog", "_signals", "_workers"},
+    "__main__": {"_run"},
+}
+
+MOST_COLUMNS = 90          # of a line of Python; clang-format sees to C
 MOST_LINES = 600           # of a file: past that a second reason to change has moved in
 MOST_FUNCTION_LINES = 80   # of a function, its braces included
 LEAST_HEAD, MOST_HEAD = 3, 25  # lines of the comment that a file begins with
@@ -249,7 +294,8 @@ def check_format(root):
     if program is None:
         yield ".clang-format:1: clang-format isn't installed"
         return
-    version = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    version = subprocess.run([program, "--version"], capture_output=True,
+                             text=True).stdout
     if not re.search(r"version 14\.", version):
         # Versions differ in small things; the one of Debian 12 is who decides.
         print("format: not looked at, for want of clang-format 14: " + version.strip())
@@ -267,8 +313,100 @@ def check_format(root):
             yield ".clang-format:1: " + done.stderr.strip()[:300]
 
 
+def inside_of_fanwire(name):
+    """Is fanwire.NAME no name of the package's public face, but a module of it?"""
+    return name == "native" or (name.startswith("_") and not name.startswith("__"))
+
+
+def named_modules(tree):
+    """(line, module) of each import of an absolute name, and of each `fanwire.native`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            inside = [a.name for a in node.names if inside_of_fanwire(a.name)]
+            if node.module == "fanwire" and inside:
+                for name in inside:
+                    yield node.lineno, "fanwire." + name
+            else:
+                yield node.lineno, node.module
+        elif isinstance(node, ast.Attribute) and inside_of_fanwire(node.attr):
+            if isinstance(node.value, ast.Name) and node.value.id == "fanwire":
+                yield node.lineno, "fanwire." + node.attr
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and getattr(node.test, "id", "") == "TYPE_CHECKING"
+
+
+def siblings(tree):
+    """(line, name) of each `from . import name` and `from .name import ...` that happens;
+    `import fanwire` is the name fanwire. What only type checkers read doesn't happen."""
+    todo = [tree]
+    while todo:
+        node = todo.pop()
+        todo += [n for n in ast.iter_child_nodes(node) if not is_for_types(n)]
+        if isinstance(node, ast.ImportFrom) and node.level:
+            for name in [node.module] if node.module else [a.name for a in node.names]:
+                yield node.lineno, name
+        elif isinstance(node, ast.Import):
+            yield from ((node.lineno, a.name) for a in node.names if a.name == "fanwire")
+
+
+def beside(root, folder):
+    """Modules of the same folder; tests use each other's."""
+    top = "tests" if folder.startswith("tests") else folder
+    return {os.path.basename(path)[:-3] for path in files(root, (top,), (".py",))}
+
+
+def may_import(root, path, name):
+    top = name.split(".")[0]
+    if top in sys.stdlib_module_names:
+        return True
+    folder = os.path.dirname(path)
+    if top in beside(root, folder):
+        return True
+    tree = max((t for t in PYTHON_IMPORTS if (folder + "/").startswith(t + "/")), key=len)
+    return (name if top == "fanwire" else top) in PYTHON_IMPORTS[tree]
+
+
+def check_package(path, tree):
+    module = os.path.basename(path)[:-3]
+    if module not in PACKAGE_LAYERS:
+        yield "%s:1: the module is in no table of tests/lint/lint.py" % path
+        return
+    allowed = PACKAGE_LAYERS[module]
+    for number, name in siblings(tree):
+        if allowed != ANY and name not in allowed:
+            yield "%s:%d: %s may not import %s" % (path, number, module, name)
+
+
+def check_python(root):
+    for path in files(root, PYTHON_TREES, (".py", ".pyi")):
+        text = text_of(root, path)
+        for number, line in enumerate(text.splitlines(), 1):
+            if len(line) > MOST_COLUMNS:
+                yield "%s:%d: %d columns, at most %d" % (path, number, len(line),
+                                                         MOST_COLUMNS)
+        if not path.endswith(".py"):
+            continue
+        tree = ast.parse(text, path)
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                length = node.end_lineno - node.lineno + 1
+                if length > MOST_FUNCTION_LINES:
+                    yield "%s:%d: %s has %d lines, at most %d" % (
+                        path, node.lineno, node.name, length, MOST_FUNCTION_LINES)
+        for number, name in named_modules(tree):
+            if not may_import(root, path, name):
+                yield "%s:%d: %s may not be imported here" % (path, number, name)
+        if os.path.dirname(path) == PACKAGE:
+            yield from check_package(path, tree)
+
+
 CHECKS = {"layers": check_layers, "names": check_names, "sizes": check_sizes,
-          "heads": check_heads, "format": check_format}
+          "heads": check_heads, "format": check_format, "python": check_python}
 
 
 def main():

@@ -40,6 +40,25 @@ BROKEN = [
     ("heads", "capi/src/base/a.c", "/* short */\n", "1 lines"),
     ("heads", "tests/a.py", "import os\n", "no docstring"),
     ("format", "capi/src/base/a.c", HEAD + "int  a ;\n", "formatted"),
+    ("python", "tests/a.py", "a = 1" + " " * 86 + "\n", "91 columns"),
+    ("python", "python/fanwire/__init__.pyi", "a" * 91 + "\n", "91 columns"),
+    ("python", "tests/a.py", "def f():\n" + "    g()\n" * 80, "f has 81 lines"),
+    ("python", "tests/a.py", "import numpy\n", "numpy may not"),
+    ("python", "tests/server/a.py", "import fanwire\n", "fanwire may not"),
+    ("python", "python/_backend/a.py", "import setuptools\n", "setuptools may not"),
+    ("python", "python/_backend/a.py", "import fanwire\n", "fanwire may not"),
+    ("python", "python/fanwire/_hub.py", "import fanwire\n", "_hub may not import fan"),
+    ("python", "python/fanwire/_hub.py", "import uvloop\n", "uvloop may not"),
+    ("python", "python/fanwire/_more.py", "", "in no table"),
+    ("python", "python/fanwire/_errors.py", "from . import _data\n",
+     "_errors may not import _data"),
+    ("python", "python/fanwire/_data.py", "from ._hub import Hub\n",
+     "_data may not import _hub"),
+    ("python", "docs/examples/a.py", "import fanwire.native\n", "fanwire.native may"),
+    ("python", "docs/examples/a.py", "from fanwire import native\n", "fanwire.native"),
+    ("python", "docs/examples/a.py", "import fanwire\nfanwire._hub\n", "fanwire._hub"),
+    ("python", "docs/examples/a.py", "from fanwire._hub import Hub\n", "fanwire._hub"),
+    ("python", "docs/examples/a.py", "import pytest\n", "pytest may not"),
 ]
 
 GOOD = [
@@ -54,6 +73,14 @@ GOOD = [
     ("heads", "capi/src/base/a.c", HEAD),
     ("heads", "tests/a.py", '#!/usr/bin/python3\n"""What it is."""\n'),
     ("format", "capi/src/base/a.c", HEAD + "int a;\n"),
+    ("python", "tests/python/a.py", "import os.path\nimport pytest\nimport fanwire\n"
+     "from fanwire import native\nimport a\n" + "b = 1" + " " * 85 + "\n"),
+    ("python", "tests/a.py", "def f():\n" + "    g()\n" * 79),
+    ("python", "docs/examples/a.py", "import fanwire\nfanwire.__version__\n"
+     "from starlette.applications import Starlette\n"),
+    ("python", "python/fanwire/_hub.py", "from . import _data, native\nimport asyncio\n"),
+    ("python", "python/fanwire/_data.py", "from typing import TYPE_CHECKING\n"
+     "if TYPE_CHECKING:\n    from ._hub import Hub\n"),
 ]
 
 

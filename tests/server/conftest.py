@@ -100,7 +100,8 @@ class Running:
     def get(self, path):
         """(status, content type, body) of a page of http.listen."""
         try:
-            with urllib.request.urlopen(f"http://{self.http}{path}", timeout=DEADLINE) as r:
+            url = f"http://{self.http}{path}"
+            with urllib.request.urlopen(url, timeout=DEADLINE) as r:
                 return r.status, r.headers["Content-Type"], r.read().decode()
         except urllib.error.HTTPError as e:
             with e:

@@ -87,7 +87,8 @@ BAD_ENVIRONMENT = [
 ]
 
 
-@pytest.mark.parametrize("env, says", BAD_ENVIRONMENT, ids=[str(b[0]) for b in BAD_ENVIRONMENT])
+@pytest.mark.parametrize("env, says", BAD_ENVIRONMENT,
+                         ids=[str(b[0]) for b in BAD_ENVIRONMENT])
 def test_a_bad_variable_is_one_line_and_status_2(env, says):
     assert_refused(check(env=env), *says)
 
@@ -97,7 +98,8 @@ BAD_FILES = [
     ("[redis]\nulr = x\n", ":2: redis.ulr: no such option"),
     ("threads 2\n", ":1: neither NAME = VALUE nor [SECTION]"),
     ("[redis\n", ":1: neither NAME = VALUE nor [SECTION]"),
-    ("\nheartbeat.interval = 25\n", ":2: heartbeat.interval: 25: a duration needs its unit"),
+    ("\nheartbeat.interval = 25\n",
+     ":2: heartbeat.interval: 25: a duration needs its unit"),
     ("tls.cert = " + "x" * 300, ":1: longer than 197 bytes"),
 ]
 

@@ -26,7 +26,8 @@ def test_what_is_commented_out_in_the_sample_is_right_too(tmp_path):
 def test_the_unit_waits_longer_than_draining_may_take():
     unit = (DEPLOY / "fanwired.service").read_text(encoding="utf-8")
     seconds = int(re.search(r"^TimeoutStopSec=(\d+)s$", unit, re.MULTILINE).group(1))
-    default = re.search(r"--drain\.timeout .*?default:\s+(\d+)s\]", run("--help").out, re.DOTALL)
+    default = re.search(r"--drain\.timeout .*?default:\s+(\d+)s\]", run("--help").out,
+                        re.DOTALL)
     assert seconds > int(default.group(1))
 
 

@@ -18,7 +18,8 @@ def test_text_has_time_level_component_and_message(fanwired):
     lines = ended(fanwired())
     assert lines
     for line in lines:
-        assert re.fullmatch(TIME + r" (error|warn |info |debug|trace) [a-z_]+: .+", line), line
+        assert re.fullmatch(TIME + r" (error|warn |info |debug|trace) [a-z_]+: .+",
+                            line), line
 
 
 def test_json_is_an_object_a_line(fanwired):

@@ -17,7 +17,8 @@ def test_a_published_text_reaches_the_room(fanwired, redis_url):
             await ws.send("here")
             assert await asyncio.wait_for(ws.recv(), DEADLINE) == "here"
             done = await asyncio.get_running_loop().run_in_executor(
-                None, lambda: run("publish", "lobby", "hello ü", "--redis.url", redis_url))
+                None,
+                lambda: run("publish", "lobby", "hello ü", "--redis.url", redis_url))
             assert (done.status, done.out, done.err) == (0, "nodes 1\n", "")
             assert await asyncio.wait_for(ws.recv(), DEADLINE) == "hello ü"
 

@@ -91,7 +91,8 @@ def test_hup_reopens_the_log(fanwired, tmp_path):
     f = fanwired("--log.file", str(path))
     path.rename(moved)
     f.signal(signal.SIGHUP)
-    wait_until(lambda: path.exists() and "log reopened" in path.read_text(), "the new file")
+    wait_until(lambda: path.exists() and "log reopened" in path.read_text(),
+               "the new file")
     f.signal(signal.SIGTERM)
     assert f.wait() == 0
     assert "stopped" in path.read_text() and "stopped" not in moved.read_text()

@@ -48,7 +48,8 @@ def test_a_port_in_use_for_http_is_named(used_port):
 
 
 def test_a_missing_certificate_is_named():
-    assert_failed(run("--listen", "wss://127.0.0.1:0/ws", "--tls.cert", "/nonexistent/cert.pem",
+    assert_failed(run("--listen", "wss://127.0.0.1:0/ws",
+                      "--tls.cert", "/nonexistent/cert.pem",
                       "--tls.key", "/nonexistent/key.pem"), "/nonexistent/cert.pem")
 
 

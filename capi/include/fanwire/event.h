@@ -41,8 +41,9 @@ typedef enum {
     FW_EVENT_BACKPLANE_DOWN = 11,
     /** The answer to a request with a ref: token is the ref, code 0 or FW_ERR_. */
     FW_EVENT_RESULT = 12,
-    /** The library has something to say: code (an fw_log_level), reason (which part of it:
-        "hub", "redis" ...), data (the line). With events=queued only; else fw_hub_on_log. */
+    /** The library has something to say: code (an fw_log_level), reason (which part of
+       it: "hub", "redis" ...), data (the line). With events=queued only; else
+       fw_hub_on_log. */
     FW_EVENT_LOG = 13
 } fw_event_type;
 
@@ -78,7 +79,8 @@ FW_API unsigned fw_event_flags(const fw_event *e);
     RESULT, LOG: see there @thread any @since 0.1 */
 FW_API int fw_event_code(const fw_event *e);
 
-/** @return CLOSE, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: who speaks; valid as long as the event
+/** @return CLOSE, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: who speaks; valid as
+   long as the event
     @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 
