@@ -42,7 +42,11 @@ foreach(file ${files})
   if(FW_SANITIZE MATCHES thread AND name STREQUAL fork)
     continue() # TSan dies of a thread that is started in a forked child
   endif()
-  fw_add_python_test(python.${name} python 300 ${venv_pytest} ${file})
+  set(seconds 300)
+  if(name STREQUAL soak)
+    set(seconds 900) # ./run test --all lets it run for ten minutes
+  endif()
+  fw_add_python_test(python.${name} python ${seconds} ${venv_pytest} ${file})
 endforeach()
 
 # --- pip itself: nothing of it is different under a sanitizer --------------------------------

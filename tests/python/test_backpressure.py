@@ -13,6 +13,8 @@ import pytest
 import fanwire
 from support import (BINARY, PING, PONG, SLOW, TEXT, Seen, frame, memory_of, wait_until)
 
+# What one read of a socket may bring beyond the limit; it is kept with its session.
+READ = 64 * 1024
 CLIENTS = int(os.environ.get("FW_FLOOD_CLIENTS", "1000"))
 MIB = 1024 * 1024
 
@@ -139,14 +141,16 @@ def test_a_flood_of_sleeping_handlers_keeps_order_sessions_and_memory(program):
         sizes.append(memory_of(server.pid))
         return server.wait("now", asked[0], deadline=30 * SLOW)
 
-    # Everybody has had a turn: the queues are as full as they get.
+    # Everybody has had a turn, and another: the queues are as full as they get.
     wait_until(lambda: now()["sessions"] == CLIENTS, "each has had a turn", 60 * SLOW)
-    full_from, first = len(sizes), now()
-    wait_until(lambda: now()["least"] >= first["least"] + 3, "three more turns",
+    first = now()
+    wait_until(lambda: now()["least"] >= first["least"] + 1, "one more turn", 60 * SLOW)
+    full = max(sizes)
+    wait_until(lambda: now()["least"] >= first["least"] + 4, "three more turns",
                90 * SLOW)
     last = now()
-    print(f"\n{CLIENTS} clients: memory {sizes[full_from] // MIB} MiB when all had a"
-          f" turn, {max(sizes) // MIB} MiB at most; {last['total']} handled,"
+    print(f"\n{CLIENTS} clients: memory {full // MIB} MiB when all had two turns,"
+          f" {max(sizes) // MIB} MiB at most; {last['total']} handled,"
           f" {flood.all('sent')[-1][0]} sent")
     assert last["wrong"] == []
     assert last["closes"] == [] and flood.all("sent")[-1][1] == 0
@@ -155,7 +159,8 @@ def test_a_flood_of_sleeping_handlers_keeps_order_sessions_and_memory(program):
     assert last["stats"]["fanwire_sessions"] == CLIENTS
     hits = [v for k, v in last["stats"].items() if "limit_hits" in k and "events_" in k]
     assert sum(hits) > 0
-    assert max(sizes[full_from:]) - sizes[full_from] < 24 * MIB * SLOW
+    if "tsan" not in os.environ.get("LD_PRELOAD", ""):  # its own memory grows with time
+        assert max(sizes) - full < (CLIENTS * READ + 8 * MIB) * SLOW
 
 
 # --- a handler that blocks the whole loop ---
