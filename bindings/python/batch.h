@@ -21,34 +21,68 @@
         Py_END_ALLOW_THREADS                                                             \
     } while (0)
 
-enum {
-    FWB_BATCH = 1024, /* events of one poll, at most: a turn of an event loop */
-    FWB_ERRORS = 64
-};
+enum { FWB_BATCH = 1024 }; /* events of one poll, at most: a turn of an event loop */
 
-/* ---- errors
- * ---------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------ */
 
-/* Classes of the package, by -number. Set once, when it is imported. */
-static PyObject *fwb_error_class[FWB_ERRORS];
+static PyObject *fwb_text_out(const char *text);
+
+/*
+ * Classes of the package, by number; set once, when it is imported. Each interpreter of a
+ * process imports a package of its own, and what is raised there must be caught there.
+ * @return borrowed; NULL with an exception
+ */
+static PyObject *fwb_error_classes(void)
+{
+    PyObject *kept = PyInterpreterState_GetDict(PyInterpreterState_Get());
+    PyObject *name = PyUnicode_FromString("fanwire.native.errors"), *classes = NULL;
+
+    if (kept != NULL && name != NULL) {
+        classes = PyDict_GetItemWithError(kept, name);
+    }
+    if (kept != NULL && name != NULL && classes == NULL && !PyErr_Occurred()) {
+        PyObject *made = PyDict_New();
+        if (made != NULL && PyDict_SetItem(kept, name, made) == 0) {
+            classes = made;
+        }
+        Py_XDECREF(made);
+    }
+    Py_XDECREF(name);
+    return classes != NULL || PyErr_Occurred() ? classes : PyErr_NoMemory();
+}
 
 static PyObject *fwb_set_error_class(int number, PyObject *cls)
 {
-    if (number >= 0 || number <= -FWB_ERRORS || !PyExceptionClass_Check(cls)) {
+    if (number >= 0 || !PyExceptionClass_Check(cls)) {
         PyErr_SetString(PyExc_TypeError, "a negative number and an exception class");
         return NULL;
     }
-    Py_INCREF(cls);
-    Py_XDECREF(fwb_error_class[-number]);
-    fwb_error_class[-number] = cls;
+    PyObject *classes = fwb_error_classes();
+    PyObject *key = classes != NULL ? PyLong_FromLong(number) : NULL;
+    int err = key != NULL ? PyDict_SetItem(classes, key, cls) : -1;
+
+    Py_XDECREF(key);
+    if (err != 0) {
+        return NULL;
+    }
     Py_RETURN_NONE;
 }
 
+/* The text needn't be UTF-8: it may quote a file, and long ones are cut anywhere. */
 static PyObject *fwb_raise_text(int err, const char *text)
 {
-    PyObject *cls = err > -FWB_ERRORS ? fwb_error_class[-err] : NULL;
+    PyObject *message = fwb_text_out(text[0] ? text : fw_strerror(err));
+    PyObject *classes = message != NULL ? fwb_error_classes() : NULL;
+    PyObject *key = classes != NULL ? PyLong_FromLong(err) : NULL;
 
-    PyErr_SetString(cls ? cls : PyExc_RuntimeError, text[0] ? text : fw_strerror(err));
+    if (key != NULL) {
+        PyObject *cls = PyDict_GetItemWithError(classes, key);
+        if (!PyErr_Occurred()) {
+            PyErr_SetObject(cls ? cls : PyExc_RuntimeError, message);
+        }
+    }
+    Py_XDECREF(key);
+    Py_XDECREF(message);
     return NULL;
 }
 
@@ -67,8 +101,7 @@ static PyObject *fwb_raise_detail(void)
         strcmp(detail, "out of memory") == 0 ? FW_ERR_MEMORY : FW_ERR_INVALID, detail);
 }
 
-/* ---- text and bytes
- * -------------------------------------------------------------------- */
+/* ---- text and bytes ---------------------------------------------------------------- */
 
 /* The text stays the argument's: valid for the call. */
 static bool fwb_text_in(PyObject *in, const char *name, const char **out)
@@ -123,7 +156,7 @@ static void fwb_bytes_fini(fwb_bytes *b)
 static bool fwb_bytes_in(PyObject *in, fwb_bytes *b)
 {
     if (PyUnicode_Check(in)) {
-        Py_ssize_t size;
+        Py_ssize_t size = 0;
         b->at = PyUnicode_AsUTF8AndSize(in, &size);
         b->len = (size_t)size;
         b->flags = FW_TEXT;
@@ -154,8 +187,7 @@ static PyObject *fwb_bytes_out(const void *at, size_t len, unsigned flags)
                : PyUnicode_DecodeUTF8(at, (Py_ssize_t)len, "backslashreplace");
 }
 
-/* ---- session ids
- * ----------------------------------------------------------------------- */
+/* ---- session ids ------------------------------------------------------------------- */
 
 static bool fwb_session_in(PyObject *in, const char *name, fw_session_id *id)
 {
@@ -193,8 +225,7 @@ static PyObject *fwb_session_out(fw_session_id id)
     return text;
 }
 
-/* ---- an event as a tuple
- * --------------------------------------------------------------- */
+/* ---- an event as a tuple ----------------------------------------------------------- */
 
 /* A session often has several events in a batch: they share the text of its id. */
 typedef struct fwb_last_session {

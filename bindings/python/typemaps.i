@@ -23,6 +23,26 @@
     FWB_CONSTANT("FW_VERSION", FW_VERSION)
 #undef FWB_ERROR_CONSTANT
 #undef FWB_CONSTANT
+/* SWIG refuses __init__ only, and what __new__ makes has no type that it could look at.
+ * To delete `thisown` would end the process, and nobody needs to change whose it is. */
+swig_type_info *const made_here[] = {SWIGTYPE_p_fw_hub, SWIGTYPE_p_fw_options,
+                                     SWIGTYPE_p_fw_message, SWIGTYPE_p_fw_emitter,
+                                     SWIGTYPE_p_fwb_event};
+for (size_t k = 0; k < sizeof made_here / sizeof made_here[0]; k++) {
+    PyTypeObject *type = ((SwigPyClientData *)made_here[k]->clientdata)->pytype;
+    type->tp_new = fwb_no_new;
+    if (PyDict_DelItemString(type->tp_dict, "thisown") != 0) {
+        PyErr_Clear();
+    }
+    PyType_Modified(type);
+}
+%}
+%{
+static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywords)
+{
+    PyErr_Format(PyExc_TypeError, "%s: handles are made by the library", type->tp_name);
+    return NULL;
+}
 %}
 
 %typemap(out) int {
@@ -131,22 +151,48 @@ static fw_event *fwb_event_in(PyObject *in)
         SWIG_fail;
     }
 }
-%typemap(out) fw_message *, fw_options * {
+/* SWIG gives None, and an exception besides, where memory runs out: then nobody would own
+ * what was made. */
+%{
+#define FWB_OWN(result, made, type, end)                                                 \
+    do {                                                                                 \
+        (result) = SWIG_InternalNewPointerObj(made, type, SWIG_POINTER_OWN);             \
+        if ((result) == Py_None) {                                                       \
+            Py_CLEAR(result);                                                            \
+            end(made);                                                                   \
+        }                                                                                \
+    } while (0)
+%}
+%typemap(out) fw_message * {
     if ($1 == NULL) {
         fwb_raise_detail();
         SWIG_fail;
     }
-    $result = SWIG_NewPointerObj($1, $descriptor, SWIG_POINTER_OWN);
+    FWB_OWN($result, $1, $descriptor, fw_message_unref);
+}
+%typemap(out) fw_options * {
+    if ($1 == NULL) {
+        fwb_raise_detail();
+        SWIG_fail;
+    }
+    FWB_OWN($result, $1, $descriptor, fw_options_free);
+}
+%typemap(out) fwb_event * {
+    if ($1 == NULL) {
+        PyErr_NoMemory();
+        SWIG_fail;
+    }
+    FWB_OWN($result, $1, $descriptor, fwb_event_free);
 }
 %typemap(in, numinputs=0) fw_hub **hub (fw_hub *made = NULL) "$1 = &made;"
 %typemap(argout) fw_hub **hub {
     Py_XDECREF($result);
-    $result = SWIG_NewPointerObj(made$argnum, $descriptor(fw_hub *), SWIG_POINTER_OWN);
+    FWB_OWN($result, made$argnum, $descriptor(fw_hub *), fw_hub_free);
 }
 %typemap(in, numinputs=0) fw_emitter **emitter (fw_emitter *made = NULL) "$1 = &made;"
 %typemap(argout) fw_emitter **emitter {
     Py_XDECREF($result);
-    $result = SWIG_NewPointerObj(made$argnum, $descriptor(fw_emitter *), SWIG_POINTER_OWN);
+    FWB_OWN($result, made$argnum, $descriptor(fw_emitter *), fw_emitter_free);
 }
 
 /* ---- figures ----------------------------------------------------------------------------------- */
@@ -217,14 +263,13 @@ static PyObject *fwb_hub_poll(fw_hub *hub, int max, int timeout_ms)
     fwb_last_session last = {.text = NULL};
     for (int i = 0; i < n; i++) {
         fwb_event *handle = list != NULL ? fwb_event_new(events[i], hub) : NULL;
-        PyObject *owner =
-            handle ? SWIG_InternalNewPointerObj(handle, SWIGTYPE_p_fwb_event,
-                                                SWIG_POINTER_OWN)
-                   : NULL;
-        PyObject *entry = owner ? fwb_entry(events[i], owner, &last) : NULL;
-        if (handle == NULL) {
+        PyObject *owner = NULL;
+        if (handle != NULL) {
+            FWB_OWN(owner, handle, SWIGTYPE_p_fwb_event, fwb_event_free);
+        } else {
             fw_events_done(hub, &events[i], 1);
         }
+        PyObject *entry = owner ? fwb_entry(events[i], owner, &last) : NULL;
         if (entry == NULL) { /* out of memory: what is left is given back, unseen */
             Py_CLEAR(list);
             continue;

@@ -105,6 +105,14 @@ def test_a_session_id_of_a_wrong_type_is_a_type_error(wrong):
         n.fw_session_id_equal(wrong, NOBODY)
 
 
+@pytest.mark.parametrize("before", ["", "a"])
+def test_an_error_that_cuts_a_character_in_two_still_tells(before):
+    with pytest.raises(fanwire.InvalidError, match="32 hexadecimal digits"):
+        n.fw_session_id_equal(before + "ü" * 40, NOBODY)
+    with pytest.raises(fanwire.OptionError, match="threads: .*ü"):
+        n.fw_options_set(n.fw_options_new(), "threads", before + "ü" * 600)
+
+
 # --- options ---
 
 def test_options_are_set_and_read():
@@ -138,6 +146,9 @@ def test_options_come_from_a_file_and_the_environment(tmp_path, monkeypatch):
     assert n.fw_options_get(o, "redis.prefix") == "filed"
     path.write_text("nonsense = 1\n")
     with pytest.raises(fanwire.OptionError, match=":1:"):
+        n.fw_options_load(o, str(path))
+    path.write_bytes(b"nonsense\xff = 1\n")
+    with pytest.raises(fanwire.OptionError, match=r":1: nonsense\\xff: "):
         n.fw_options_load(o, str(path))
     with pytest.raises(fanwire.SystemCallError, match="missing"):
         n.fw_options_load(o, str(tmp_path / "missing"))

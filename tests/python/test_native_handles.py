@@ -142,6 +142,14 @@ def test_handles_cannot_be_made_by_hand():
     for kind in (n.fw_hub, n.fw_options, n.fw_message, n.fw_emitter, n.fw_event):
         with pytest.raises((TypeError, AttributeError)):
             kind()
+        with pytest.raises(TypeError, match="handles are made by the library"):
+            kind.__new__(kind)
+        with pytest.raises(TypeError):
+            type("Derived", (kind,), {})()
+
+
+def test_whose_a_handle_is_cannot_be_changed():
+    assert not hasattr(n.fw_message_new("x"), "thisown")
 
 
 def test_an_emitter_needs_a_url_and_says_how_many_heard(redis_server):
@@ -165,6 +173,102 @@ def test_an_emitter_without_its_redis_is_a_backplane_error(tmp_path):
     e = n.fw_emitter_new(o)
     with pytest.raises(fanwire.BackplaneError):
         n.fw_emitter_send_all(e, n.fw_message_new("x"), 1000)
+
+
+# --- memory that runs out in the interpreter ---
+
+def _with_one_allocation_failing(call):
+    """Each allocation of the interpreter's fails once: the call's results in turn."""
+    testcapi = pytest.importorskip("_testcapi")
+    for number in range(20):
+        result = None
+        testcapi.set_nomemory(number, number + 1)
+        try:
+            result = call()
+        except MemoryError:
+            pass
+        finally:
+            testcapi.remove_mem_hooks()
+        yield result
+
+
+def test_no_event_is_lost_when_memory_runs_out(rig):
+    """What a poll had taken when it failed is given back, as if it had been handled."""
+    r = rig(n.FW_EVENT_OPEN, n.FW_EVENT_MESSAGE).start()
+    r.connect()
+    client = r.connect()
+    fd = n.fw_hub_event_fd(r.hub)
+
+    def poll():
+        return n.fw_hub_poll(r.hub, 1024, 0)
+
+    failed = 0
+    for batch in _with_one_allocation_failing(poll):
+        failed += batch is None
+        if batch is not None:
+            n.fw_events_done(r.hub, [event for _, _, _, event in batch])
+        client.send(TEXT, b"next")
+        assert select.select([fd], [], [], DEADLINE)[0]
+    assert 1 < failed < 20
+    n.fw_events_done(r.hub, [event for _, _, _, event in poll()])
+    assert n.fw_stats_get(r.hub, "fanwire_events_bytes") == 0
+
+
+@pytest.mark.parametrize("make", [n.fw_options_new, lambda: n.fw_message_new("x"),
+                                  lambda: n.fw_hub_new(None)])
+def test_a_handle_that_cannot_be_made_is_a_memory_error(make):
+    made = list(_with_one_allocation_failing(make))
+    assert made[0] is None and made[-1] is not None
+
+
+def test_a_kept_event_that_cannot_be_made_is_a_memory_error(rig):
+    r = rig(n.FW_EVENT_OPEN).start()
+    r.connect()
+    event = r.poll(n.FW_EVENT_OPEN)[3]
+    made = list(_with_one_allocation_failing(lambda: n.fw_event_ref(event)))
+    assert made[0] is None and made[-1] is not None
+
+
+def test_errors_keep_their_classes_when_memory_has_run_out():
+    def fail():
+        try:
+            n.fw_name_check("")
+        except (fanwire.InvalidError, SystemError):  # the interpreter's own, without text
+            pass
+
+    for _ in _with_one_allocation_failing(fail):
+        pass
+    with pytest.raises(fanwire.InvalidError, match="empty"):
+        n.fw_name_check("")
+
+
+# --- several interpreters in a process ---
+
+SUBINTERPRETER = """
+    import _testcapi
+    import fanwire
+    from fanwire import native as n
+    tell("sub", _testcapi.run_in_subinterp('''if True:
+        import fanwire
+        from fanwire import native as n
+        try:
+            n.fw_name_check("")
+        except fanwire.InvalidError:
+            pass
+    '''))
+    try:
+        n.fw_name_check("")
+    except fanwire.InvalidError:
+        tell("caught", True)
+"""
+
+
+def test_an_error_is_of_the_interpreter_that_made_the_call(program):
+    pytest.importorskip("_testcapi")
+    p = program(SUBINTERPRETER)
+    assert p.finish() == 0, p.err
+    assert p.all("sub") == [0], p.err
+    assert p.all("caught") == [True], p.err
 
 
 # --- whatever is given, the interpreter lives ---
@@ -234,3 +338,27 @@ def test_after_a_fork_the_hub_belongs_to_the_parent(rig):
             os._exit(status)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     n.fw_hub_send_all(r.hub, "x")
+
+
+def test_an_event_of_a_freed_hub_closes_nothing_in_a_child(rig):
+    r = rig(n.FW_EVENT_OPEN).start()
+    r.connect()
+    event = r.poll(n.FW_EVENT_OPEN)[3]
+    number = n.fw_hub_event_fd(r.hub)
+    r.end()
+    r.hub = None
+    gc.collect()
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, number)  # what was the hub's is somebody else's now
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            del event
+            os.fstat(number)
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    for descriptor in {null, number}:
+        os.close(descriptor)

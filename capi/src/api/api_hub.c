@@ -301,6 +301,7 @@ void fw_hub_free(fw_hub *hub)
     fw_options_free(hub->options);
     if (hub->event_fd >= 0) {
         close(hub->event_fd);
+        hub->event_fd = -1; /* in a forked child the last event would close it again */
     }
     pthread_mutex_destroy(&hub->life);
     pthread_mutex_destroy(&hub->lock);
