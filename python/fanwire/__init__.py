@@ -33,3 +33,9 @@ from ._options import name_check, options
 from ._request import Facts, Headers, Query, Refuse, Request
 from ._room import Room, User
 from ._session import Session, SessionHandle
+
+# What users see in tracebacks and pickles is the public name.
+for _public in (Answer, Emitter, Facts, Headers, Hub, Message, Query, Refuse, Request,
+                Room, Session, SessionHandle, User):
+    _public.__module__ = "fanwire"
+del _public

@@ -4,15 +4,19 @@ Whatever sends calls encode() and session_id(). Nothing here knows where it goes
 """
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Dict, List, Union
 
 from . import native
+from ._errors import InvalidError
 
 if TYPE_CHECKING:
     from ._session import SessionHandle
 
 Data = Union[str, bytes, bytearray, memoryview, Dict[str, Any], List[Any], "Message"]
 Skip = Union[None, str, "SessionHandle"]
+
+_ID = re.compile("[0-9a-fA-F]{32}")
 
 _json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"),
                          allow_nan=False).encode  # browsers refuse NaN
@@ -62,10 +66,20 @@ def message(data: Data, skip: Skip = None) -> Any:
     return Message(data, skip=skip)._native
 
 
+def check_id(what: str, text: Any) -> str:
+    """The text, if it is a session's id."""
+    if not isinstance(text, str):
+        raise TypeError("%s: str is wanted, not %s" % (what, type(text).__name__))
+    if not _ID.fullmatch(text):
+        raise InvalidError("%s: 32 hexadecimal digits are wanted, not %.60r"
+                           % (what, text))
+    return text
+
+
 def session_id(session: Any) -> str:
     """The id of a session, or of what is one already."""
     if isinstance(session, str):
-        return session
+        return check_id("skip", session)
     try:
         found: str = session.id
     except AttributeError:

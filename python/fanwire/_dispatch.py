@@ -12,7 +12,6 @@ the hub says so. It doesn't know how a hub is started or stopped.
 import asyncio
 import itertools
 import threading
-from collections import Counter
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
@@ -47,6 +46,9 @@ BACKPLANE_DOWN: int = native.FW_EVENT_BACKPLANE_DOWN
 RESULT: int = native.FW_EVENT_RESULT
 LOG: int = native.FW_EVENT_LOG
 
+# What the event loop passes on instead of going on after it.
+ENDS_ALL = (KeyboardInterrupt, SystemExit)
+
 _poll = native.fw_hub_poll
 _done = native.fw_events_done
 
@@ -63,11 +65,14 @@ class Dispatcher:
         self._said = self._direct(MESSAGE)
         self._batch: Iterator[Tuple[int, str, Any, Any]] = iter(())
         self._in_batch = False
+        self._turn_waits = False
+        self._is_detached = False
         self._states: Dict[str, Tuple[float, Dict[str, Any]]] = {}
         self._lock = threading.Lock()  # of what join() keeps: it is called in any thread
         self._refs = itertools.count(1)
         self._answers: Dict[int, Tuple[Answer[None], Optional[Tuple[str, str]]]] = {}
-        self._own_joins: "Counter[Tuple[str, str]]" = Counter()
+        # Of each join that a session's own handler or reader has asked for, who that was.
+        self._own_joins: Dict[Tuple[str, str], Dict[int, Any]] = {}
         self._on: Dict[int, Callable[[str, Any, Any], bool]] = {
             CONNECT: self._on_connect,
             OPEN: self._on_open,
@@ -118,7 +123,10 @@ class Dispatcher:
         return tasks
 
     def detach(self) -> None:
-        """Leave the loop."""
+        """Leave the loop, and what is left of a batch: no handler is called any more."""
+        self._is_detached = True
+        self._in_batch = False
+        self._batch = iter(())
         self._loop.remove_reader(native.fw_hub_event_fd(self.handle))
 
     def forget(self) -> None:
@@ -144,6 +152,8 @@ class Dispatcher:
 
     def turn(self) -> bool:
         """Handle a batch, or as much of it as is fair; False: there was nothing."""
+        if self._is_detached:
+            return False
         if not self._in_batch:
             try:
                 batch = _poll(self.handle, BATCH, 0)
@@ -160,9 +170,14 @@ class Dispatcher:
             # After KeyboardInterrupt the rest of the batch is still to be handled.
             if finished:
                 _done(self.handle, finished)
-            if self._in_batch:
-                self._loop.call_soon(self.turn)
+            if self._in_batch and not self._turn_waits:
+                self._turn_waits = True
+                self._loop.call_soon(self._next_turn)
         return True
+
+    def _next_turn(self) -> None:
+        self._turn_waits = False
+        self.turn()
 
     def _handle_some(self, finished: List[Any]) -> bool:
         """True: some of the batch is left for the next turn."""
@@ -174,7 +189,10 @@ class Dispatcher:
                 session = sessions.get(identity) or self._meet(identity, event)
                 try:
                     outcome = said(session, payload)
-                except (Exception, asyncio.CancelledError) as error:
+                except ENDS_ALL:
+                    done(event)
+                    raise
+                except BaseException as error:
                     self._failed(MESSAGE, session, error)
                     done(event)
                 else:
@@ -211,7 +229,7 @@ class Dispatcher:
 
     def _on_join(self, identity: str, room: str, event: Any) -> bool:
         session = self.sessions.get(identity) or self._meet(identity, event)
-        if (identity, room) in self._own_joins:
+        if self._is_own_join(identity, room):
             handler = self._handlers[JOIN]
             if handler is not None and handler.is_async:
                 self.lanes.put_alone((JOIN, session, (session, room), event, None),
@@ -271,7 +289,11 @@ class Dispatcher:
         assert handler is not None
         try:
             outcome = handler.function(*arguments)
-        except (Exception, asyncio.CancelledError) as error:
+        except ENDS_ALL:
+            if kind in ASKS:
+                cancelled(self.handle, self.log, kind, whose, event)
+            raise
+        except BaseException as error:
             self._conclude(kind, whose, event, None, error)
             return True
         if outcome is not None and not self._is_over(home, key, kind, whose, event,
@@ -307,11 +329,11 @@ class Dispatcher:
             outcome = started if started is not None else handler.function(*arguments)
             if handler.is_async or isinstance(outcome, CoroutineType):
                 outcome = await outcome
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit, *ENDS_ALL):
             if kind in ASKS:
                 cancelled(self.handle, self.log, kind, whose, event)
             raise
-        except Exception as error:
+        except BaseException as error:
             self._conclude(kind, whose, event, None, error)
         else:
             self._conclude(kind, whose, event, outcome, None)
@@ -371,9 +393,8 @@ class Dispatcher:
             there: Answer[None] = Answer()
             there.set_result(None)
             return there
-        own = None
-        if self.lanes.is_current(identity, current_work.get()):
-            own = (identity, room)
+        holder = self.lanes.holder(identity)
+        own = (identity, room) if holder is not None else None
         answer: Answer[None] = Answer(
             self._thread, lambda error: self.log.unheard(
                 "join of room %r (session=%s)" % (room, identity), error))
@@ -381,7 +402,7 @@ class Dispatcher:
             ref = next(self._refs)
             self._answers[ref] = (answer, own)
             if own is not None:
-                self._own_joins[own] += 1
+                self._own_joins.setdefault(own, {})[ref] = holder
         try:
             native.fw_session_join(self.handle, identity, room, ref)
         except BaseException:
@@ -393,7 +414,15 @@ class Dispatcher:
         with self._lock:
             answer, own = self._answers.pop(ref, (None, None))
             if own is not None:
-                self._own_joins[own] -= 1
-                if self._own_joins[own] <= 0:
+                del self._own_joins[own][ref]
+                if not self._own_joins[own]:
                     del self._own_joins[own]
         return answer
+
+    def _is_own_join(self, identity: str, room: str) -> bool:
+        """Has somebody asked for it that the session's events wait for even now?"""
+        if (identity, room) not in self._own_joins:
+            return False
+        with self._lock:
+            holders = list(self._own_joins.get((identity, room), {}).values())
+        return any(self.lanes.is_held_by(identity, holder) for holder in holders)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _options, native
-from ._data import Data, Message, Skip, encode, message
+from ._data import Data, Message, Skip, check_id, encode, message
 from ._errors import ClosedError, OptionError, StateError
 from ._handlers import Handlers
 from ._life import Life, check_fork, stop_abandoned
@@ -26,6 +26,9 @@ from ._signals import StopOnSignal
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _OWN_KEYWORDS = ("concurrency", "config", "environment", "logger")
+
+# `python -m fanwire run` sets it before it imports the application.
+is_run_by_command = False
 
 _publish = native.fw_room_publish
 
@@ -139,14 +142,17 @@ class Hub:
 
         SIGINT and SIGTERM stop it in order: it drains, and handlers finish. A second
         signal ends it at once. In another thread than the main one it hears no signals.
+        In a module that `python -m fanwire run` imports it does nothing.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            asyncio.run(self._run())
-        else:
+        if is_run_by_command:
+            self._log.hub.warning(
+                "hub.run() is left out: `fanwire run` runs the hub. "
+                "Put it under `if __name__ == \"__main__\":`")
+            return
+        if _loop_is_running():
             raise StateError("run() has an event loop of its own, and here one is "
                              "running: use `await hub.serve()`")
+        asyncio.run(self._run())
 
     async def _run(self) -> None:
         with StopOnSignal(self.stop) as signals:
@@ -283,6 +289,8 @@ class Hub:
 
         A node that isn't there is not an error.
         """
+        if not isinstance(node, int):
+            raise TypeError("node: int is wanted, not %s" % type(node).__name__)
         if isinstance(data, Message):
             data = data.data
         native.fw_node_send(self._running_handle(), node, encode(data))
@@ -301,8 +309,7 @@ class Hub:
         Raises InvalidError if the id isn't 32 hexadecimal digits.
         """
         life = self._running_life()
-        native.fw_session_id_equal(id, id)  # is there to say what is wrong with it
-        id = id.lower()
+        id = check_id("id", id).lower()
         return life.dispatcher.sessions.get(id) or SessionHandle(id, life.dispatcher)
 
     @property
@@ -466,3 +473,11 @@ def _refuse_events(options: Dict[str, OptionValue]) -> None:
 
 def _not_running() -> ClosedError:
     return ClosedError("the hub is not running")
+
+
+def _loop_is_running() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -18,7 +18,7 @@ import asyncio
 from collections import deque
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Awaitable, Callable, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Awaitable, Callable, Deque, Dict, List, Optional, Set, Tuple, cast
 
 from . import native
 from ._errors import GoneError, StateError
@@ -37,8 +37,9 @@ current_work: "ContextVar[Optional[Work]]" = ContextVar("fanwire_work", default=
 class Lane:
     """What waits for one session or room."""
 
-    __slots__ = ("home", "key", "queue", "task", "current", "held", "side", "waiter",
-                 "reader", "on_reader_done", "claim", "claimant", "has_slot", "is_ready")
+    __slots__ = ("home", "key", "queue", "task", "current", "held", "side", "receiver",
+                 "waiter", "reader", "on_reader_done", "lease", "claim", "claimant",
+                 "has_slot", "is_ready")
 
     def __init__(self, home: "Dict[str, Lane]", key: str) -> None:
         self.home = home
@@ -48,9 +49,11 @@ class Lane:
         self.current: Optional[Work] = None
         self.held: Any = None  # the event that receive() gave last
         self.side: "Optional[asyncio.Task[None]]" = None  # handled within receive()
+        self.receiver: "Optional[asyncio.Task[Any]]" = None  # who is inside receive()
         self.waiter: "Optional[asyncio.Future[None]]" = None  # of receive()
         self.reader: "Optional[asyncio.Task[Any]]" = None  # whom it is lent to
         self.on_reader_done: Any = None
+        self.lease: Any = None  # which of the reader's loops has it
         self.claim: "Optional[asyncio.Future[None]]" = None  # of who wants it lent
         self.claimant: "Optional[asyncio.Task[Any]]" = None
         self.has_slot = False
@@ -72,6 +75,7 @@ class Lanes:
         self._perform = perform
         self._finish = finish
         self._alone: "Set[asyncio.Task[None]]" = set()
+        self._lent: "Dict[asyncio.Task[Any], Set[Lane]]" = {}
         self._quiet: "Optional[asyncio.Future[None]]" = None
         self._ended = False
 
@@ -94,10 +98,22 @@ class Lanes:
         self._alone.add(task)
         task.add_done_callback(partial(self._left_alone, work))
 
-    def is_current(self, key: str, work: Optional[Work]) -> bool:
-        """Is that what the session's handler is busy with just now?"""
+    def holder(self, key: str) -> Any:
+        """Who asks this, if the session's events wait for it: what its handler is busy
+        with, or the task that it is lent to; otherwise None. In any thread."""
         lane = self.sessions.get(key)
-        return work is not None and lane is not None and lane.current is work
+        if lane is None:
+            return None
+        work = current_work.get()
+        if work is not None and lane.current is work:
+            return work
+        reader = lane.reader
+        return reader if reader is not None and reader is current_task() else None
+
+    def is_held_by(self, key: str, holder: Any) -> bool:
+        """Do the session's events still wait for it?"""
+        lane = self.sessions.get(key)
+        return lane is not None and (lane.current is holder or lane.reader is holder)
 
     def runs(self, work: Work) -> bool:
         """Is that what some handler is busy with just now?"""
@@ -110,11 +126,34 @@ class Lanes:
         lane = self.sessions.get(key)
         return lane.current if lane is not None else None
 
-    async def _handle(self, lane: Lane) -> None:
+    def _start(self, lane: Lane) -> None:
+        left = partial(self._left, lane)
+        lane.task = task = self._loop.create_task(self._handle(lane, left))
+        # A task that is cancelled before it begins has no chance to leave by itself. The
+        # others take this away: a callback costs a turn of the loop.
+        task.add_done_callback(left)
+
+    async def _handle(self, lane: Lane,
+                      left: "Callable[[asyncio.Task[None]], None]") -> None:
         """The task of a lane: until nothing is left, or others want the slot."""
+        task = lane.task  # None: a task factory that starts tasks at once
+        if task is not None:
+            task.remove_done_callback(left)
+        try:
+            await self._handle_queue(lane)
+        except (KeyboardInterrupt, SystemExit):
+            # The loop passes it on; that nobody has asked the task for it is no news.
+            cast("asyncio.Task[None]", current_task()).add_done_callback(_look)
+            raise
+        finally:
+            if task is not None:
+                self._left(lane, task)
+
+    async def _handle_queue(self, lane: Lane) -> None:
         queue = lane.queue
         while queue:
-            await self._side(lane)
+            if lane.side is not None:
+                await self._side(lane)
             lane.current = work = queue.popleft()
             current_work.set(work)
             try:
@@ -122,15 +161,23 @@ class Lanes:
             finally:
                 lane.current = None
                 self._finish(work[3])
-                self._finish_held(lane)
+                self._let_go(lane)
             if self._ready or lane.claim is not None:
                 return
 
+    def _let_go(self, lane: Lane) -> None:
+        """A handler has returned: what it read, and where, isn't its own any more."""
+        if lane.held is not None:
+            self._finish_held(lane)
+        if lane.receiver is not None:
+            self._dismiss(lane)
+        if self._lent:
+            self.give_back_all()
+
     def _left(self, lane: Lane, task: "asyncio.Task[None]") -> None:
-        # A task that was cancelled before it began has had no chance to do this itself.
+        if lane.task is not task:
+            return  # one that was started at once has done it by itself
         lane.task = None
-        if not task.cancelled():
-            task.exception()  # KeyboardInterrupt has been seen where it matters
         self._give_slot(lane)
         if not self._lend(lane):
             self._go_on(lane)
@@ -148,8 +195,7 @@ class Lanes:
 
     def _left_alone(self, work: Work, task: "asyncio.Task[None]") -> None:
         self._alone.discard(task)
-        if not task.cancelled():
-            task.exception()
+        _look(task)  # KeyboardInterrupt has been seen where it matters
         self._finish(work[3])
         self._look_quiet()
 
@@ -175,8 +221,7 @@ class Lanes:
         if lane.waiter is not None:
             _wake(lane)
         else:
-            lane.task = self._loop.create_task(self._handle(lane))
-            lane.task.add_done_callback(partial(self._left, lane))
+            self._start(lane)
 
     def _give_slot(self, lane: Lane) -> None:
         if not lane.has_slot:
@@ -192,31 +237,56 @@ class Lanes:
 
     # --- receiving ---
 
-    async def receive(self, session: Any) -> Any:
-        """The session's next message; GoneError when it has ended."""
+    @staticmethod
+    def caller() -> "Optional[asyncio.Task[Any]]":
+        """For receive(): whose call it is."""
+        return current_task()
+
+    async def receive(self, session: Any, caller: "Optional[asyncio.Task[Any]]",
+                      lease: Any = None) -> Any:
+        """The session's next message; GoneError when it has ended. caller: the task that
+        is lent the session; lease: the loop in it, None: none."""
         if asyncio.get_running_loop() is not self._loop:
             raise StateError("messages are received on the hub's own event loop")
         work = current_work.get()
         lane = self.sessions.get(session.id)
         if lane is None or work is None or lane.current is not work:
-            lane = await self._borrow(session, lane)
+            lane = await self._borrow(session, lane, caller)
+            lane.lease = lease
         elif work[0] == CLOSE:
             raise GoneError("the session has ended")
-        if lane.waiter is not None:
-            raise StateError("another task receives from this session")
-        return await self._next(session, lane)
+        if lane.receiver is not None:
+            raise _somebody_else()
+        lane.receiver = me = asyncio.current_task()
+        try:
+            return await self._next(session, lane, me)
+        except GoneError:
+            if lane.reader is not None and lane.receiver is me:
+                self._take_back(lane)  # it has seen the end: now on_close may
+            raise
+        finally:
+            if lane.receiver is me:
+                lane.receiver = None
 
-    def give_back(self, key: str, reader: Any) -> None:
-        """The task doesn't receive from the session any more, if it did."""
+    def give_back(self, key: str, lease: Any) -> None:
+        """The loop doesn't receive from the session any more, if it did."""
         lane = self.sessions.get(key)
-        if lane is not None and lane.reader is not None and lane.reader is reader:
-            lane.reader.remove_done_callback(lane.on_reader_done)
-            self._take_back(lane, reader)
+        if lane is not None and lane.reader is not None and lane.lease is lease:
+            self._take_back(lane)
 
-    async def _next(self, session: Any, lane: Lane) -> Any:
+    def give_back_all(self) -> None:
+        """The task that calls this receives no more, from whatever session."""
+        task = current_task()
+        if task is not None:
+            for lane in list(self._lent.get(task, ())):
+                self._take_back(lane)
+
+    async def _next(self, session: Any, lane: Lane, me: Any) -> Any:
         self._finish_held(lane)
         while True:
             await self._side(lane)
+            if lane.receiver is not me:
+                raise StateError("the handler that wanted the message has returned")
             if not lane.queue:
                 await self._wait(session, lane)
                 continue
@@ -230,11 +300,19 @@ class Lanes:
             lane.side = self._loop.create_task(self._handle_alone(work, lane.current))
             lane.side.add_done_callback(partial(self._left_alone, work))
 
+    def _dismiss(self, lane: Lane) -> None:
+        """Who is inside receive() gets no message any more."""
+        lane.receiver = None
+        _wake(lane)
+        lane.waiter = None
+
     async def _side(self, lane: Lane) -> None:
         # A task of its own: who stops waiting for a message must not stop a handler.
         if lane.side is not None:
-            await asyncio.wait((lane.side,))
-            lane.side = None
+            side = lane.side
+            await asyncio.wait((side,))
+            if lane.side is side:
+                lane.side = None
 
     async def _wait(self, session: Any, lane: Lane) -> None:
         if session.closed or self._ended:
@@ -244,25 +322,25 @@ class Lanes:
         try:
             await waiter
         finally:
-            lane.waiter = None
+            if lane.waiter is waiter:
+                lane.waiter = None
 
-    async def _borrow(self, session: Any, lane: Optional[Lane]) -> Lane:
+    async def _borrow(self, session: Any, lane: Optional[Lane],
+                      caller: "Optional[asyncio.Task[Any]]") -> Lane:
         """The session's lane, for a task that isn't its handler."""
-        task = asyncio.current_task()
+        task = caller if caller is not None and not caller.done() else current_task()
         if lane is not None and lane.reader is not None and lane.reader is task:
             return lane
         if lane is not None and (lane.reader is not None or lane.claim is not None):
-            raise StateError("another task receives from this session")
+            raise _somebody_else()
         assert task is not None
         if lane is None:
             if session.closed or self._ended:
                 raise GoneError("the session has ended")
             lane = self.sessions[session.id] = Lane(self.sessions, session.id)
-            lane.reader = task
+            self._lend_to(lane, task)
         else:
             await self._claim(lane, task)
-        lane.on_reader_done = partial(self._take_back, lane)
-        task.add_done_callback(lane.on_reader_done)
         return lane
 
     async def _claim(self, lane: Lane, task: "asyncio.Task[Any]") -> None:
@@ -274,22 +352,47 @@ class Lanes:
         except asyncio.CancelledError:
             if lane.claim is claim:
                 lane.claim = None
-            self._take_back(lane, task)  # it may have been lent just now
+            elif lane.reader is task:
+                self._take_back(lane)  # it was lent just now
             raise
 
     def _lend(self, lane: Lane) -> bool:
         claim, lane.claim = lane.claim, None
         if claim is None or claim.done():
             return False
-        lane.reader = lane.claimant
+        assert lane.claimant is not None
+        self._lend_to(lane, lane.claimant)
         claim.set_result(None)
         return True
 
-    def _take_back(self, lane: Lane, task: Any) -> None:
-        if lane.reader is task:
-            lane.reader = lane.on_reader_done = None
-            self._finish_held(lane)
-            self._go_on(lane)
+    def _lend_to(self, lane: Lane, task: "asyncio.Task[Any]") -> None:
+        lane.reader = task
+        lane.on_reader_done = partial(self._reader_done, lane)
+        task.add_done_callback(lane.on_reader_done)
+        self._lent.setdefault(task, set()).add(lane)
+
+    def _unlend(self, lane: Lane) -> None:
+        task, lane.reader = lane.reader, None
+        assert task is not None
+        task.remove_done_callback(lane.on_reader_done)
+        lane.on_reader_done = lane.lease = None
+        self._lent[task].discard(lane)
+        if not self._lent[task]:
+            del self._lent[task]
+
+    def _reader_done(self, lane: Lane, task: "asyncio.Task[Any]") -> None:
+        heir = lane.receiver
+        if heir is None:
+            self._take_back(lane)
+        else:  # it has left its receive() to another task
+            self._unlend(lane)
+            self._lend_to(lane, heir)
+
+    def _take_back(self, lane: Lane) -> None:
+        self._unlend(lane)
+        self._dismiss(lane)
+        self._finish_held(lane)
+        self._go_on(lane)
 
     # --- the end ---
 
@@ -317,9 +420,9 @@ class Lanes:
                 tasks += [t for t in (lane.task, lane.side) if t is not None]
                 while lane.queue:
                     self._finish(lane.queue.popleft()[3])
-                if lane.reader is not None and lane.waiter is not None:
-                    if not lane.waiter.done():
-                        lane.waiter.set_exception(GoneError("the hub has ended"))
+                waits = lane.claim if lane.reader is None else lane.waiter
+                if waits is not None and not waits.done():
+                    waits.set_exception(GoneError("the hub has ended"))
         for task in tasks:
             task.cancel()
         return tasks
@@ -332,3 +435,20 @@ class Lanes:
 def _wake(lane: Lane) -> None:
     if lane.waiter is not None and not lane.waiter.done():
         lane.waiter.set_result(None)
+
+
+def _look(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled():
+        task.exception()
+
+
+def current_task() -> "Optional[asyncio.Task[Any]]":
+    """None where no loop runs, too."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def _somebody_else() -> StateError:
+    return StateError("another task receives from this session")

@@ -61,13 +61,15 @@ class Life:
         self._loop = asyncio.get_running_loop()
         starting = _in_thread(native.fw_hub_start, self.handle)
         try:
-            # If this is cancelled the hub comes up all the same; then it is stopped when
-            # its handle is collected.
             await asyncio.shield(starting)
         except BaseException as error:
-            if isinstance(error, Error):
-                self.dispatcher.log_only()
-            self._end()
+            try:
+                if isinstance(error, Error):
+                    self.dispatcher.log_only()
+                else:
+                    await self._give_up(starting)
+            finally:
+                self._end()
             raise
         self.dispatcher.begin(self._loop, self._concurrency)
         self.is_started = True
@@ -76,12 +78,24 @@ class Life:
         if self._stop_asked:
             self._begin_close(None)
 
+    async def _give_up(self, starting: "asyncio.Future[Any]") -> None:
+        """Cancelled, and the hub comes up all the same: its ports must be free again
+        before anybody may start another one."""
+        await _outlast(starting)
+        if not starting.cancelled() and starting.exception() is None:
+            await _outlast(_in_thread(native.fw_hub_stop, self.handle))
+
     def run_in_thread(self) -> None:
         """Start on a loop in a thread of its own; returns when it is up."""
         started: "Future[None]" = Future()
         self.thread = threading.Thread(target=self._thread_main, args=(started,),
                                        name="fanwire", daemon=True)
-        self.thread.start()
+        try:
+            self.thread.start()
+        except BaseException:  # there are too many threads
+            self.thread = None
+            self._end()
+            raise
         try:
             started.result()
         except Exception:
@@ -105,6 +119,9 @@ class Life:
 
     async def stay(self) -> None:
         """Return when it has ended; if this is cancelled, end it first."""
+        if self.is_started and asyncio.get_running_loop() is self._loop:
+            # This task reads no session before the end, which would wait for it.
+            self.dispatcher.lanes.give_back_all()
         try:
             await asyncio.shield(asyncio.wrap_future(self.ended))
         except asyncio.CancelledError:
@@ -239,8 +256,20 @@ def _in_thread(function: Callable[..., Any], *arguments: Any) -> "asyncio.Future
         except BaseException as error:
             outcome.set_exception(error)
 
-    threading.Thread(target=work, name="fanwire-wait", daemon=True).start()
+    try:
+        threading.Thread(target=work, name="fanwire-wait", daemon=True).start()
+    except RuntimeError:
+        work()  # no thread is to be had: there are too many, or the interpreter ends
     return asyncio.wrap_future(outcome)
+
+
+async def _outlast(future: "asyncio.Future[Any]") -> None:
+    """Wait until it is done, cancelled or not."""
+    while not future.done():
+        try:
+            await asyncio.wait((future,))
+        except asyncio.CancelledError:
+            pass
 
 
 def _check_timeout(timeout: Any) -> None:

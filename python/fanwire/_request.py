@@ -32,6 +32,10 @@ class Refuse(Exception):
         self.status = status
         self.reason = reason
 
+    def __str__(self) -> str:
+        return ("refused with %d: %s" % (self.status, self.reason) if self.reason
+                else "refused with %d" % self.status)
+
 
 class Query(Mapping[str, str]):
     """The parameters of the query, percent-decoded: query["room"].

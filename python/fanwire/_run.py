@@ -23,7 +23,7 @@ from typing import Any, Callable, Dict, List, NoReturn, Optional
 
 import fanwire
 
-from . import _runlog, _workers
+from . import _hub, _runlog, _workers
 from ._signals import StopOnSignal
 
 _MANUAL = """\
@@ -196,6 +196,7 @@ def _made_by(function: Callable[..., Any], target: str) -> Any:
 
 def load_hub(target: str, app_dir: str) -> "fanwire.Hub":
     """The hub that `target` names; a Problem, or the application's traceback."""
+    _hub.is_run_by_command = True
     module_name, path = _split(target)
     if not os.path.isdir(app_dir):
         raise Problem(f"--app-dir {app_dir}: no such directory")
@@ -226,9 +227,11 @@ def print_addresses(urls: List[str], http: List[str]) -> None:
 def _run_until_stopped(hub: "fanwire.Hub", started: Callable[[], None]) -> None:
     """As hub.run(), but it says when the hub is up; a second signal is no failure."""
     async def serve() -> None:
-        with StopOnSignal(hub.stop):
+        with StopOnSignal(hub.stop) as signals:
             await hub.astart()
             started()
+            if signals.seen:  # perhaps before there was anything to stop
+                hub.stop()
             await hub.serve()
 
     try:

@@ -5,7 +5,8 @@ of an id alone. Both only pass on to the C library what is to be done.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Any, AsyncIterator, Callable, Dict, Optional, Union
+from typing import (TYPE_CHECKING, Any, AsyncIterator, Callable, Coroutine, Dict,
+                    Optional, Union)
 
 from . import native
 from ._answer import Answer
@@ -143,7 +144,7 @@ class Session(SessionHandle, Facts):
         """Has it ended? True as soon as the hub knows, before on_close is called."""
         return self._closed
 
-    async def receive(self) -> Union[str, bytes]:
+    def receive(self) -> "Coroutine[Any, Any, Union[str, bytes]]":
         """The next message of the client, which then doesn't go to on_message.
 
         In a handler of this session messages come here until the handler returns; in
@@ -151,18 +152,25 @@ class Session(SessionHandle, Facts):
         session back when it is left). The message before counts as handled when the next
         is asked for. Raises GoneError when the session has ended.
         """
-        message: Union[str, bytes] = await self._dispatcher.lanes.receive(self)
-        return message
-
-    async def __aiter__(self) -> AsyncIterator[Union[str, bytes]]:
+        # Not `async def`: whose call it is must be seen here. wait_for() before 3.12 runs
+        # what it is given in a task of its own, which ends with each message.
         lanes = self._dispatcher.lanes
-        reader = asyncio.current_task()
+        return lanes.receive(self, lanes.caller())
+
+    def __aiter__(self) -> "AsyncIterator[Union[str, bytes]]":
+        return self._messages(self._dispatcher.lanes.caller())
+
+    async def _messages(self, caller: "Optional[asyncio.Task[Any]]",
+                        ) -> AsyncIterator[Union[str, bytes]]:
+        lanes = self._dispatcher.lanes
+        # A loop that was left by `break` ends later than the next one begins.
+        lease = object()
         try:
             while True:
                 try:
-                    message = await lanes.receive(self)
+                    message = await lanes.receive(self, caller, lease)
                 except GoneError:
                     return
                 yield message
         finally:
-            lanes.give_back(self._id, reader)
+            lanes.give_back(self._id, lease)

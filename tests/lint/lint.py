@@ -119,7 +119,7 @@ PACKAGE_LAYERS = {
     "_emitter": {"native", "_errors", "_data", "_options"},
     "_runlog": set(),
     "_workers": {"fanwire", "_options", "_runlog"},
-    "_run": {"fanwire", "_runlog", "_signals", "_workers"},
+    "_run": {"fanwire", "_hub", "_runlog", "_signals", "_workers"},
     "__main__": {"_run"},
 }
 

@@ -248,3 +248,29 @@ def test_a_hundred_megabytes_are_refused_and_not_kept(one_session, data):
                 send(data)
     # One copy may be on its way to be freed; ten would be a gigabyte.
     assert memory_of("self") - before < 250_000_000
+
+
+@pytest.mark.parametrize("call, says", [
+    (lambda hub: hub.session("me"), "id: 32 hexadecimal digits are wanted, not 'me'"),
+    (lambda hub: hub.publish("r", "x", skip="me"), "skip: 32 hexadecimal digits"),
+    (lambda hub: fanwire.Message("x", skip="é" * 32), "skip: 32 hexadecimal digits"),
+])
+def test_what_is_no_id_is_named_by_its_argument(hub, call, says):
+    with hub, pytest.raises(fanwire.InvalidError) as caught:
+        call(hub)
+    assert str(caught.value).startswith(says)
+
+
+def test_a_node_is_a_number(hub):
+    with hub, pytest.raises(TypeError, match="node: int is wanted, not str"):
+        hub.send_node("x", "y")
+
+
+def test_public_classes_are_called_by_their_public_names():
+    for name in ("Hub", "Session", "Refuse", "Message", "Emitter", "GoneError"):
+        assert getattr(fanwire, name).__module__ == "fanwire"
+
+
+def test_a_refusal_says_what_it_is():
+    assert str(fanwire.Refuse(403, "no")) == "refused with 403: no"
+    assert str(fanwire.Refuse(404)) == "refused with 404"

@@ -400,3 +400,29 @@ async def closed(session, code, reason):
     c.signal(signal.SIGTERM)
     assert c.finish(DEADLINE) == 0
     assert {client.wait_closed()[0] for client in clients} == {1001}
+
+
+def test_a_signal_before_the_hub_has_begun_to_start_is_not_lost(command, tmp_path):
+    """It comes when there is nothing yet that could be stopped."""
+    (tmp_path / "app.py").write_text("""
+import os, signal, fanwire
+
+class Early(fanwire.Hub):
+    async def astart(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        await super().astart()
+
+hub = Early(listen="ws://127.0.0.1:0/ws")
+""", encoding="utf-8")
+    c = command("run", "app:hub")
+    assert c.finish() == 0
+
+
+def test_an_application_that_would_run_its_hub_itself_is_run_all_the_same(command,
+                                                                         tmp_path):
+    write_app(tmp_path, APP + "\nhub.run()\nhub.run()\n")
+    c = command("run", "app:hub")
+    assert c.url.startswith("ws://127.0.0.1:")
+    c.wait_err("hub.run() is left out", 2)
+    c.signal(signal.SIGTERM)
+    assert c.finish() == 0

@@ -317,6 +317,9 @@ def test_a_session_of_another_node_is_reached_by_its_id(make_hub, redis_options,
         handle.set_user("ann")
         handle.send("user is set")
         assert client.receive() == "user is set"
+        # Only what its own node sends waits for Redis to confirm the user's subscription.
+        there.send_user("ann", "from its own node")
+        assert client.receive() == "from its own node"
         here.send_user("ann", "to ann")
         assert client.receive() == "to ann"
         handle.close(4010, "from afar")
