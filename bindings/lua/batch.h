@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -47,6 +48,18 @@ static int fwb_failed(lua_State *L)
     bool memory = strcmp(fw_error_detail(), "out of memory") == 0;
 
     return fwb_fail(L, memory ? FW_ERR_MEMORY : FW_ERR_INVALID, fw_error_detail());
+}
+
+/* ---- time: Lua itself has no clock that nobody sets ------------------------------------ */
+
+/* fwb_now(): seconds since some moment */
+static int fwb_now(lua_State *L)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
 }
 
 /* ---- text ------------------------------------------------------------------------------ */

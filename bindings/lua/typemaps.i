@@ -26,6 +26,13 @@
     lua_setfield(L, -2, "FW_OK");
     lua_pushinteger(L, FW_VERSION);
     lua_setfield(L, -2, "FW_VERSION");
+    lua_pushcfunction(L, fwb_now);
+    lua_setfield(L, -2, "fwb_now");
+    /* SWIG makes them global, and nobody here needs them. */
+    lua_pushnil(L);
+    lua_setglobal(L, "swig_type");
+    lua_pushnil(L);
+    lua_setglobal(L, "swig_equals");
 %}
 
 %typemap(out) int "SWIG_arg += fwb_outcome(L, $1);"

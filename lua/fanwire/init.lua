@@ -1,4 +1,4 @@
---[[
+--[=[
 fanwire: many processes that act as one WebSocket server.
 
   local fanwire = require "fanwire"
@@ -6,7 +6,7 @@ fanwire: many processes that act as one WebSocket server.
   local hub = assert(fanwire.hub{ listen = "ws://127.0.0.1:9090/ws" })
 
   hub:on("message", function(session, data, binary)
-    session:send(data, binary and "binary")
+    session:send(data, binary)
   end)
 
   assert(hub:run())
@@ -30,8 +30,8 @@ has the C library's own functions, which all this is made of.
   fanwire.version                 "0.1.0"
   fanwire.json_encode             function(table) -> text; cjson's where that is installed
 
-data is a string, a table (JSON, as text) or a message. how is nil or "text", "binary", or
-{binary = true, skip = SESSION OR ID}; skip where many are addressed.
+data is a string, a table (JSON, as text) or a message. how is "text" (also false, or nothing),
+"binary" (also true), or {binary = true, skip = SESSION OR ID}; skip where many are addressed.
 
   hub:on(event, handler)          before the start; returns the hub. Handlers:
     connect(request)              return nothing: let in; a text: as that user; or refuse()
@@ -76,4 +76,48 @@ data is a string, a table (JSON, as text) or a message. how is nil or "text", "b
            session:set_user(name or nil), session:feed(data [, how]) (attached ones)
   emitter: publish(room, data [, how]), send_user(user, data [, how]),
            send_all(data [, how]) -> how many nodes; close()
-]]
+]=]
+
+local check = require "fanwire.check"
+local data = require "fanwire.data"
+local emitter = require "fanwire.emitter"
+local hub = require "fanwire.hub"
+local native = require "fanwire.native"
+local options = require "fanwire.options"
+local request = require "fanwire.request"
+
+local fanwire = {
+  native = native,
+  version = native.fw_version_string(),
+  hub = hub.new,
+  emitter = emitter.new,
+  message = data.new,
+  refuse = request.refuse,
+  options = options.table,
+}
+
+do
+  local ok, cjson = pcall(require, "cjson")
+  fanwire.json_encode = ok and cjson.encode or nil
+end
+data.public = fanwire
+
+--- Is this a name that a room or a user may have? 1 to 255 bytes of UTF-8 without control
+--- characters. true, or nil and what is wrong.
+function fanwire.name_check(name)
+  check.type(name, "string", "name", 2)
+  local ok, why, code = check.text(name, "name")
+  if ok then
+    ok, why, code = native.fw_name_check(name)
+  end
+  return ok, why, code
+end
+
+--- May the call that failed with this name ("FW_ERR_BUSY") succeed later?
+function fanwire.is_retriable(name)
+  check.type(name, "string", "name", 2)
+  local number = name:find("^FW_ERR_") and native[name]
+  return number ~= nil and number ~= false and native.fw_err_is_retriable(number)
+end
+
+return fanwire
