@@ -5,10 +5,9 @@ find_program(FW_LUAJIT NAMES luajit REQUIRED)
 find_program(FW_LUA54 NAMES lua5.4 REQUIRED)
 set(lua_prefix ${CMAKE_BINARY_DIR}/lua-prefix)
 
-fw_add_test(lua.install lua 60 sh -ec "rm -rf '${lua_prefix}'
-for component in lib lua; do
-  '${CMAKE_COMMAND}' --install '${CMAKE_BINARY_DIR}' --component $component --prefix '${lua_prefix}'
-done")
+set(install "'${CMAKE_COMMAND}' --install '${CMAKE_BINARY_DIR}' --prefix '${lua_prefix}'")
+fw_add_test(lua.install lua 60 sh -c
+  "rm -rf '${lua_prefix}' && ${install} --component lib && ${install} --component lua")
 set_tests_properties(lua.install PROPERTIES FIXTURES_SETUP lua)
 
 foreach(pair 5.1=${FW_LUA51} luajit=${FW_LUAJIT} 5.4=${FW_LUA54})

@@ -124,6 +124,7 @@ function data.prepare(value, how, level)
       return nil, nil, value._native
     end
     flags = flags or native.fw_message_flags(value._native)
+    skip = skip or rawget(value, "_skip")
     value = value.data
   else
     value = encode(value, level + 1)
@@ -158,7 +159,8 @@ function data.new(value, how)
   if made == nil then
     return nil, why, name
   end
-  return setmetatable({_native = made}, Message)
+  local skip = type(how) == "table" and how.skip or is_message(value) and rawget(value, "_skip")
+  return setmetatable({_native = made, _skip = skip and id_of(skip, 2) or nil}, Message)
 end
 
 return data
