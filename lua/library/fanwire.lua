@@ -36,7 +36,7 @@ local fanwire = {}
 ---@field binary? boolean                      a binary frame, not text
 ---@field skip? fanwire.SessionHandle|string   who doesn't get it, or its id
 
----@alias fanwire.Sending nil|"text"|"binary"|fanwire.How
+---@alias fanwire.Sending nil|boolean|"text"|"binary"|fanwire.How   true is "binary"
 
 -- Text is as in an INI file, whatever the option.
 ---@alias fanwire.Switch boolean|"on"|"off"
@@ -95,7 +95,7 @@ local fanwire = {}
 ---@field config? string          an INI file, which is read first
 ---@field environment? boolean    then variables FANWIRE_...
 ---@field log? fun(level: fanwire.LogLevel, component: string, line: string)
----@field runner? fun(run: fun())  calls what it is given, now or later
+---@field runner? fun(handle: fun())   calls it in a coroutine that may yield, now or later
 
 ---@alias fanwire.LogLevel "error"|"warn"|"info"|"debug"|"trace"
 
@@ -188,7 +188,7 @@ function Facts:query_list(name) end
 
 ---@class fanwire.SessionHandle
 ---@field id string
----@field node string|integer
+---@field node string   16 hexadecimal digits
 local SessionHandle = {}
 
 ---@param data fanwire.Data
@@ -269,7 +269,7 @@ function User:disconnect(code, reason) end
 ---@field user? string
 ---@field head? string      the HTTP request's head, for the session's facts
 ---@field address? string
----@field on_deliver fun(data: string?, binary: boolean, code: integer?, reason: string?)
+---@field on_deliver fun(data: string?, binary: boolean?, code: integer?, reason: string?)
 ---@field on_attached? fun(session: fanwire.Session?, why: string?, name: fanwire.ErrorName?)
 
 ---@class fanwire.Hub
@@ -367,7 +367,7 @@ function Hub:send_all(data, how) end
 ---@return fanwire.ErrorName? name
 function Hub:broadcast(data, how) end
 
----@param node string|integer
+---@param node string
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending
 ---@return true?
@@ -376,15 +376,21 @@ function Hub:broadcast(data, how) end
 function Hub:send_node(node, data, how) end
 
 ---@param name string
----@return fanwire.Room
+---@return fanwire.Room?
+---@return string? why
+---@return fanwire.ErrorName? error_name
 function Hub:room(name) end
 
 ---@param name string
----@return fanwire.User
+---@return fanwire.User?
+---@return string? why
+---@return fanwire.ErrorName? error_name
 function Hub:user(name) end
 
 ---@param id string
----@return fanwire.SessionHandle
+---@return fanwire.SessionHandle|fanwire.Session?
+---@return string? why
+---@return fanwire.ErrorName? error_name
 function Hub:session(id) end
 
 ---@return fanwire.Session[]
@@ -399,10 +405,14 @@ function Hub:attach(attachment) end
 ---@return boolean
 function Hub:running() end
 
----@return string|integer
+---@return string? node   16 hexadecimal digits
+---@return string? why
+---@return fanwire.ErrorName? name
 function Hub:node() end
 
----@return string
+---@return string?
+---@return string? why
+---@return fanwire.ErrorName? name
 function Hub:node_name() end
 
 ---@return string[]

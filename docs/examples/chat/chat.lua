@@ -5,10 +5,10 @@ redis.url and everybody can talk to everybody, wherever they are connected.
 
   lua chat.lua --listen ws://127.0.0.1:9090/ws --redis.url redis://127.0.0.1:6379
 
-It speaks what README.md beside this file describes, word for word as chat.c does, so nodes
-of both kinds are one chat. It keeps no state of its own: who is in which room, on which
-node, is the library's business. The hub is one more descriptor in the loop of luv, which
-has the signals, too. The handlers begin at arrives, main is at the end.
+It speaks what README.md beside this file describes, word for word as chat.c does, so
+nodes of both kinds are one chat. It keeps no state of its own: who is in which room, on
+which node, is the library's business. The hub is one more descriptor in the loop of luv,
+which has the signals, too. The handlers begin at arrives, main is at the end.
 ]]
 local cjson = require "cjson"
 local fanwire = require "fanwire"
@@ -24,13 +24,14 @@ local ID_BYTES = 64
 
 local hub -- main makes it, of the options
 
--- ---- Saying something -------------------------------------------------------------------
+-- ---- Saying something -----------------------------------------------------------------
 
 -- The session may have gone in this moment, which is nobody's fault: what comes back from
 -- send isn't looked at.
 local function refuse(session, code, text, about)
   about = about or {}
-  session:send{ type = "error", code = code, text = text, id = about.id, room = about.room }
+  session:send{ type = "error", code = code, text = text,
+                id = about.id, room = about.room }
 end
 
 local CODES = {
@@ -52,7 +53,7 @@ local function announce(kind, session, room)
                       session = session.id, node = hub:node_name() })
 end
 
--- ---- Checking what came in --------------------------------------------------------------
+-- ---- Checking what came in ------------------------------------------------------------
 
 local function text(value)
   return type(value) == "string" and value or nil
@@ -72,7 +73,7 @@ local function name_fault(name, max_characters)
   return not fanwire.name_check(name) and "the name has a control character" or nil
 end
 
--- ---- What clients ask for: one function a verb ------------------------------------------
+-- ---- What clients ask for: one function a verb ----------------------------------------
 
 local verbs = {}
 
@@ -132,17 +133,18 @@ function verbs.say(session, request)
     from = session.user or "", session = session.id, node = hub:node_name(), id = id,
     time = seconds * 1000 + math.floor(microseconds / 1000), text = request.text,
   }
+  local about = { id = id }
   if everyone then
-    told(session, { id = id }, hub:send_all(said))
+    told(session, about, hub:send_all(said))
   elseif room then
-    told(session, { id = id }, hub:publish(room, said))
-  elseif told(session, { id = id }, hub:send_user(user, said)) and user ~= session.user then
+    told(session, about, hub:publish(room, said))
+  elseif told(session, about, hub:send_user(user, said)) and user ~= session.user then
     -- Who speaks in a room hears it; so does who speaks to one person.
-    told(session, { id = id }, session:send(said))
+    told(session, about, session:send(said))
   end
 end
 
--- ---- Handlers of events -----------------------------------------------------------------
+-- ---- Handlers of events ---------------------------------------------------------------
 
 local function arrives(request)
   local name = request.query.name
@@ -174,7 +176,7 @@ local function gone(session, room)
   announce("leave", session, room)
 end
 
--- ---- Starting and stopping --------------------------------------------------------------
+-- ---- Starting and stopping ------------------------------------------------------------
 
 local function fail(status, why)
   io.stderr:write("chat: ", why, "\n")
@@ -230,6 +232,15 @@ local function read_options()
   return chosen
 end
 
+-- When all is closed, uv.run() returns.
+local function close_all()
+  uv.walk(function(handle)
+    if not handle:is_closing() then
+      handle:close()
+    end
+  end)
+end
+
 local function main()
   local why, kind, ok
   hub, why, kind = fanwire.hub(read_options())
@@ -248,7 +259,7 @@ local function main()
 
   uv.new_poll(hub:fd()):start("r", function() hub:poll(0) end)
   for _, signal in ipairs{ "sigterm", "sigint" } do
-    uv.new_signal():start(signal, uv.stop)
+    uv.new_signal():start(signal, close_all)
   end
   uv.run()
   hub:close()
