@@ -286,7 +286,7 @@ local Hub = {}
 ---@overload fun(self, event: "backplane_down", handler: fun(reason: string)): fanwire.Hub
 function Hub:on(event, handler) end
 
----@param options fanwire.HubOptions
+---@param options fanwire.Options
 ---@return true?
 ---@return string? why
 ---@return fanwire.ErrorName? name

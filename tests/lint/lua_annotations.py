@@ -5,7 +5,7 @@ FW_ERROR_MAP in capi/include/fanwire/error.h.
 
   tests/lint/lua_annotations.py            prints the annotations as they should be
   tests/lint/lua_annotations.py --write    writes both files
-  tests/lint/lua_annotations.py --check    exit status 1 if they aren't what they should be
+  tests/lint/lua_annotations.py --check    exit status 1 if they aren't up to date
 """
 
 import argparse
