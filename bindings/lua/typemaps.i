@@ -33,6 +33,8 @@
     lua_setglobal(L, "swig_type");
     lua_pushnil(L);
     lua_setglobal(L, "swig_equals");
+    lua_pushnil(L);
+    lua_setglobal(L, "fanwire_native");
 %}
 
 %typemap(out) int "SWIG_arg += fwb_outcome(L, $1);"

@@ -51,13 +51,13 @@ describe("decisions:", function()
 
   it("a refusal that is none is an error where it is written", function()
     support.raises("status: an HTTP status, 400 to 599, is wanted, not 200",
-      function() local _ = fanwire.refuse(200); _ = 1 end)
+      function() local _ = fanwire.refuse(200) end)
     support.raises("status: a number or nil is wanted, not string",
-      function() local _ = fanwire.refuse("403"); _ = 1 end)
+      function() local _ = fanwire.refuse("403") end)
     support.raises("reason: a string or nil is wanted, not table",
-      function() local _ = fanwire.refuse(403, {}); _ = 1 end)
+      function() local _ = fanwire.refuse(403, {}) end)
     support.raises("reason: one line of text is wanted",
-      function() local _ = fanwire.refuse(403, "a\nb"); _ = 1 end)
+      function() local _ = fanwire.refuse(403, "a\nb") end)
   end)
 
   it("a verdict of a wrong type is logged and 500", function()
