@@ -29,6 +29,8 @@
 #include "event_handle.h"
 #if defined(SWIGPYTHON)
 #include "python/batch.h"
+#elif defined(SWIGLUA)
+#include "lua/batch.h"
 #endif
 %}
 
@@ -84,6 +86,8 @@ struct fwb_event {};
 
 #if defined(SWIGPYTHON)
 %include "python/typemaps.i"
+#elif defined(SWIGLUA)
+%include "lua/typemaps.i"
 #endif
 
 %include <fanwire/version.h>

@@ -97,6 +97,17 @@ static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 %typemap(freearg) (const void *data, size_t len, unsigned flags)
     "fwb_bytes_fini(&bytes$argnum);"
 
+/* One argument, too: text or bytes, or None. */
+%typemap(in) (const void *head, size_t len) (fwb_bytes bytes) {
+    if ($input != Py_None && !fwb_bytes_in($input, &bytes)) {
+        SWIG_fail;
+    }
+    $1 = ($1_ltype)(uintptr_t)bytes.at;
+    $2 = bytes.len;
+}
+%typemap(arginit) (const void *head, size_t len) "fwb_bytes_init(&bytes$argnum);"
+%typemap(freearg) (const void *head, size_t len) "fwb_bytes_fini(&bytes$argnum);"
+
 %typemap(in, numinputs=0) size_t *len (size_t n = 0) "$1 = &n;"
 %typemap(out) const void *fw_event_data
     "$result = fwb_bytes_out($1, *arg2, fw_event_flags(arg1));"

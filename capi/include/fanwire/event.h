@@ -42,9 +42,12 @@ typedef enum {
     /** The answer to a request with a ref: token is the ref, code 0 or FW_ERR_. */
     FW_EVENT_RESULT = 12,
     /** The library has something to say: code (an fw_log_level), reason (which part of
-       it: "hub", "redis" ...), data (the line). With events=queued only; else
-       fw_hub_on_log. */
-    FW_EVENT_LOG = 13
+        it: "hub", "redis" ...), data (the line). With events=queued only; else
+        fw_hub_on_log. */
+    FW_EVENT_LOG = 13,
+    /** To an attached session: hand it to its client (data, flags). The last has a code,
+        as CLOSE has, and a reason instead of data: end the connection with these. */
+    FW_EVENT_DELIVER = 14
 } fw_event_type;
 
 typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
@@ -67,20 +70,20 @@ FW_API const char *fw_event_user(const fw_event *e);
     event @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, LOG: the bytes.
+/** MESSAGE, ROOM_MESSAGE, LOG, DELIVER: the bytes.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);
 
-/** @return MESSAGE, ROOM_MESSAGE: FW_TEXT or FW_BINARY @thread any @since 0.1 */
+/** @return MESSAGE, ROOM_MESSAGE, DELIVER: FW_TEXT or FW_BINARY @thread any @since 0.1 */
 FW_API unsigned fw_event_flags(const fw_event *e);
 
 /** @return CLOSE: the close code (1005 none given, 1006 no Close frame came); LEAVE,
     RESULT, LOG: see there @thread any @since 0.1 */
 FW_API int fw_event_code(const fw_event *e);
 
-/** @return CLOSE, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: who speaks; valid as
-   long as the event
+/** @return CLOSE, DELIVER, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: who speaks;
+   valid as long as the event
     @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 

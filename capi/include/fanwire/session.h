@@ -140,6 +140,49 @@ FW_API int fw_session_leave(struct fw_hub *hub, fw_session_id id, const char *ro
  */
 FW_API int fw_session_set_user(struct fw_hub *hub, fw_session_id id, const char *user);
 
+/**
+ * Make a session whose connection is not the hub's: another server has accepted it (nginx
+ * with lua-resty-websocket, say), or there is none. It has rooms and a user and is
+ * counted like any other. No CONNECT is raised: who attaches has let it in. What is sent
+ * to it comes as DELIVER events; what its client says is told by fw_session_feed, and its
+ * end by fw_session_close. It has no heartbeat.
+ *
+ * Not more than "events.per_session" DELIVER events of a session are unfinished; what
+ * else is sent to it waits in its outbox ("outbox.max_bytes", "outbox.policy").
+ *
+ * @param user    copied; NULL: nobody's
+ * @param head    borrowed; the head of the HTTP request that its connection began with,
+ *                for fw_event_fact, _header and _query; NULL: none
+ * @param len     bytes of head
+ * @param address borrowed; the client's, for fw_event_fact; NULL is ""
+ * @param ref     a number of yours, not 0: a RESULT event with it has the session's id,
+ *                or why it failed: FW_ERR_LIMIT, FW_ERR_REFUSED, FW_ERR_CLOSED (draining),
+ *                FW_ERR_MEMORY
+ * @return FW_OK, FW_ERR_INVALID (head, user, ref), FW_ERR_STATE with events=inline or no
+ *         fw_hub_on for DELIVER and RESULT, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_attach(struct fw_hub *hub, const char *user, const void *head,
+                             size_t len, const char *address, uint64_t ref);
+
+/**
+ * The client of an attached session has said something: what a MESSAGE event, or the rooms
+ * of raw.mode=rooms, are made of. For a session that isn't attached it has no effect.
+ *
+ * @param data  copied
+ * @param len   bytes, at most "message.max_bytes"
+ * @param flags FW_TEXT or FW_BINARY
+ * @return FW_OK, FW_ERR_GONE (closed, or another node's), FW_ERR_INVALID text that is not
+ *         UTF-8, or unknown flags; FW_ERR_TOO_BIG; FW_ERR_BUSY "events.max_bytes" or the
+ *         inbox is full: read no more from the client, try again later; FW_ERR_CLOSED,
+ *         FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_feed(struct fw_hub *hub, fw_session_id id, const void *data,
+                           size_t len, unsigned flags);
+
 FW_END_DECLS
 
 #endif

@@ -49,9 +49,8 @@ int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned 
     return hub ? check_size(hub, len) : FW_OK;
 }
 
-/* A message of the caller's bytes, if they may be sent. NULL: *err. */
-static fw_message *message_of(const fw_hub *hub, const void *data, size_t len,
-                              unsigned flags, int *err)
+fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
+                            unsigned flags, int *err)
 {
     *err = fwi_check_payload(hub, data, len, flags);
     if (*err != FW_OK) {
@@ -109,7 +108,7 @@ static int send_bytes(fw_hub *hub, char kind, const char *name, const void *data
                       size_t len, unsigned flags)
 {
     int err;
-    fw_message *m = message_of(hub, data, len, flags, &err);
+    fw_message *m = fwi_api_message(hub, data, len, flags, &err);
     if (m == NULL) {
         return err;
     }
@@ -152,7 +151,7 @@ int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len, unsig
     if (err != FW_OK) {
         return err;
     }
-    fw_message *m = message_of(hub, data, len, flags, &err);
+    fw_message *m = fwi_api_message(hub, data, len, flags, &err);
     if (m == NULL) {
         return err;
     }
@@ -213,7 +212,7 @@ int fw_session_send(fw_hub *hub, fw_session_id id, const void *data, size_t len,
                     unsigned flags)
 {
     int err;
-    fw_message *m = message_of(hub, data, len, flags, &err);
+    fw_message *m = fwi_api_message(hub, data, len, flags, &err);
     if (m != NULL) {
         err = fw_session_send_message(hub, id, m);
         fw_message_unref(m);

@@ -105,6 +105,9 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);
 /* Is this what a sender may send? FW_OK, or FW_ERR_ with the detail. */
 int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned flags);
 int fwi_check_name(const char *what, const char *name);
+/* A message of the caller's bytes, if they may be sent. NULL: *err. */
+fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
+                            unsigned flags, int *err);
 
 /* What backplanes are told of Redis by the options. FW_OK or FW_ERR_OPTION. */
 int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config);

@@ -131,6 +131,8 @@ const char *fw_event_type_name(fw_event_type type)
         return "RESULT";
     case FW_EVENT_LOG:
         return "LOG";
+    case FW_EVENT_DELIVER:
+        return "DELIVER";
     }
     return "?";
 }

@@ -19,7 +19,7 @@ static void set_heartbeat(fwi_session *s, uint64_t delay_ms)
 void fwi_heartbeat_start(fwi_session *s)
 {
     const fwi_settings *set = &s->shard->hub->set;
-    if (set->heartbeat_interval_ms > 0) {
+    if (set->heartbeat_interval_ms > 0 && !s->tp->watches_itself) {
         /* The first at a random moment, so that a thousand who came back together aren't
          * pinged together. */
         uint64_t half = set->heartbeat_interval_ms / 2;

@@ -52,6 +52,7 @@ typedef struct fwi_hub {
     fwi_limits limits;
     fwi_stats outside; /* what is counted on the application's threads */
     atomic_long sessions, pending;
+    atomic_uint next_attached; /* loop, in turn */
     atomic_bool draining;
     atomic_bool backplane_up;
     bool backplane_told; /* loop 0: an event has said up or down */

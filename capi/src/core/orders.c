@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "core/attached.h"
 #include "core/error.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
@@ -239,6 +240,9 @@ static void run_resume_one(fwi_shard *shard, fwi_item *item)
     fwi_session *s = fwi_session_find(shard, item->id);
     if (s != NULL) {
         fwi_session_check_credit(s);
+        fwi_attached_resume(s);
+    } else { /* it may be closing, with something left to say */
+        fwi_attached_resume_all(shard);
     }
     fwi_item_free(item);
 }
@@ -246,6 +250,7 @@ static void run_resume_one(fwi_shard *shard, fwi_item *item)
 static void run_resume_all(fwi_shard *shard, fwi_item *item)
 {
     fwi_shard_resume(shard);
+    fwi_attached_resume_all(shard);
     fwi_item_free(item);
 }
 

@@ -78,6 +78,7 @@ bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
     fwi_list_init(&shard->dirty);
     fwi_list_init(&shard->dead);
     fwi_list_init(&shard->paused);
+    fwi_list_init(&shard->stuck);
     shard->raised_tail = &shard->raised;
     fwi_timer_init(&shard->delay_timer, delay_over);
     fwi_timer_init(&shard->drain_timer, drain_step);
@@ -279,6 +280,23 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
     if (s != NULL) {
         take_credit(shard, s, copy);
     }
+    return true;
+}
+
+bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credit)
+{
+    fw_event *copy = fwi_events_want(&shard->hub->events, e->type)
+                         ? fwi_events_copy(&shard->hub->events, e)
+                         : NULL;
+    if (copy == NULL) {
+        fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
+        return false;
+    }
+    *shard->raised_tail = copy;
+    shard->raised_tail = &copy->next;
+    copy->credit = credit;
+    atomic_fetch_add_explicit(&credit->refs, 1, memory_order_relaxed);
+    atomic_fetch_add(&credit->unfinished, 1);
     return true;
 }
 

@@ -30,6 +30,7 @@ struct fwi_shard {
     fwi_list open, closing;          /* sessions in these states */
     fwi_list dirty, dead;            /* to be written; to be freed */
     fwi_list paused;                 /* not read for want of credit */
+    fwi_list stuck;                  /* attached sessions that found the events full */
     fw_event *raised, **raised_tail; /* queued events of this turn */
     fwi_timer delay_timer;           /* write.delay */
     fwi_timer drain_timer;
@@ -65,6 +66,9 @@ void fwi_shard_turn_end(fwi_shard *shard);
 /* Tells the application, if it wants to know. s: whose event, or NULL. false: it was to
  * be queued and there is no room or memory. */
 bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s);
+
+/* Queues an event that owes to this credit, whatever waits. false: out of memory. */
+bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credit);
 
 /* Sessions that have credit again are read again. */
 void fwi_shard_resume(fwi_shard *shard);

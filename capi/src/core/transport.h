@@ -17,6 +17,9 @@
 typedef struct fwi_conn fwi_conn;
 
 typedef struct fwi_transport_ops {
+    /* The other end's life is watched elsewhere: no heartbeat. */
+    bool watches_itself;
+
     /* The session is let in: write the 101 and read on. */
     void (*accept)(fwi_conn *c);
 

@@ -50,6 +50,22 @@ size_t fwi_ws_header(uint8_t out[FWI_WS_HEADER_MAX], unsigned opcode, uint64_t l
     return 10;
 }
 
+size_t fwi_ws_view_own(const uint8_t *frame, fwi_ws_view *v)
+{
+    size_t header = 2;
+    uint64_t len = frame[1];
+    if (len >= 126) {
+        size_t n = len == 126 ? 2 : 8;
+        len = 0;
+        for (size_t i = 0; i < n; i++) {
+            len = len << 8 | frame[2 + i];
+        }
+        header += n;
+    }
+    *v = (fwi_ws_view){frame[0] & 0x0f, frame + header, (size_t)len};
+    return header + (size_t)len;
+}
+
 size_t fwi_ws_close_payload(uint8_t out[FWI_WS_CONTROL_MAX], unsigned code,
                             const char *reason)
 {

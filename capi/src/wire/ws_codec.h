@@ -24,6 +24,15 @@ enum { FWI_WS_HEADER_MAX = 10, FWI_WS_CONTROL_MAX = 125 };
 /* Writes the header of an unmasked final frame; returns its length (2, 4 or 10). */
 size_t fwi_ws_header(uint8_t out[FWI_WS_HEADER_MAX], unsigned opcode, uint64_t len);
 
+/* A frame that fwi_ws_header began, and which is whole: what is in it. Returns its length
+ * with the header. Not for what comes from elsewhere. */
+typedef struct fwi_ws_view {
+    unsigned opcode;
+    const uint8_t *data;
+    size_t len;
+} fwi_ws_view;
+size_t fwi_ws_view_own(const uint8_t *frame, fwi_ws_view *v);
+
 /* A whole Close frame's payload: code and reason, cut to 125 bytes at a character's end.
  * code 1005 writes nothing, and a reason that isn't UTF-8 is left out (the peer would
  * have to fail the connection). reason may be NULL. Returns the length. */

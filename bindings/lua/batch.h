@@ -1,0 +1,257 @@
+/*
+ * What the typemaps call: text, ids and errors to Lua and back, and an event as a table.
+ * Included once, by the wrapper that SWIG makes.
+ */
+#ifndef FWB_LUA_BATCH_H
+#define FWB_LUA_BATCH_H
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <fanwire/fanwire.h>
+
+/* One state is one thread: there are no others to let run. */
+#define FWB_BLOCKING(call) call
+
+enum { FWB_BATCH = 1024 }; /* events of one poll, at most */
+
+/* ---- errors ---------------------------------------------------------------------------- */
+
+static int fwb_fail(lua_State *L, int err, const char *text)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, text[0] ? text : fw_strerror(err));
+    lua_pushstring(L, fw_err_name(err));
+    return 3;
+}
+
+/* true, or nil, sentence, name. Returns how many. */
+static int fwb_outcome(lua_State *L, int err)
+{
+    if (err < 0) {
+        return fwb_fail(L, err, fw_error_detail());
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* For functions that say NULL: the detail alone tells why. */
+static int fwb_failed(lua_State *L)
+{
+    bool memory = strcmp(fw_error_detail(), "out of memory") == 0;
+
+    return fwb_fail(L, memory ? FW_ERR_MEMORY : FW_ERR_INVALID, fw_error_detail());
+}
+
+/* ---- time: Lua itself has no clock that nobody sets ------------------------------------ */
+
+/* fwb_now(): seconds since some moment */
+static int fwb_now(lua_State *L)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    lua_pushnumber(L, (lua_Number)now.tv_sec + (lua_Number)now.tv_nsec / 1e9);
+    return 1;
+}
+
+/* ---- text ------------------------------------------------------------------------------ */
+
+static int fwb_is_any(lua_State *L, int at)
+{
+    (void)L;
+    (void)at;
+    return 1;
+}
+
+/* A number is no text here, though Lua would make one of it. */
+static int fwb_is_text(lua_State *L, int at)
+{
+    return lua_type(L, at) == LUA_TSTRING || lua_isnil(L, at);
+}
+
+static int fwb_is_string(lua_State *L, int at)
+{
+    return lua_type(L, at) == LUA_TSTRING || lua_type(L, at) == LUA_TNUMBER;
+}
+
+static const char *fwb_text_in(lua_State *L, int at, const char *name)
+{
+    size_t n = 0;
+    const char *text = lua_tolstring(L, at, &n);
+
+    if (text != NULL && strlen(text) != n) {
+        luaL_error(L, "%s: embedded NUL", name);
+    }
+    return text;
+}
+
+/* ---- ids and large numbers ------------------------------------------------------------- */
+
+static fw_session_id fwb_session_in(lua_State *L, int at, const char *name)
+{
+    const char *text = lua_tostring(L, at);
+    fw_session_id id = fw_session_none();
+
+    if (fw_session_id_parse(text, &id) != FW_OK) {
+        luaL_error(L, "%s: 32 hexadecimal digits are wanted, not \"%s\"", name, text);
+    }
+    return id;
+}
+
+static void fwb_hex(char *out, uint64_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (int i = 15; i >= 0; i--, n >>= 4) {
+        out[i] = digits[n & 15u];
+    }
+}
+
+static void fwb_session_out(lua_State *L, fw_session_id id)
+{
+    char text[32];
+
+    fwb_hex(text, id.node);
+    fwb_hex(text + 16, id.local);
+    lua_pushlstring(L, text, sizeof text);
+}
+
+static uint64_t fwb_number_in(lua_State *L, int at, const char *name)
+{
+    if (lua_type(L, at) == LUA_TNUMBER) {
+        lua_Number n = lua_tonumber(L, at);
+        if (!(n >= 0 && n <= 9007199254740992.0)) {
+            luaL_error(L, "%s: a number from 0 to 2^53 or 16 hexadecimal digits", name);
+        }
+        return (uint64_t)n;
+    }
+    const char *text = lua_tostring(L, at);
+    if (strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16) {
+        luaL_error(L, "%s: 16 hexadecimal digits are wanted, not \"%s\"", name, text);
+    }
+    return strtoull(text, NULL, 16);
+}
+
+static void fwb_number_out(lua_State *L, uint64_t n)
+{
+    char text[16];
+
+    fwb_hex(text, n);
+    lua_pushlstring(L, text, sizeof text);
+}
+
+/* ---- an event as a table --------------------------------------------------------------- */
+
+/* Where what is in it. */
+enum { FWB_AT_KIND = 1, FWB_AT_SESSION, FWB_AT_EVENT, FWB_AT_PAYLOAD };
+
+static void fwb_put_text(lua_State *L, int at, const char *text)
+{
+    if (text != NULL) {
+        lua_pushstring(L, text);
+        lua_rawseti(L, -2, at);
+    }
+}
+
+static void fwb_put_number(lua_State *L, int at, int n)
+{
+    lua_pushinteger(L, n);
+    lua_rawseti(L, -2, at);
+}
+
+/* data, is it binary */
+static void fwb_put_data(lua_State *L, fw_event *e)
+{
+    size_t len;
+    const char *data = fw_event_data(e, &len);
+
+    lua_pushlstring(L, data ? data : "", len);
+    lua_rawseti(L, -2, FWB_AT_PAYLOAD);
+    lua_pushboolean(L, (fw_event_flags(e) & FW_BINARY) != 0);
+    lua_rawseti(L, -2, FWB_AT_PAYLOAD + 1);
+}
+
+/*
+ * { kind, session, event, payload ... } with this payload:
+ *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room
+ *   DELIVER data, binary, code, why   CLOSE        code, why
+ *   JOIN    room                      LEAVE        room, code
+ *   RESULT  ref, code, why, room      LOG          level, component, line
+ *   BACKPLANE_DOWN why
+ * A verdict on CONNECT or JOIN takes fw_event_token(event).
+ */
+static void fwb_put_payload(lua_State *L, fw_event *e)
+{
+    const int at = FWB_AT_PAYLOAD;
+
+    switch (fw_event_kind(e)) {
+    case FW_EVENT_MESSAGE:
+        fwb_put_data(L, e);
+        break;
+    case FW_EVENT_ROOM_MESSAGE:
+        fwb_put_data(L, e);
+        fwb_put_text(L, at + 2, fw_event_room(e));
+        break;
+    case FW_EVENT_DELIVER:
+        fwb_put_data(L, e);
+        fwb_put_number(L, at + 2, fw_event_code(e));
+        fwb_put_text(L, at + 3, fw_event_reason(e));
+        break;
+    case FW_EVENT_CLOSE:
+        fwb_put_number(L, at, fw_event_code(e));
+        fwb_put_text(L, at + 1, fw_event_reason(e));
+        break;
+    case FW_EVENT_JOIN:
+        fwb_put_text(L, at, fw_event_room(e));
+        break;
+    case FW_EVENT_LEAVE:
+        fwb_put_text(L, at, fw_event_room(e));
+        fwb_put_number(L, at + 1, fw_event_code(e));
+        break;
+    case FW_EVENT_RESULT:
+        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+        lua_rawseti(L, -2, at);
+        fwb_put_number(L, at + 1, fw_event_code(e));
+        fwb_put_text(L, at + 2, fw_event_reason(e));
+        fwb_put_text(L, at + 3, fw_event_room(e));
+        break;
+    case FW_EVENT_LOG:
+        fwb_put_number(L, at, fw_event_code(e));
+        fwb_put_text(L, at + 1, fw_event_reason(e));
+        lua_pushstring(L, fw_event_data(e, NULL));
+        lua_rawseti(L, -2, at + 2);
+        break;
+    case FW_EVENT_BACKPLANE_DOWN:
+        fwb_put_text(L, at, fw_event_reason(e));
+        break;
+    case FW_EVENT_CONNECT:
+    case FW_EVENT_OPEN:
+    case FW_EVENT_BACKPLANE_UP:
+        break;
+    }
+}
+
+static void fwb_push_entry(lua_State *L, fw_event *e)
+{
+    fw_session_id id = fw_event_session(e);
+
+    lua_createtable(L, 7, 0);
+    fwb_put_number(L, FWB_AT_KIND, (int)fw_event_kind(e));
+    if (id.node != 0 || id.local != 0) {
+        fwb_session_out(L, id);
+    } else {
+        lua_pushboolean(L, 0); /* a nil would end the sequence */
+    }
+    lua_rawseti(L, -2, FWB_AT_SESSION);
+    fwb_put_payload(L, e);
+}
+
+#endif

@@ -1,0 +1,50 @@
+--[[
+Calling the application's functions, whose errors end nothing.
+]]
+
+local call = {}
+
+-- An error with where it comes from. Not a text alone: fanwire.refuse() may be thrown, too.
+local function caught(value)
+  local ok, text = pcall(tostring, value)
+  return {
+    value = value,
+    text = ok and text or "(no text: its __tostring failed)",
+    trace = debug.traceback("", 2):gsub("^\n", ""),
+  }
+end
+
+-- Lua 5.1's xpcall passes no arguments.
+local passes = select(2, xpcall(function(...) return select("#", ...) end, caught, 1)) == 1
+
+--- call.protected(n, f, a, b, c, d): f with n arguments. true and its first two results, or
+--- false and {value =, text =, trace =}.
+local by_count
+if passes then
+  by_count = {
+    [0] = function(f) return xpcall(f, caught) end,
+    function(f, a) return xpcall(f, caught, a) end,
+    function(f, a, b) return xpcall(f, caught, a, b) end,
+    function(f, a, b, c) return xpcall(f, caught, a, b, c) end,
+    function(f, a, b, c, d) return xpcall(f, caught, a, b, c, d) end,
+  }
+else
+  by_count = {
+    [0] = function(f) return xpcall(function() return f() end, caught) end,
+    function(f, a) return xpcall(function() return f(a) end, caught) end,
+    function(f, a, b) return xpcall(function() return f(a, b) end, caught) end,
+    function(f, a, b, c) return xpcall(function() return f(a, b, c) end, caught) end,
+    function(f, a, b, c, d) return xpcall(function() return f(a, b, c, d) end, caught) end,
+  }
+end
+
+function call.protected(n, f, a, b, c, d)
+  local ok, outcome, more = by_count[n](f, a, b, c, d)
+  -- Ctrl-C, as the lua program raises it: nobody's mistake, and not to be swallowed.
+  if not ok and type(outcome.value) == "string" and outcome.text:find("interrupted!$") then
+    error(outcome.value, 0)
+  end
+  return ok, outcome, more
+end
+
+return call

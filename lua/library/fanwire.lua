@@ -1,0 +1,462 @@
+---@meta fanwire
+-- What `require "fanwire"` offers, with types, for editors and checkers that read LuaCATS
+-- (lua-language-server: put this folder into "workspace.library"). It is never run. What
+-- the functions do is told in docs/lua.md.
+
+---@class fanwire
+---@field version string            "0.1.0"
+---@field native table              the C library's own functions
+---@field json_encode? fun(value: table): string   cjson's where that is installed
+local fanwire = {}
+
+---@alias fanwire.Data string|table|fanwire.Message   a table becomes JSON
+
+-- errors
+---The last value of a call that failed, behind the sentence that says why.
+---@alias fanwire.ErrorName
+---| "FW_ERR_INVALID" # an argument is not allowed
+---| "FW_ERR_MEMORY" # out of memory
+---| "FW_ERR_OPTION" # an option has no such name or not an allowed value
+---| "FW_ERR_STATE" # not possible in this state
+---| "FW_ERR_BUSY" # a queue is full, or somebody else does this already
+---| "FW_ERR_GONE" # it is not there any more
+---| "FW_ERR_TOO_BIG" # larger than a limit allows
+---| "FW_ERR_CLOSED" # the hub is stopped or stopping
+---| "FW_ERR_TIMEOUT" # it took too long
+---| "FW_ERR_LISTEN" # an address can't be listened on
+---| "FW_ERR_TLS" # a certificate or key can't be used
+---| "FW_ERR_BACKPLANE" # the backplane can't be reached or refused
+---| "FW_ERR_FORKED" # this hub belongs to the parent process
+---| "FW_ERR_SYSTEM" # the operating system refused
+---| "FW_ERR_REFUSED" # a handler refused
+---| "FW_ERR_LIMIT" # a configured limit is reached
+-- end of errors
+
+---@class fanwire.How
+---@field binary? boolean                      a binary frame, not text
+---@field skip? fanwire.SessionHandle|string   who doesn't get it, or its id
+
+---@alias fanwire.Sending nil|boolean|"text"|"binary"|fanwire.How   true is "binary"
+
+-- Text is as in an INI file, whatever the option.
+---@alias fanwire.Switch boolean|"on"|"off"
+---@alias fanwire.Number integer|string     a number, or a size such as "64KiB"
+---@alias fanwire.Duration string           "500ms", "25s", "5m", "24h"
+---@alias fanwire.List string|string[]
+
+-- options
+---@class fanwire.Options
+---@field listen? fanwire.List
+---@field listen_shared? fanwire.Switch
+---@field threads? fanwire.Number
+---@field events_per_session? fanwire.Number
+---@field events_max_bytes? fanwire.Number
+---@field inbox_max_bytes? fanwire.Number
+---@field decision_timeout? fanwire.Duration
+---@field handshake_timeout? fanwire.Duration
+---@field limit_pending? fanwire.Number
+---@field http_listen? string
+---@field redis_url? string
+---@field redis_prefix? string
+---@field redis_required? fanwire.Switch
+---@field redis_queue_max_bytes? fanwire.Number
+---@field redis_queue_deadline? fanwire.Duration
+---@field redis_tls_ca? string
+---@field redis_tls_cert? string
+---@field redis_tls_key? string
+---@field redis_tls_insecure? fanwire.Switch
+---@field node_name? string
+---@field heartbeat_interval? fanwire.Duration
+---@field heartbeat_timeout? fanwire.Duration
+---@field message_max_bytes? fanwire.Number
+---@field outbox_max_bytes? fanwire.Number
+---@field outbox_policy? "close"|"drop_oldest"|"drop_newest"|"latest"
+---@field write_delay? fanwire.Duration
+---@field drain_rate? fanwire.Number
+---@field drain_timeout? fanwire.Duration
+---@field origins? fanwire.List
+---@field proxy_trusted? fanwire.List
+---@field limit_sessions? fanwire.Number
+---@field limit_sessions_per_address? fanwire.Number
+---@field limit_message_rate? fanwire.Number
+---@field limit_rooms_per_session? fanwire.Number
+---@field tls_cert? string
+---@field tls_key? string
+---@field log_level? "error"|"warn"|"info"|"debug"|"trace"
+---@field log_format? "text"|"json"
+---@field log_file? string
+---@field raw_mode? "app"|"rooms"
+---@field raw_format? "plain"|"json"
+---@field raw_echo_to_sender? fanwire.Switch
+---@field raw_user? "query"|"none"
+-- end of options
+
+---@class fanwire.HubOptions: fanwire.Options
+---@field config? string          an INI file, which is read first
+---@field environment? boolean    then variables FANWIRE_...
+---@field log? fun(level: fanwire.LogLevel, component: string, line: string)
+---@field runner? fun(handle: fun())   calls it in a coroutine that may yield, now or later
+
+---@alias fanwire.LogLevel "error"|"warn"|"info"|"debug"|"trace"
+
+-- options redis.url redis.prefix redis.tls
+---@class fanwire.RedisOptions
+---@field redis_url? string
+---@field redis_prefix? string
+---@field redis_tls_ca? string
+---@field redis_tls_cert? string
+---@field redis_tls_key? string
+---@field redis_tls_insecure? fanwire.Switch
+-- end of options
+
+---@class fanwire.EmitterOptions: fanwire.RedisOptions
+---@field timeout? number         seconds that a call may take
+
+---@class fanwire.OptionRow
+---@field type "text"|"number"|"duration"|"size"|"switch"|"list"|"choice"
+---@field default string
+---@field allowed string
+---@field since string
+---@field help string
+---@field group string
+
+---@param options? fanwire.HubOptions
+---@return fanwire.Hub?
+---@return string? why
+---@return fanwire.ErrorName? name
+function fanwire.hub(options) end
+
+---@param options? fanwire.EmitterOptions
+---@return fanwire.Emitter?
+---@return string? why
+---@return fanwire.ErrorName? name
+function fanwire.emitter(options) end
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return fanwire.Message?
+---@return string? why
+---@return fanwire.ErrorName? name
+function fanwire.message(data, how) end
+
+---@param status? integer   400 to 599; 403 if left out
+---@param reason? string    the body of the answer
+---@return fanwire.Refuse
+function fanwire.refuse(status, reason) end
+
+---@return table<string, fanwire.OptionRow>
+function fanwire.options() end
+
+---@param name string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? error_name
+function fanwire.name_check(name) end
+
+---@param name fanwire.ErrorName
+---@return boolean
+function fanwire.is_retriable(name) end
+
+---@class fanwire.Refuse
+---@field status integer
+---@field reason string
+
+---@class fanwire.Message
+---@field data string
+---@field binary boolean
+
+---@class fanwire.Facts
+---@field id string                        32 hexadecimal digits
+---@field state table                      your own; the session's is the request's
+---@field path string
+---@field query table<string, string?>     decoded parameters, the first of each name
+---@field query_string string              as sent
+---@field headers table<string, string?>   in any case
+---@field address string                   the client's; behind a trusted proxy what it names
+---@field peer string                      the socket's other end
+---@field host? string
+---@field origin? string
+---@field scheme "ws"|"wss"
+---@field protocol? string                 the sub-protocol
+local Facts = {}
+
+---@param name string
+---@return string[]
+function Facts:query_list(name) end
+
+---@class fanwire.Request: fanwire.Facts
+
+---@class fanwire.SessionHandle
+---@field id string
+---@field node string   16 hexadecimal digits
+local SessionHandle = {}
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:send(data, how) end
+
+---@param code? integer    1000 if left out
+---@param reason? string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:close(code, reason) end
+
+---@param room string
+---@param on_answer? fun(ok: true?, why: string?, name: fanwire.ErrorName?)
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:join(room, on_answer) end
+
+---@param room string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:leave(room) end
+
+---@param user? string   nil: nobody's
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:set_user(user) end
+
+---What the client of an attached session has said.
+---@param data string
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:feed(data, how) end
+
+---@class fanwire.Session: fanwire.SessionHandle, fanwire.Facts
+---@field user? string
+---@field closed boolean
+
+---@class fanwire.Room
+---@field name string
+local Room = {}
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Room:publish(data, how) end
+
+---@class fanwire.User
+---@field name string
+local User = {}
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function User:send(data, how) end
+
+---@param code? integer
+---@param reason? string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function User:disconnect(code, reason) end
+
+---@class fanwire.Attachment
+---@field user? string
+---@field head? string      the HTTP request's head, for the session's facts
+---@field address? string
+---@field on_deliver fun(data: string?, binary: boolean?, code: integer?, reason: string?)
+---@field on_attached? fun(session: fanwire.Session?, why: string?, name: fanwire.ErrorName?)
+
+---@class fanwire.Hub
+local Hub = {}
+
+---@overload fun(self, event: "connect", handler: fun(request: fanwire.Request): string|fanwire.Refuse|nil): fanwire.Hub
+---@overload fun(self, event: "open", handler: fun(session: fanwire.Session)): fanwire.Hub
+---@overload fun(self, event: "message", handler: fun(session: fanwire.Session, data: string, binary: boolean)): fanwire.Hub
+---@overload fun(self, event: "join", handler: fun(session: fanwire.Session, room: string): boolean|fanwire.Refuse|nil): fanwire.Hub
+---@overload fun(self, event: "leave", handler: fun(session: fanwire.Session, room: string)): fanwire.Hub
+---@overload fun(self, event: "close", handler: fun(session: fanwire.Session, code: integer, reason: string)): fanwire.Hub
+---@overload fun(self, event: "room_message", handler: fun(room: string, data: string, binary: boolean)): fanwire.Hub
+---@overload fun(self, event: "backplane_up", handler: fun()): fanwire.Hub
+---@overload fun(self, event: "backplane_down", handler: fun(reason: string)): fanwire.Hub
+function Hub:on(event, handler) end
+
+---@param options fanwire.Options
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:configure(options) end
+
+---@param name string
+---@return string?
+---@return string? why
+---@return fanwire.ErrorName? error_name
+function Hub:option(name) end
+
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:run() end
+
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:start() end
+
+---@param timeout? number   seconds
+---@param max? integer      events
+---@return integer?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:poll(timeout, max) end
+
+---@return integer?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:fd() end
+
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:stop() end
+
+---@param timeout? number   seconds; drain.timeout if left out
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:drain(timeout) end
+
+---@param timeout? number   seconds; drain.timeout if left out
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:close(timeout) end
+
+---@param room string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:publish(room, data, how) end
+
+---@param user string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:send_user(user, data, how) end
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:send_all(data, how) end
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:broadcast(data, how) end
+
+---@param node string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:send_node(node, data, how) end
+
+---@param name string
+---@return fanwire.Room?
+---@return string? why
+---@return fanwire.ErrorName? error_name
+function Hub:room(name) end
+
+---@param name string
+---@return fanwire.User?
+---@return string? why
+---@return fanwire.ErrorName? error_name
+function Hub:user(name) end
+
+---@param id string
+---@return fanwire.SessionHandle|fanwire.Session?
+---@return string? why
+---@return fanwire.ErrorName? error_name
+function Hub:session(id) end
+
+---@return fanwire.Session[]
+function Hub:sessions() end
+
+---@param attachment fanwire.Attachment
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:attach(attachment) end
+
+---@return boolean
+function Hub:running() end
+
+---@return string? node   16 hexadecimal digits
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:node() end
+
+---@return string?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:node_name() end
+
+---@return string[]
+function Hub:urls() end
+
+---@return string?
+function Hub:http_address() end
+
+---@return table<string, number>?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:stats() end
+
+---@return string?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:metrics() end
+
+---@class fanwire.Emitter
+local Emitter = {}
+
+---@param room string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:publish(room, data, how) end
+
+---@param user string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:send_user(user, data, how) end
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:send_all(data, how) end
+
+function Emitter:close() end
+
+return fanwire

@@ -1,0 +1,150 @@
+-- What can be sent, and how.
+local fanwire = require "fanwire"
+local support = require "support"
+
+describe("data:", function()
+  after_each(support.end_all)
+
+  it("each way sends each kind", function()
+    local s
+    local hub = support.started{connect = function() return "ann" end,
+      open = function(opened)
+        opened:join("a", function() s = opened end)
+      end}
+    local client = support.client(hub)
+    support.wait(function() return s end)
+    local ways = {
+      function(...) return s:send(...) end,
+      function(...) return hub:session(s.id):send(...) end,
+      function(...) return hub:publish("a", ...) end,
+      function(...) return hub:room("a"):publish(...) end,
+      function(...) return hub:send_user("ann", ...) end,
+      function(...) return hub:user("ann"):send(...) end,
+      function(...) return hub:send_all(...) end,
+      function(...) return hub:broadcast(...) end,
+      function(...) return hub:send_node(hub:node(), ...) end,
+    }
+    for _, way in ipairs(ways) do
+      assert.is_true(way("text"))
+      assert.same({"text", false}, {client:receive()})
+      assert.is_true(way("\0\255", "binary"))
+      assert.same({"\0\255", true}, {client:receive()})
+      assert.is_true(way("b", true))
+      assert.same({"b", true}, {client:receive()})
+      assert.is_true(way({a = {1, 2}}))
+      assert.same({'{"a":[1,2]}', false}, {client:receive()})
+      assert.is_true(way(assert(fanwire.message("m", "binary"))))
+      assert.same({"m", true}, {client:receive()})
+      assert.is_true(way("", {binary = true}))
+      assert.same({"", true}, {client:receive()})
+      support.failed("UTF%-8", "FW_ERR_INVALID", way("\255"))
+    end
+  end)
+
+  it("what can't be sent is an error that says what can", function()
+    local hub = support.started()
+    for _, bad in ipairs{5, true, print} do
+      support.raises("data: a string, a table for JSON or a message is wanted, not " .. type(bad),
+        function() hub:publish("a", bad) end)
+      support.raises("data: a string", function() hub:send_all(bad) end)
+      support.raises("data: a string", function() hub:room("a"):publish(bad) end)
+      support.raises("data: a string", function() fanwire.message(bad) end)
+    end
+    support.raises("data: a string.*not nil", function() hub:publish("a") end)
+  end)
+
+  it("what JSON can't say is an error", function()
+    local hub = support.started()
+    local loop = {}
+    loop[1] = loop
+    for _, bad in ipairs{{print}, {0 / 0}, {math.huge}, loop} do
+      support.raises("data: no JSON can be made of this table",
+        function() hub:send_all(bad) end)
+    end
+  end)
+
+  it("JSON may be made by another function", function()
+    local before = fanwire.json_encode
+    finally(function() fanwire.json_encode = before end)
+    fanwire.json_encode = function() return "mine" end
+    assert.equal("mine", fanwire.message({}).data)
+    fanwire.json_encode = nil
+    support.raises("data: a table goes as JSON, and lua%-cjson", function()
+      fanwire.message({})
+    end)
+  end)
+
+  it("how is one of few", function()
+    local hub = support.started()
+    support.raises("how: .*not \"bin\"", function() hub:send_all("x", "bin") end)
+    support.raises("how: .*not number", function() hub:send_all("x", 5) end)
+    support.raises("how: binary and skip are known, not binry",
+      function() hub:send_all("x", {binry = true}) end)
+    support.raises("binary: a boolean is wanted", function() hub:send_all("x", {binary = 1}) end)
+    support.raises("skip: a session or the id of one is wanted, not number",
+      function() hub:send_all("x", {skip = 5}) end)
+  end)
+
+  it("a message tells its data", function()
+    local message = fanwire.message("a\0b", "binary")
+    assert.equal("a\0b", message.data)
+    assert.is_true(message.binary)
+    assert.is_false(fanwire.message("x").binary)
+    assert.equal('{"a":1}', fanwire.message({a = 1}).data)
+    assert.equal("a\0b", fanwire.message(message).data)
+    assert.is_true(fanwire.message(message).binary)
+    assert.is_nil(message.nothing)
+    support.raises("data: a message can't be changed", function() message.data = "x" end)
+    support.failed("UTF%-8", "FW_ERR_INVALID", fanwire.message("\255"))
+  end)
+
+  it("a message is used again and again", function()
+    local opened = support.seen()
+    local hub = support.started{open = opened}
+    local clients = {support.client(hub), support.client(hub)}
+    support.wait(function() return opened[2] end)
+    local message = fanwire.message("tick")
+    for _ = 1, 3 do
+      for _, s in ipairs(hub:sessions()) do
+        assert.is_true(s:send(message))
+      end
+    end
+    for _, client in ipairs(clients) do
+      for _ = 1, 3 do
+        assert.equal("tick", (client:receive()))
+      end
+    end
+  end)
+
+  it("skip and a message do not change the message", function()
+    local opened = support.seen()
+    local hub = support.started{open = opened}
+    local a = support.client(hub)
+    support.wait(function() return opened[1] end)
+    local b = support.client(hub)
+    support.wait(function() return opened[2] end)
+    local message = fanwire.message("m")
+    assert.is_true(hub:send_all(message, {skip = opened[1]}))
+    assert.is_true(hub:send_all(message))
+    assert.equal("m", (a:receive()))
+    assert.equal("m", (b:receive()))
+    assert.equal("m", (b:receive()))
+    assert.same({}, a.received)
+  end)
+
+  it("sizes go both ways", function()
+    local hub = support.started({message = function(s, data) s:send(data) end},
+      {message_max_bytes = "4MiB", outbox_max_bytes = "16MiB"})
+    local client = support.client(hub)
+    for _, n in ipairs{0, 1, 125, 126, 65535, 65536, 1000000} do
+      local said = ("x"):rep(n)
+      assert.equal(said, (client:ask(said)))
+    end
+  end)
+
+  it("more than the limit is a too big error", function()
+    local hub = support.started(nil, {message_max_bytes = "1KiB"})
+    support.failed(".", "FW_ERR_TOO_BIG", hub:publish("a", ("x"):rep(1025)))
+    assert.is_true(hub:publish("a", ("x"):rep(1024)))
+  end)
+end)
