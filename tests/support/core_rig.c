@@ -60,8 +60,14 @@ static void conn_pause(fwi_conn *c, bool paused)
 }
 
 static const fwi_transport_ops conn_ops = {
-    conn_accept, conn_refuse, conn_can_write, conn_write,
-    conn_taken,  conn_finish, conn_abort,     conn_pause,
+    .accept = conn_accept,
+    .refuse = conn_refuse,
+    .can_write = conn_can_write,
+    .write = conn_write,
+    .taken = conn_taken,
+    .finish = conn_finish,
+    .abort = conn_abort,
+    .pause = conn_pause,
 };
 
 /* --- the hub --- */

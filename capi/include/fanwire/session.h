@@ -156,8 +156,8 @@ FW_API int fw_session_set_user(struct fw_hub *hub, fw_session_id id, const char 
  * @param len     bytes of head
  * @param address borrowed; the client's, for fw_event_fact; NULL is ""
  * @param ref     a number of yours, not 0: a RESULT event with it has the session's id,
- *                or why it failed: FW_ERR_LIMIT, FW_ERR_REFUSED, FW_ERR_CLOSED (draining),
- *                FW_ERR_MEMORY
+ *                or why it failed: FW_ERR_LIMIT, FW_ERR_REFUSED, FW_ERR_CLOSED
+ * (draining), FW_ERR_MEMORY
  * @return FW_OK, FW_ERR_INVALID (head, user, ref), FW_ERR_STATE with events=inline or no
  *         fw_hub_on for DELIVER and RESULT, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any
@@ -167,8 +167,9 @@ FW_API int fw_session_attach(struct fw_hub *hub, const char *user, const void *h
                              size_t len, const char *address, uint64_t ref);
 
 /**
- * The client of an attached session has said something: what a MESSAGE event, or the rooms
- * of raw.mode=rooms, are made of. For a session that isn't attached it has no effect.
+ * The client of an attached session has said something: what a MESSAGE event, or the
+ * rooms of raw.mode=rooms, are made of. For a session that isn't attached it has no
+ * effect.
  *
  * @param data  copied
  * @param len   bytes, at most "message.max_bytes"
