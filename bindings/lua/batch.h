@@ -22,7 +22,8 @@
 
 enum { FWB_BATCH = 1024 }; /* events of one poll, at most */
 
-/* ---- errors ---------------------------------------------------------------------------- */
+/* ---- errors
+ * ---------------------------------------------------------------------------- */
 
 static int fwb_fail(lua_State *L, int err, const char *text)
 {
@@ -50,7 +51,8 @@ static int fwb_failed(lua_State *L)
     return fwb_fail(L, memory ? FW_ERR_MEMORY : FW_ERR_INVALID, fw_error_detail());
 }
 
-/* ---- time: Lua itself has no clock that nobody sets ------------------------------------ */
+/* ---- time: Lua itself has no clock that nobody sets
+ * ------------------------------------ */
 
 /* fwb_now(): seconds since some moment */
 static int fwb_now(lua_State *L)
@@ -62,7 +64,8 @@ static int fwb_now(lua_State *L)
     return 1;
 }
 
-/* ---- text ------------------------------------------------------------------------------ */
+/* ---- text
+ * ------------------------------------------------------------------------------ */
 
 static int fwb_is_any(lua_State *L, int at)
 {
@@ -93,7 +96,8 @@ static const char *fwb_text_in(lua_State *L, int at, const char *name)
     return text;
 }
 
-/* ---- ids and large numbers ------------------------------------------------------------- */
+/* ---- ids and large numbers
+ * ------------------------------------------------------------- */
 
 static fw_session_id fwb_session_in(lua_State *L, int at, const char *name)
 {
@@ -148,7 +152,8 @@ static void fwb_number_out(lua_State *L, uint64_t n)
     lua_pushlstring(L, text, sizeof text);
 }
 
-/* ---- an event as a table --------------------------------------------------------------- */
+/* ---- an event as a table
+ * --------------------------------------------------------------- */
 
 /* Where what is in it. */
 enum { FWB_AT_KIND = 1, FWB_AT_SESSION, FWB_AT_EVENT, FWB_AT_PAYLOAD };
