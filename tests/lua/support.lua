@@ -250,6 +250,15 @@ function Client:receive()
   return message[1], message[2]
 end
 
+--- The next message that isn't this one.
+function Client:receive_other(than)
+  local text, binary
+  repeat
+    text, binary = self:receive()
+  until text ~= than
+  return text, binary
+end
+
 function Client:ask(text)
   self:send(text)
   return self:receive()
