@@ -344,7 +344,16 @@ function support.redis()
   local function start()
     process = support.spawn("redis-server", {"--port", "0", "--unixsocket", socket, "--save",
       "", "--appendonly", "no", "--dir", folder, "--loglevel", "warning"})
-    support.wait(function() return uv.fs_stat(socket) end, "redis-server", false)
+    local answers = false -- the file is there before anybody listens
+    support.wait(function()
+      local pipe = uv.new_pipe(false)
+      pipe:connect(socket, function(err)
+        answers = answers or not err
+        pipe:close()
+      end)
+      uv.run("nowait")
+      return answers
+    end, "redis-server", false)
   end
   start()
   table.insert(endings, 1, function()
