@@ -16,6 +16,9 @@ foreach(pair 5.1=${FW_LUA51} luajit=${FW_LUAJIT} 5.4=${FW_LUA54})
   list(GET pair 1 program)
   set(command ${program} ${in_tests}/lua/run.lua ${lua_prefix})
   if(FW_SANITIZE)
+    if(NOT FW_PYTHON)
+      message(FATAL_ERROR "The tests of the Lua package under a sanitizer need FW_PYTHON=ON")
+    endif()
     # The interpreter isn't instrumented: as for Python, whose `preload` this is.
     list(PREPEND command ${FW_PYTHON3} -B ${in_tests}/python/sanitized.py
       --preload ${preload} --reports ${CMAKE_BINARY_DIR}/lua-reports/${name})

@@ -41,7 +41,8 @@ end
 function call.protected(n, f, a, b, c, d)
   local ok, outcome, more = by_count[n](f, a, b, c, d)
   -- Ctrl-C, as the lua program raises it: nobody's mistake, and not to be swallowed.
-  if not ok and type(outcome.value) == "string" and outcome.text:find("interrupted!$") then
+  if not ok and type(outcome.value) == "string" and (outcome.value == "interrupted!"
+      or outcome.value:find(":%d+: interrupted!$")) then
     error(outcome.value, 0)
   end
   return ok, outcome, more

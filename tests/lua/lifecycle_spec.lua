@@ -156,6 +156,19 @@ describe("life cycle:", function()
     assert.same({"1", "2"}, {seen[1], seen[2]})
   end)
 
+  it("Ctrl-C ends run within a second, with a sentence", function()
+    local program = arg[-1] or "lua"
+    local child = support.spawn(program, {"-e", string.format([[
+      package.path, package.cpath = %q, %q
+      local hub = assert(require "fanwire".hub{listen = "ws://127.0.0.1:0/ws",
+        log = function(_, _, line) print(line) io.stdout:flush() end})
+      local ok, why = pcall(hub.run, hub)
+      print("ended", ok, why, hub:running())]], package.path, package.cpath)})
+    child.wait_line("started node")
+    child.kill("sigint")
+    child.wait_line("ended%s+false%s+[^\n]*interrupted!%s+false")
+  end)
+
   it("a hub that is dropped while it runs stops", function()
     local hub = assert(fanwire.hub{listen = "ws://127.0.0.1:0/ws", log = function() end})
     assert(hub:start())

@@ -250,6 +250,15 @@ function Client:receive()
   return message[1], message[2]
 end
 
+--- The next message that isn't this one.
+function Client:receive_other(than)
+  local text, binary
+  repeat
+    text, binary = self:receive()
+  until text ~= than
+  return text, binary
+end
+
 function Client:ask(text)
   self:send(text)
   return self:receive()
@@ -335,7 +344,16 @@ function support.redis()
   local function start()
     process = support.spawn("redis-server", {"--port", "0", "--unixsocket", socket, "--save",
       "", "--appendonly", "no", "--dir", folder, "--loglevel", "warning"})
-    support.wait(function() return uv.fs_stat(socket) end, "redis-server", false)
+    local answers = false -- the file is there before anybody listens
+    support.wait(function()
+      local pipe = uv.new_pipe(false)
+      pipe:connect(socket, function(err)
+        answers = answers or not err
+        pipe:close()
+      end)
+      uv.run("nowait")
+      return answers
+    end, "redis-server", false)
   end
   start()
   table.insert(endings, 1, function()
