@@ -82,9 +82,8 @@ FW_API unsigned fw_event_flags(const fw_event *e);
     RESULT, LOG: see there @thread any @since 0.1 */
 FW_API int fw_event_code(const fw_event *e);
 
-/** @return CLOSE, DELIVER, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: who speaks;
-   valid as long as the event
-    @thread any @since 0.1 */
+/** @return CLOSE, DELIVER, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: which part of
+    the library speaks; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 
 /** @return CONNECT, JOIN: for fw_accept and fw_reject; RESULT: the ref

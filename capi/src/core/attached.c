@@ -31,18 +31,6 @@ static fwi_attached *attached_of(fwi_conn *c)
 
 /* --- what the application is told --- */
 
-static void tell_result(fwi_attached *a, int err, const char *reason)
-{
-    fw_event e = {.type = FW_EVENT_RESULT,
-                  .session = fwi_session_identity(a->s),
-                  .token = a->ref,
-                  .code = err,
-                  .reason = reason};
-    if (a->ref != 0) {
-        fwi_shard_raise(a->shard, &e, NULL);
-    }
-}
-
 static void deliver(fwi_attached *a, fw_event *e)
 {
     e->type = FW_EVENT_DELIVER;
@@ -83,7 +71,8 @@ static size_t take_frame(fwi_attached *a, const uint8_t *at)
 
 static void port_accept(fwi_conn *c)
 {
-    tell_result(attached_of(c), FW_OK, "");
+    fwi_attached *a = attached_of(c);
+    fwi_shard_answer(a->shard, a->credit->session, NULL, a->ref, FW_OK, "");
 }
 
 static void drop(fwi_attached *a)
@@ -97,7 +86,7 @@ static void port_refuse(fwi_conn *c, int status, const char *reason)
 {
     fwi_attached *a = attached_of(c);
     (void)status;
-    tell_result(a, FW_ERR_REFUSED, reason);
+    fwi_shard_answer(a->shard, a->credit->session, NULL, a->ref, FW_ERR_REFUSED, reason);
     drop(a);
 }
 
@@ -183,13 +172,7 @@ void fwi_attached_resume_all(fwi_shard *shard)
 
 static void tell_failed(fwi_shard *shard, const fwi_item *item, int err)
 {
-    fw_event e = {.type = FW_EVENT_RESULT,
-                  .token = item->ref,
-                  .code = err,
-                  .reason = fw_strerror(err)};
-    if (item->ref != 0) {
-        fwi_shard_raise(shard, &e, NULL);
-    }
+    fwi_shard_answer(shard, fw_session_none(), NULL, item->ref, err, fw_strerror(err));
 }
 
 static fwi_attached *attached_new(fwi_shard *shard, uint64_t ref)
@@ -266,10 +249,8 @@ static void run_feed(fwi_shard *shard, fwi_item *item)
 
 int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
-    unsigned loop = (unsigned)(id.local >> 56);
-    if (id.node != hub->node || loop >= hub->n_shards ||
-        !fwi_idtable_is_live(&hub->shard[loop]->sessions,
-                             (uint32_t)(id.local >> 32) & 0xffffff, (uint32_t)id.local)) {
+    fwi_shard *to = fwi_hub_shard_of(hub, id);
+    if (to == NULL) {
         return fwi_error(FW_ERR_GONE, "the session is closed, or another node's");
     }
     if (fwi_events_is_full(&hub->events)) {
@@ -280,5 +261,5 @@ int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     item->id = id;
-    return fwi_shard_post(hub->shard[loop], item, true);
+    return fwi_shard_post(to, item, true);
 }

@@ -10,17 +10,15 @@
 #include "core/session_inside.h"
 #include "wire/name.h"
 
-static unsigned loop_of(fw_session_id id)
+fwi_shard *fwi_hub_shard_of(const fwi_hub *hub, fw_session_id id)
 {
-    return (unsigned)(id.local >> 56);
-}
-
-static bool is_live(const fwi_hub *hub, fw_session_id id)
-{
-    unsigned loop = loop_of(id);
-    return loop < hub->n_shards &&
-           fwi_idtable_is_live(&hub->shard[loop]->sessions,
-                               (uint32_t)(id.local >> 32) & 0xffffff, (uint32_t)id.local);
+    unsigned loop = fwi_id_loop(id);
+    if (id.node != hub->node || loop >= hub->n_shards ||
+        !fwi_idtable_is_live(&hub->shard[loop]->sessions, fwi_id_index(id),
+                             fwi_id_generation(id))) {
+        return NULL;
+    }
+    return hub->shard[loop];
 }
 
 /* --- at the session's own loop --- */
@@ -43,19 +41,6 @@ static void run_close(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-static void tell_failed_join(fwi_shard *shard, const fwi_item *item, int err)
-{
-    if (item->ref != 0) {
-        fw_event e = {.type = FW_EVENT_RESULT,
-                      .session = item->id,
-                      .room = item->text + 2,
-                      .token = item->ref,
-                      .code = err,
-                      .reason = fw_strerror(err)};
-        fwi_shard_raise(shard, &e, NULL);
-    }
-}
-
 /* text is the channel; count: interests that loop 0 has taken for it. */
 static void run_join(fwi_shard *shard, fwi_item *item)
 {
@@ -63,13 +48,15 @@ static void run_join(fwi_shard *shard, fwi_item *item)
     if (s != NULL) {
         int err = fwi_session_join(s, item->text + 2, item->ref, item->count);
         if (err == FW_ERR_LIMIT || (err == FW_ERR_MEMORY && item->ref != 0)) {
-            tell_failed_join(shard, item, err);
+            fwi_shard_answer(shard, item->id, item->text + 2, item->ref, err,
+                             fw_strerror(err));
         }
     } else {
         if (item->count > 0) {
             fwi_hub_interest_drop(shard->hub, shard, item->text, item->count);
         }
-        tell_failed_join(shard, item, FW_ERR_GONE);
+        fwi_shard_answer(shard, item->id, item->text + 2, item->ref, FW_ERR_GONE,
+                         fw_strerror(FW_ERR_GONE));
     }
     fwi_item_free(item);
 }
@@ -101,7 +88,7 @@ static void run_set_user(fwi_shard *shard, fwi_item *item)
 static void run_forward(fwi_shard *shard, fwi_item *item)
 {
     fwi_hub *hub = shard->hub;
-    fwi_shard *to = hub->shard[loop_of(item->id)];
+    fwi_shard *to = hub->shard[fwi_id_loop(item->id)];
     bool channel =
         item->then == run_join || (item->then == run_set_user && item->text[0]);
     item->run = item->then;
@@ -122,7 +109,7 @@ static int order(fwi_hub *hub, fw_session_id id, fwi_item *item, fwi_item_fn run
     if (item == NULL) {
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
-    if (!is_live(hub, id)) {
+    if (fwi_hub_shard_of(hub, id) == NULL) {
         fwi_item_free(item);
         return fwi_error(FW_ERR_GONE, "the session is closed");
     }
@@ -130,8 +117,8 @@ static int order(fwi_hub *hub, fw_session_id id, fwi_item *item, fwi_item_fn run
     item->id = id;
     item->run = run_forward;
     item->then = run;
-    if (here != NULL && (here->index == loop_of(id) || here->index == 0)) {
-        item->run = here->index == loop_of(id) ? run : run_forward;
+    if (here != NULL && (here->index == fwi_id_loop(id) || here->index == 0)) {
+        item->run = here->index == fwi_id_loop(id) ? run : run_forward;
         item->run(here, item);
         return FW_OK;
     }
@@ -202,7 +189,7 @@ int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
         return order_abroad(hub, id, FWI_MSG_JOIN, 0, room, strlen(room), 0);
     }
     fwi_shard *here = fwi_shard_here(hub);
-    if (here != NULL && here->index == loop_of(id)) {
+    if (here != NULL && here->index == fwi_id_loop(id)) {
         return join_here(here, id, room, ref);
     }
     fwi_item *item = fwi_item_new(NULL, fwi_channel_name('r', room, channel), NULL);
@@ -268,7 +255,7 @@ static void give_credit(fwi_hub *hub, fw_event *e)
         return;
     }
     unsigned left = atomic_fetch_sub(&e->credit->unfinished, 1) - 1;
-    unsigned loop = loop_of(e->credit->session);
+    unsigned loop = fwi_id_loop(e->credit->session);
     if (left == q->per_session / 2 && loop < hub->n_shards) {
         fwi_item *item = fwi_item_new(run_resume_one, NULL, NULL);
         if (item != NULL) {

@@ -126,11 +126,10 @@ fw_session_id fwi_session_identity(const fwi_session *s)
 
 fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id)
 {
-    if (id.node != shard->hub->node || id.local >> 56 != shard->index) {
+    if (id.node != shard->hub->node || fwi_id_loop(id) != shard->index) {
         return NULL;
     }
-    return fwi_idtable_get(&shard->sessions, (uint32_t)(id.local >> 32) & 0xffffff,
-                           (uint32_t)id.local);
+    return fwi_idtable_get(&shard->sessions, fwi_id_index(id), fwi_id_generation(id));
 }
 
 /* The id is stale from here on, whatever handlers do. */

@@ -55,6 +55,26 @@ struct fwi_session {
 void fwi_session_set_state(fwi_session *s, fwi_session_state to);
 bool fwi_session_state_allows(fwi_session_state from, fwi_session_state to);
 
+/* What is in an id's local part: see fwi_session_identity. */
+static inline unsigned fwi_id_loop(fw_session_id id)
+{
+    return (unsigned)(id.local >> 56);
+}
+
+static inline uint32_t fwi_id_index(fw_session_id id)
+{
+    return (uint32_t)(id.local >> 32) & 0xffffff;
+}
+
+static inline uint32_t fwi_id_generation(fw_session_id id)
+{
+    return (uint32_t)id.local;
+}
+
+/* The shard whose open or asking session this is; NULL: gone, or another node's.
+ * @thread any */
+fwi_shard *fwi_hub_shard_of(const fwi_hub *hub, fw_session_id id);
+
 /* NULL: not one of this shard's, or gone. */
 fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id);
 

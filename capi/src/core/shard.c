@@ -215,6 +215,27 @@ static bool may_queue(fwi_shard *shard, fw_event_type type)
     return true;
 }
 
+/* Queued at the end of this turn. NULL: out of memory. */
+static fw_event *append_raised(fwi_shard *shard, const fw_event *e)
+{
+    fw_event *copy = fwi_events_copy(&shard->hub->events, e);
+    if (copy == NULL) {
+        fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
+        return NULL;
+    }
+    *shard->raised_tail = copy;
+    shard->raised_tail = &copy->next;
+    return copy;
+}
+
+/* Returns how many of that credit are unfinished now. */
+static unsigned owe(fw_event *e, fwi_credit *credit)
+{
+    e->credit = credit;
+    atomic_fetch_add_explicit(&credit->refs, 1, memory_order_relaxed);
+    return atomic_fetch_add(&credit->unfinished, 1) + 1;
+}
+
 /* Reading stops when the session's own credit or the queue's room is used up. */
 static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
 {
@@ -225,10 +246,7 @@ static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
     if (s->credit == NULL) {
         return;
     }
-    e->credit = s->credit;
-    atomic_fetch_add_explicit(&s->credit->refs, 1, memory_order_relaxed);
-    unsigned unfinished = atomic_fetch_add(&s->credit->unfinished, 1) + 1;
-    bool over = unfinished >= q->per_session;
+    bool over = owe(e, s->credit) >= q->per_session;
     bool full = fwi_events_is_full(q);
     if ((over || full) && !s->paused && s->state == FWI_SESSION_OPEN && s->conn != NULL) {
         fwi_shard_count(shard,
@@ -270,34 +288,34 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
     if (!may_queue(shard, e->type)) {
         return false;
     }
-    fw_event *copy = fwi_events_copy(q, e);
-    if (copy == NULL) {
-        fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
-        return false;
-    }
-    *shard->raised_tail = copy;
-    shard->raised_tail = &copy->next;
-    if (s != NULL) {
+    fw_event *copy = append_raised(shard, e);
+    if (copy != NULL && s != NULL) {
         take_credit(shard, s, copy);
     }
-    return true;
+    return copy != NULL;
 }
 
 bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credit)
 {
-    fw_event *copy = fwi_events_want(&shard->hub->events, e->type)
-                         ? fwi_events_copy(&shard->hub->events, e)
-                         : NULL;
-    if (copy == NULL) {
-        fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);
-        return false;
+    fw_event *copy = append_raised(shard, e);
+    if (copy != NULL) {
+        owe(copy, credit);
     }
-    *shard->raised_tail = copy;
-    shard->raised_tail = &copy->next;
-    copy->credit = credit;
-    atomic_fetch_add_explicit(&credit->refs, 1, memory_order_relaxed);
-    atomic_fetch_add(&credit->unfinished, 1);
-    return true;
+    return copy != NULL;
+}
+
+void fwi_shard_answer(fwi_shard *shard, fw_session_id id, const char *room, uint64_t ref,
+                      int code, const char *reason)
+{
+    fw_event e = {.type = FW_EVENT_RESULT,
+                  .session = id,
+                  .room = room,
+                  .token = ref,
+                  .code = code,
+                  .reason = reason};
+    if (ref != 0) {
+        fwi_shard_raise(shard, &e, NULL);
+    }
 }
 
 void fwi_shard_resume(fwi_shard *shard)

@@ -67,6 +67,10 @@ void fwi_shard_turn_end(fwi_shard *shard);
  * be queued and there is no room or memory. */
 bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s);
 
+/* The RESULT of a request that nobody's session is charged for; ref 0: nobody asked. */
+void fwi_shard_answer(fwi_shard *shard, fw_session_id id, const char *room, uint64_t ref,
+                      int code, const char *reason);
+
 /* Queues an event that owes to this credit, whatever waits. false: out of memory. */
 bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credit);
 
