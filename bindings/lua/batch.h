@@ -6,7 +6,6 @@
 #define FWB_LUA_BATCH_H
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,13 +16,12 @@
 
 #include <fanwire/fanwire.h>
 
+#include "shared.h"
+
 /* One state is one thread: there are no others to let run. */
 #define FWB_BLOCKING(call) call
 
-enum { FWB_BATCH = 1024 }; /* events of one poll, at most */
-
-/* ---- errors
- * ---------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------ */
 
 static int fwb_fail(lua_State *L, int err, const char *text)
 {
@@ -43,16 +41,13 @@ static int fwb_outcome(lua_State *L, int err)
     return 1;
 }
 
-/* For functions that say NULL: the detail alone tells why. */
+/* For functions that say NULL. */
 static int fwb_failed(lua_State *L)
 {
-    bool memory = strcmp(fw_error_detail(), "out of memory") == 0;
-
-    return fwb_fail(L, memory ? FW_ERR_MEMORY : FW_ERR_INVALID, fw_error_detail());
+    return fwb_fail(L, fwb_null_error(), fw_error_detail());
 }
 
-/* ---- time: Lua itself has no clock that nobody sets
- * ------------------------------------ */
+/* ---- time: Lua itself has no clock that nobody sets -------------------------------- */
 
 /* fwb_now(): seconds since some moment */
 static int fwb_now(lua_State *L)
@@ -64,8 +59,7 @@ static int fwb_now(lua_State *L)
     return 1;
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------------- */
 
 static int fwb_is_any(lua_State *L, int at)
 {
@@ -96,8 +90,7 @@ static const char *fwb_text_in(lua_State *L, int at, const char *name)
     return text;
 }
 
-/* ---- ids and large numbers
- * ------------------------------------------------------------- */
+/* ---- ids and large numbers --------------------------------------------------------- */
 
 static fw_session_id fwb_session_in(lua_State *L, int at, const char *name)
 {
@@ -110,22 +103,11 @@ static fw_session_id fwb_session_in(lua_State *L, int at, const char *name)
     return id;
 }
 
-static void fwb_hex(char *out, uint64_t n)
-{
-    static const char digits[] = "0123456789abcdef";
-
-    for (int i = 15; i >= 0; i--, n >>= 4) {
-        out[i] = digits[n & 15u];
-    }
-}
-
 static void fwb_session_out(lua_State *L, fw_session_id id)
 {
-    char text[32];
+    char text[FW_SESSION_ID_TEXT];
 
-    fwb_hex(text, id.node);
-    fwb_hex(text + 16, id.local);
-    lua_pushlstring(L, text, sizeof text);
+    lua_pushlstring(L, fw_session_id_text(id, text), sizeof text - 1);
 }
 
 static uint64_t fwb_number_in(lua_State *L, int at, const char *name)
@@ -146,14 +128,13 @@ static uint64_t fwb_number_in(lua_State *L, int at, const char *name)
 
 static void fwb_number_out(lua_State *L, uint64_t n)
 {
-    char text[16];
+    char text[17];
 
-    fwb_hex(text, n);
-    lua_pushlstring(L, text, sizeof text);
+    snprintf(text, sizeof text, "%016" PRIx64, n);
+    lua_pushstring(L, text);
 }
 
-/* ---- an event as a table
- * --------------------------------------------------------------- */
+/* ---- an event as a table ----------------------------------------------------------- */
 
 /* Where what is in it. */
 enum { FWB_AT_KIND = 1, FWB_AT_SESSION, FWB_AT_EVENT, FWB_AT_PAYLOAD };

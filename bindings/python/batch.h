@@ -14,14 +14,14 @@
 
 #include <fanwire/fanwire.h>
 
+#include "shared.h"
+
 /* A call that may wait: other threads of the interpreter run meanwhile. */
 #define FWB_BLOCKING(call)                                                               \
     do {                                                                                 \
         Py_BEGIN_ALLOW_THREADS call;                                                     \
         Py_END_ALLOW_THREADS                                                             \
     } while (0)
-
-enum { FWB_BATCH = 1024 }; /* events of one poll, at most: a turn of an event loop */
 
 /* ---- errors ------------------------------------------------------------------------ */
 
@@ -92,13 +92,10 @@ static PyObject *fwb_raise(int err)
     return fwb_raise_text(err, fw_error_detail());
 }
 
-/* For functions that say NULL: the detail alone tells why. */
+/* For functions that say NULL. */
 static PyObject *fwb_raise_detail(void)
 {
-    const char *detail = fw_error_detail();
-
-    return fwb_raise_text(
-        strcmp(detail, "out of memory") == 0 ? FW_ERR_MEMORY : FW_ERR_INVALID, detail);
+    return fwb_raise(fwb_null_error());
 }
 
 /* ---- text and bytes ---------------------------------------------------------------- */
@@ -211,18 +208,11 @@ static bool fwb_session_in(PyObject *in, const char *name, fw_session_id *id)
     return true;
 }
 
-/* As fw_session_id_text(), written straight into the string: one for each event. */
 static PyObject *fwb_session_out(fw_session_id id)
 {
-    static const char digits[] = "0123456789abcdef";
-    const uint64_t halves[2] = {id.node, id.local};
-    PyObject *text = PyUnicode_New(32, 127);
+    char text[FW_SESSION_ID_TEXT];
 
-    for (int i = 0; text != NULL && i < 32; i++) {
-        unsigned shift = 60u - 4u * ((unsigned)i & 15u);
-        PyUnicode_1BYTE_DATA(text)[i] = (Py_UCS1)digits[(halves[i >> 4] >> shift) & 15u];
-    }
-    return text;
+    return PyUnicode_FromString(fw_session_id_text(id, text));
 }
 
 /* ---- an event as a tuple ----------------------------------------------------------- */
