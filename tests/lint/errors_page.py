@@ -6,12 +6,13 @@
   tests/lint/errors_page.py --check    exit status 1 if the page isn't what it should be
 """
 
-import argparse
 import os
 import re
 import sys
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+import generated
+from generated import TOP, read
+
 HEADER = os.path.join(TOP, "capi", "include", "fanwire", "error.h")
 PAGE = os.path.join(TOP, "docs", "errors.md")
 
@@ -52,27 +53,9 @@ def page(header):
     return INTRO + "".join(lines)
 
 
-def read(path):
-    with open(path, encoding="utf-8") as file:
-        return file.read()
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
-    want = page(read(HEADER))
-    if args.write:
-        with open(PAGE, "w", encoding="utf-8") as file:
-            file.write(want)
-    elif args.check:
-        if not os.path.exists(PAGE) or read(PAGE) != want:
-            sys.exit("docs/errors.md is not up to date: "
-                     "tests/lint/errors_page.py --write")
-    else:
-        sys.stdout.write(want)
+def make():
+    return {PAGE: page(read(HEADER))}
 
 
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__, make)

@@ -7,12 +7,11 @@ FW_ERROR_MAP in capi/include/fanwire/error.h.
   tests/lint/errors_python.py --check    exit status 1 if they aren't what they should be
 """
 
-import argparse
 import os
-import re
-import sys
 
-from errors_page import HEADER, TOP, read, rows
+import generated
+from errors_page import HEADER, rows
+from generated import TOP, read, with_errors
 
 MODULE = os.path.join(TOP, "python", "fanwire", "_errors.py")
 GUIDE = os.path.join(TOP, "docs", "python.md")
@@ -80,7 +79,6 @@ for _number, _class in by_number.items():
     native.set_error_class(_number, _class)
 '''
 
-TABLE = re.compile(r"(<!-- errors: .* -->\n)(?:.*\n)*?(<!-- end of errors -->\n)")
 TABLE_HEAD = """| class | also a | number | worth trying again | in general |
 |---|---|---:|---|---|
 """
@@ -101,38 +99,19 @@ def module(header):
     return text + END % "\n".join(f"        {name}," for name in names)
 
 
-def guide(header, page):
-    """The page with its table made anew."""
+def guide_table(header):
     table = TABLE_HEAD
     for name, number, again, sentence in rows(header):
         also = f"`{ALSO[name]}`" if name in ALSO else ""
         table += (f"| `{class_name(name)}` | {also} | {number} "
                   f"| {'yes' if again else 'no'} | {sentence} |\n")
-    page, count = TABLE.subn(lambda m: m.group(1) + table + m.group(2), page)
-    if count != 1:
-        sys.exit("errors_python.py: docs/python.md has no marks for the table")
-    return page
+    return table
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
+def make():
     header = read(HEADER)
-    want = {MODULE: module(header), GUIDE: guide(header, read(GUIDE))}
-    if args.write:
-        for path, text in want.items():
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-    elif args.check:
-        for path, text in want.items():
-            if not os.path.exists(path) or read(path) != text:
-                sys.exit("%s is not up to date: tests/lint/errors_python.py --write"
-                         % os.path.relpath(path, TOP))
-    else:
-        sys.stdout.write(want[MODULE])
+    return {MODULE: module(header), GUIDE: with_errors(GUIDE, guide_table(header))}
 
 
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__, make)

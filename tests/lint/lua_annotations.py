@@ -8,13 +8,14 @@ FW_ERROR_MAP in capi/include/fanwire/error.h.
   tests/lint/lua_annotations.py --check    exit status 1 if they aren't up to date
 """
 
-import argparse
 import os
 import re
 import sys
 
+import generated
 import python_options
-from errors_page import HEADER, TOP, read, rows
+from errors_page import HEADER, rows
+from generated import TOP, read, with_errors
 
 ANNOTATIONS = os.path.join(TOP, "lua", "library", "fanwire.lua")
 GUIDE = os.path.join(TOP, "docs", "lua.md")
@@ -22,7 +23,6 @@ GUIDE = os.path.join(TOP, "docs", "lua.md")
 # The first annotation stays: LuaCATS wants its lines together, without a mark between.
 OPTIONS = re.compile(r"(-- options(.*)\n---@class .*\n)(?:.*\n)*?(-- end of options\n)")
 ERRORS = re.compile(r"(-- errors\n---.*\n---@alias .*\n)(?:.*\n)*?(-- end of errors\n)")
-TABLE = re.compile(r"(<!-- errors: .* -->\n)(?:.*\n)*?(<!-- end of errors -->\n)")
 TABLE_HEAD = """| name | worth trying again | in general |
 |---|---|---|
 """
@@ -62,37 +62,17 @@ def annotations(text, errors):
     return text
 
 
-def guide(page, errors):
-    """The page with its table made anew."""
-    table = TABLE_HEAD + "".join(
+def guide_table(errors):
+    return TABLE_HEAD + "".join(
         "| `FW_ERR_%s` | %s | %s |\n" % (name, "yes" if again else "no", sentence)
         for name, _, again, sentence in errors)
-    page, count = TABLE.subn(lambda m: m.group(1) + table + m.group(2), page)
-    if count != 1:
-        sys.exit("lua_annotations.py: docs/lua.md has no marks for the table")
-    return page
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
+def make():
     errors = list(rows(read(HEADER)))
-    want = {ANNOTATIONS: annotations(read(ANNOTATIONS), errors),
-            GUIDE: guide(read(GUIDE), errors)}
-    if args.write:
-        for path, text in want.items():
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-    elif args.check:
-        for path, text in want.items():
-            if read(path) != text:
-                sys.exit("%s is not up to date: tests/lint/lua_annotations.py --write"
-                         % os.path.relpath(path, TOP))
-    else:
-        sys.stdout.write(want[ANNOTATIONS])
+    return {ANNOTATIONS: annotations(read(ANNOTATIONS), errors),
+            GUIDE: with_errors(GUIDE, guide_table(errors))}
 
 
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__, make)

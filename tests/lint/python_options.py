@@ -10,12 +10,13 @@ Between the marks of the stub stands what is made here; a mark may name prefixes
 only options that begin with one of them are listed: `# options redis.prefix redis.tls`.
 """
 
-import argparse
 import os
 import re
 import sys
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+import generated
+from generated import TOP, read
+
 CORE = os.path.join(TOP, "capi", "src", "core")
 STUB = os.path.join(TOP, "python", "fanwire", "__init__.pyi")
 
@@ -37,16 +38,11 @@ KINDS = {
 FIXED = {"events"}
 
 
-def read(*path):
-    with open(os.path.join(*path), encoding="utf-8") as file:
-        return file.read()
-
-
 def table():
     """Yields (name, annotation) for each option, in the table's order."""
-    kinds = {symbol: (kind, allowed)
-             for symbol, kind, allowed in TYPE.findall(read(CORE, "options_value.c"))}
-    header = read(CORE, "options.h").replace("\\\n", "\n")
+    types = read(os.path.join(CORE, "options_value.c"))
+    kinds = {symbol: (kind, allowed) for symbol, kind, allowed in TYPE.findall(types)}
+    header = read(os.path.join(CORE, "options.h")).replace("\\\n", "\n")
     found = ROW.findall(header[header.index("#define FWI_OPTION_MAP(XX)"):])
     if len(found) < 40:
         sys.exit("python_options.py: FWI_OPTION_MAP can't be read")
@@ -87,23 +83,9 @@ def filled(stub):
     return stub
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--check", action="store_true")
-    args = parser.parse_args()
-    is_now = read(STUB)
-    want = filled(is_now)
-    if args.write:
-        with open(STUB, "w", encoding="utf-8") as file:
-            file.write(want)
-    elif args.check:
-        if is_now != want:
-            sys.exit("python/fanwire/__init__.pyi is not up to date: "
-                     "tests/lint/python_options.py --write")
-    else:
-        sys.stdout.write(want)
+def make():
+    return {STUB: filled(read(STUB))}
 
 
 if __name__ == "__main__":
-    main()
+    generated.main(__doc__, make)
