@@ -22,61 +22,46 @@ static test_hub *attaching_hub(int kind)
     return h;
 }
 
-static fw_event *expect_event(test_hub *h, fw_event_type type)
-{
-    fw_event *e = NULL;
-    int n = fw_hub_poll(h->hub, &e, 1, WS_DEADLINE_MS);
-    ck_assert_msg(n == 1, "poll: %d, wanted %s", n, fw_event_type_name(type));
-    ck_assert_msg(fw_event_kind(e) == type, "%s, wanted %s",
-                  fw_event_type_name(fw_event_kind(e)), fw_event_type_name(type));
-    return e;
-}
-
-static void done(test_hub *h, fw_event *e)
-{
-    fw_events_done(h->hub, &e, 1);
-}
-
 static void expect_result(test_hub *h, uint64_t ref, int code)
 {
-    fw_event *e = expect_event(h, FW_EVENT_RESULT);
+    fw_event *e = test_hub_expect(h, FW_EVENT_RESULT);
     ck_assert_uint_eq(fw_event_token(e), ref);
     ck_assert_int_eq(fw_event_code(e), code);
-    done(h, e);
+    test_hub_done(h, e);
 }
 
 static void expect_deliver(test_hub *h, fw_session_id id, const char *text)
 {
     size_t len;
-    fw_event *e = expect_event(h, FW_EVENT_DELIVER);
+    fw_event *e = test_hub_expect(h, FW_EVENT_DELIVER);
     ck_assert(fw_session_id_equal(fw_event_session(e), id));
     const char *data = fw_event_data(e, &len);
     ck_assert_msg(len == strlen(text) && memcmp(data, text, len) == 0, "\"%.*s\"",
                   (int)len, data);
     ck_assert_uint_eq(fw_event_flags(e), FW_TEXT);
     ck_assert_int_eq(fw_event_code(e), 0);
-    done(h, e);
+    test_hub_done(h, e);
 }
 
 static void expect_end(test_hub *h, fw_event_type type, fw_session_id id, int code)
 {
-    fw_event *e = expect_event(h, type);
+    fw_event *e = test_hub_expect(h, type);
     ck_assert(fw_session_id_equal(fw_event_session(e), id));
     ck_assert_int_eq(fw_event_code(e), code);
-    done(h, e);
+    test_hub_done(h, e);
 }
 
 static fw_session_id attach(test_hub *h, const char *user)
 {
     ck_assert_int_eq(fw_session_attach(h->hub, user, head, strlen(head), "192.0.2.1", 7),
                      FW_OK);
-    fw_event *e = expect_event(h, FW_EVENT_RESULT);
+    fw_event *e = test_hub_expect(h, FW_EVENT_RESULT);
     fw_session_id id = fw_event_session(e);
     ck_assert_int_eq(fw_event_code(e), FW_OK);
-    done(h, e);
-    e = expect_event(h, FW_EVENT_OPEN);
+    test_hub_done(h, e);
+    e = test_hub_expect(h, FW_EVENT_OPEN);
     ck_assert(fw_session_id_equal(fw_event_session(e), id));
-    done(h, e);
+    test_hub_done(h, e);
     return id;
 }
 
@@ -93,14 +78,14 @@ START_TEST(an_attached_session_has_the_facts_of_its_head)
     ck_assert_int_eq(fw_session_attach(h->hub, "ann", head, strlen(head), "192.0.2.1", 1),
                      FW_OK);
     expect_result(h, 1, FW_OK);
-    fw_event *e = expect_event(h, FW_EVENT_OPEN);
+    fw_event *e = test_hub_expect(h, FW_EVENT_OPEN);
     ck_assert_str_eq(fw_event_user(e), "ann");
     ck_assert_str_eq(fw_event_query(e, "room", 0), "a b");
     ck_assert_str_eq(fw_event_fact(e, "path"), "/ws");
     ck_assert_str_eq(fw_event_fact(e, "host"), "example.org");
     ck_assert_str_eq(fw_event_fact(e, "address"), "192.0.2.1");
     ck_assert_str_eq(fw_event_header(e, "x-one"), "1");
-    done(h, e);
+    test_hub_done(h, e);
     ck_assert(test_hub_stat(h, "fanwire_sessions") == 1);
     test_hub_close(h);
 }
@@ -135,12 +120,12 @@ START_TEST(large_and_binary_messages_come_whole)
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         size_t len;
         ck_assert_int_eq(fw_session_send(h->hub, id, body, sizes[i], FW_BINARY), FW_OK);
-        fw_event *e = expect_event(h, FW_EVENT_DELIVER);
+        fw_event *e = test_hub_expect(h, FW_EVENT_DELIVER);
         const void *data = fw_event_data(e, &len);
         ck_assert_uint_eq(fw_event_flags(e), FW_BINARY);
         ck_assert_uint_eq(len, sizes[i]);
         ck_assert(len == 0 || memcmp(data, body, len) == 0);
-        done(h, e);
+        test_hub_done(h, e);
     }
     free(body);
     test_hub_close(h);
@@ -154,11 +139,11 @@ START_TEST(what_is_fed_is_a_message_of_the_session)
     fw_session_id id = attach(h, "ann");
     ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("hello")), FW_OK);
     size_t len;
-    fw_event *e = expect_event(h, FW_EVENT_MESSAGE);
+    fw_event *e = test_hub_expect(h, FW_EVENT_MESSAGE);
     ck_assert_int_eq(memcmp(fw_event_data(e, &len), "hello", 5), 0);
     ck_assert_uint_eq(len, 5);
     ck_assert_str_eq(fw_event_user(e), "ann");
-    done(h, e);
+    test_hub_done(h, e);
     test_hub_close(h);
 }
 END_TEST
@@ -187,7 +172,7 @@ START_TEST(the_last_deliver_says_how_it_ended_behind_what_was_sent)
             ended = true;
         }
         ck_assert(heard || fw_event_code(e) == 4001);
-        done(h, e);
+        test_hub_done(h, e);
     }
     ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("x")), FW_ERR_GONE);
     test_hub_wait_stat_is(h, "fanwire_sessions", 0);
@@ -219,13 +204,13 @@ START_TEST(unfinished_delivers_hold_the_rest_back_and_nothing_is_lost)
     int next = 0;
     while (next < SENT) {
         if (next == n) {
-            held[n++] = expect_event(h, FW_EVENT_DELIVER);
+            held[n++] = test_hub_expect(h, FW_EVENT_DELIVER);
         }
         size_t len;
         const char *data = fw_event_data(held[next], &len);
         snprintf(text, sizeof text, "%d", next);
         ck_assert(len == strlen(text) && memcmp(data, text, len) == 0);
-        done(h, held[next++]);
+        test_hub_done(h, held[next++]);
     }
     test_hub_close(h);
 }
@@ -254,7 +239,7 @@ START_TEST(one_that_takes_nothing_is_closed_by_the_outbox_policy)
         if (fw_event_kind(e) == FW_EVENT_DELIVER) {
             code = fw_event_code(e);
         }
-        done(h, e);
+        test_hub_done(h, e);
     }
     /* 1006 if the second in which it could have been taken was over. */
     ck_assert(code == 1013 || code == 1006);
@@ -321,14 +306,14 @@ START_TEST(feeding_a_session_with_a_socket_has_no_effect)
     test_hub *h = attaching_hub(_i);
     test_hub_start(h);
     ws_client *c = ws_client_open(test_hub_url(h), NULL);
-    fw_event *e = expect_event(h, FW_EVENT_OPEN);
+    fw_event *e = test_hub_expect(h, FW_EVENT_OPEN);
     fw_session_id id = fw_event_session(e);
-    done(h, e);
+    test_hub_done(h, e);
     ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("never said")), FW_OK);
     ws_client_text(c, "said");
-    e = expect_event(h, FW_EVENT_MESSAGE);
+    e = test_hub_expect(h, FW_EVENT_MESSAGE);
     ck_assert_int_eq(memcmp(fw_event_data(e, NULL), "said", 4), 0);
-    done(h, e);
+    test_hub_done(h, e);
     ws_client_free(c);
     test_hub_close(h);
 }

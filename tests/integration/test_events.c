@@ -21,34 +21,11 @@ static test_hub *queued_hub(int kind, unsigned more_types)
     return h;
 }
 
-/* The next event, NULL if none comes in time. */
-static fw_event *next_event(test_hub *h, int timeout_ms)
-{
-    fw_event *e = NULL;
-    int n = fw_hub_poll(h->hub, &e, 1, timeout_ms);
-    ck_assert_msg(n == 0 || n == 1, "poll: %d", n);
-    return n == 1 ? e : NULL;
-}
-
-static fw_event *expect_event(test_hub *h, fw_event_type type)
-{
-    fw_event *e = next_event(h, WS_DEADLINE_MS);
-    ck_assert_msg(e != NULL, "no event, wanted %s", fw_event_type_name(type));
-    ck_assert_msg(fw_event_kind(e) == type, "%s, wanted %s",
-                  fw_event_type_name(fw_event_kind(e)), fw_event_type_name(type));
-    return e;
-}
-
-static void done(test_hub *h, fw_event *e)
-{
-    fw_events_done(h->hub, &e, 1);
-}
-
 static fw_session_id take_open(test_hub *h)
 {
-    fw_event *e = expect_event(h, FW_EVENT_OPEN);
+    fw_event *e = test_hub_expect(h, FW_EVENT_OPEN);
     fw_session_id id = fw_event_session(e);
-    done(h, e);
+    test_hub_done(h, e);
     return id;
 }
 
@@ -87,17 +64,17 @@ START_TEST(the_descriptor_is_readable_while_events_wait)
     ck_assert(!readable(fd, 0));
     ws_client *c = ws_client_open(test_hub_url(h), NULL);
     ck_assert(readable(fd, WS_DEADLINE_MS));
-    fw_event *open = expect_event(h, FW_EVENT_OPEN);
+    fw_event *open = test_hub_expect(h, FW_EVENT_OPEN);
     ck_assert(!readable(fd, 0));
     send_numbers(c, 0, 2);
     ck_assert(readable(fd, WS_DEADLINE_MS));
-    fw_event *first = expect_event(h, FW_EVENT_MESSAGE);
-    fw_event *second = expect_event(h, FW_EVENT_MESSAGE);
+    fw_event *first = test_hub_expect(h, FW_EVENT_MESSAGE);
+    fw_event *second = test_hub_expect(h, FW_EVENT_MESSAGE);
     ck_assert(!readable(fd, 0));
-    ck_assert_ptr_null(next_event(h, 0));
-    done(h, open);
-    done(h, first);
-    done(h, second);
+    ck_assert_ptr_null(test_hub_next(h, 0));
+    test_hub_done(h, open);
+    test_hub_done(h, first);
+    test_hub_done(h, second);
     ws_client_free(c);
     test_hub_close(h);
 }
@@ -146,7 +123,7 @@ static int take_messages(test_hub *h, fw_session_id of, fw_event **held, int max
 {
     int n = 0;
     fw_event *e;
-    while (n < max && (e = next_event(h, 200)) != NULL) {
+    while (n < max && (e = test_hub_next(h, 200)) != NULL) {
         ck_assert_int_eq(fw_event_kind(e), FW_EVENT_MESSAGE);
         ck_assert(fw_session_id_equal(fw_event_session(e), of));
         held[n++] = e;
@@ -168,11 +145,11 @@ static void go_on_until(test_hub *h, fw_event **held, int n, int limit, int all)
             break;
         }
         n = 1;
-        held[0] = expect_event(h, FW_EVENT_MESSAGE);
-        while (n < limit && (held[n] = next_event(h, 20)) != NULL) {
+        held[0] = test_hub_expect(h, FW_EVENT_MESSAGE);
+        while (n < limit && (held[n] = test_hub_next(h, 20)) != NULL) {
             n++;
         }
-        ck_assert(n < limit || next + n == all || next_event(h, 20) == NULL);
+        ck_assert(n < limit || next + n == all || test_hub_next(h, 20) == NULL);
     }
 }
 
@@ -192,14 +169,14 @@ START_TEST(a_session_over_its_limit_is_not_read_until_events_are_done)
     ws_client *other = ws_client_open(test_hub_url(h), NULL);
     fw_session_id other_id = take_open(h);
     ws_client_text(other, "0");
-    fw_event *e = expect_event(h, FW_EVENT_MESSAGE);
+    fw_event *e = test_hub_expect(h, FW_EVENT_MESSAGE);
     ck_assert(fw_session_id_equal(fw_event_session(e), other_id));
-    done(h, e);
+    test_hub_done(h, e);
     /* It still can be sent to. */
     fw_session_send(h->hub, id, TEXT("still here"));
     ws_client_expect_text(c, "still here");
     go_on_until(h, held, n, 4, 40);
-    ck_assert_ptr_null(next_event(h, 0));
+    ck_assert_ptr_null(test_hub_next(h, 0));
     ws_client_free(c);
     ws_client_free(other);
     test_hub_close(h);
@@ -218,11 +195,11 @@ START_TEST(a_close_arrives_though_the_session_is_over_its_limit)
     ck_assert_int_eq(take_messages(h, id, held, 50), 2);
     ck_assert_int_eq(fw_session_close(h->hub, id, 4000, "bye"), FW_OK);
     ws_client_expect_close(c, 4000, "bye");
-    fw_event *e = expect_event(h, FW_EVENT_CLOSE);
+    fw_event *e = test_hub_expect(h, FW_EVENT_CLOSE);
     ck_assert(fw_session_id_equal(fw_event_session(e), id));
-    done(h, e);
+    test_hub_done(h, e);
     fw_events_done(h->hub, held, 2);
-    ck_assert_ptr_null(next_event(h, 50));
+    ck_assert_ptr_null(test_hub_next(h, 50));
     ws_client_free(c);
     test_hub_close(h);
 }
@@ -241,11 +218,11 @@ START_TEST(a_close_arrives_for_each_of_many_that_reset_over_their_limit)
     }
     int opened = 0, closed = 0;
     while (opened < N || closed < N) {
-        fw_event *e = next_event(h, WS_DEADLINE_MS);
+        fw_event *e = test_hub_next(h, WS_DEADLINE_MS);
         ck_assert_msg(e != NULL, "%d opened, %d closed of %d", opened, closed, N);
         opened += fw_event_kind(e) == FW_EVENT_OPEN;
         closed += fw_event_kind(e) == FW_EVENT_CLOSE;
-        done(h, e);
+        test_hub_done(h, e);
     }
     ck_assert_int_eq(opened, N);
     ck_assert_int_eq(closed, N);
@@ -285,9 +262,9 @@ START_TEST(over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503)
     char *body = calloc(1, SIZE);
     for (int i = 0; i < SESSIONS; i++) {
         c[i] = ws_client_start(test_hub_url(h), NULL);
-        fw_event *e = expect_event(h, FW_EVENT_CONNECT);
+        fw_event *e = test_hub_expect(h, FW_EVENT_CONNECT);
         ck_assert_int_eq(fw_accept(h->hub, fw_event_token(e), NULL), FW_OK);
-        done(h, e);
+        test_hub_done(h, e);
         ck_assert_int_eq(ws_client_answer(c[i]), 101);
         take_open(h);
     }
@@ -299,7 +276,7 @@ START_TEST(over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503)
     static fw_event *held[SESSIONS * EACH];
     int n = 0;
     fw_event *e;
-    while ((e = next_event(h, 200)) != NULL) {
+    while ((e = test_hub_next(h, 200)) != NULL) {
         held[n++] = e;
     }
     /* One more a loop may be on its way when the limit is seen. */
@@ -312,10 +289,10 @@ START_TEST(over_the_limit_of_bytes_sessions_wait_and_newcomers_get_503)
     int all = n;
     fw_events_done(h->hub, held, n);
     while (all < SESSIONS * EACH) {
-        done(h, expect_event(h, FW_EVENT_MESSAGE));
+        test_hub_done(h, test_hub_expect(h, FW_EVENT_MESSAGE));
         all++;
     }
-    ck_assert_ptr_null(next_event(h, 50));
+    ck_assert_ptr_null(test_hub_next(h, 50));
     for (int i = 0; i < SESSIONS; i++) {
         ws_client_free(c[i]);
     }
@@ -333,7 +310,7 @@ START_TEST(room_messages_over_the_limit_are_dropped_and_counted)
     ws_client *c = ws_client_open(test_hub_url(h), NULL);
     fw_session_id id = take_open(h);
     ck_assert_int_eq(fw_session_join(h->hub, id, "lobby", 1), FW_OK);
-    done(h, expect_event(h, FW_EVENT_RESULT));
+    test_hub_done(h, test_hub_expect(h, FW_EVENT_RESULT));
     char *body = calloc(1, SIZE);
     for (int i = 0; i < SENT; i++) {
         ck_assert_int_eq(fw_room_publish(h->hub, "lobby", body, SIZE, FW_BINARY), FW_OK);
@@ -344,11 +321,11 @@ START_TEST(room_messages_over_the_limit_are_dropped_and_counted)
     }
     int events = 0;
     fw_event *e;
-    while ((e = next_event(h, 200)) != NULL) {
+    while ((e = test_hub_next(h, 200)) != NULL) {
         ck_assert_int_eq(fw_event_kind(e), FW_EVENT_ROOM_MESSAGE);
         ck_assert_str_eq(fw_event_room(e), "lobby");
         events++;
-        done(h, e);
+        test_hub_done(h, e);
     }
     ck_assert_int_ge(events, 1);
     test_hub_wait_stat_is(h, "fanwire_events_dropped_total", SENT - events);
@@ -394,7 +371,7 @@ START_TEST(a_second_poller_is_turned_away_and_the_first_wakes_up)
     ws_client *c = ws_client_open(test_hub_url(h), NULL);
     pthread_join(thread, NULL);
     ck_assert_int_eq(p.result, 1);
-    ck_assert_ptr_null(next_event(h, 0));
+    ck_assert_ptr_null(test_hub_next(h, 0));
     ws_client_free(c);
     test_hub_close(h);
 }
@@ -405,16 +382,16 @@ START_TEST(connect_is_decided_from_the_queue)
     test_hub *h = queued_hub(_i, 1u << FW_EVENT_CONNECT);
     test_hub_start(h);
     ws_client *c = ws_client_start(test_hub_url(h), &(ws_client_options){.query = "x=y"});
-    fw_event *e = expect_event(h, FW_EVENT_CONNECT);
+    fw_event *e = test_hub_expect(h, FW_EVENT_CONNECT);
     ck_assert_str_eq(fw_event_query(e, "x", 0), "y");
     ck_assert_str_eq(fw_event_fact(e, "path"), "/ws");
     ck_assert_int_eq(fw_accept(h->hub, fw_event_token(e), "ann"), FW_OK);
-    done(h, e);
+    test_hub_done(h, e);
     ck_assert_int_eq(ws_client_answer(c), 101);
-    e = expect_event(h, FW_EVENT_OPEN);
+    e = test_hub_expect(h, FW_EVENT_OPEN);
     ck_assert_str_eq(fw_event_user(e), "ann");
     ck_assert_str_eq(fw_event_query(e, "x", 0), "y");
-    done(h, e);
+    test_hub_done(h, e);
     ws_client_free(c);
     test_hub_close(h);
 }
@@ -427,16 +404,16 @@ START_TEST(what_waits_can_be_polled_after_stop_and_kept_after_free)
     ws_client *c = ws_client_open(test_hub_url(h), NULL);
     send_numbers(c, 0, 3);
     fw_event *held[8], *kept;
-    held[0] = expect_event(h, FW_EVENT_OPEN);
-    held[1] = expect_event(h, FW_EVENT_MESSAGE);
+    held[0] = test_hub_expect(h, FW_EVENT_OPEN);
+    held[1] = test_hub_expect(h, FW_EVENT_MESSAGE);
     kept = fw_event_ref(held[1]);
     ck_assert_ptr_nonnull(kept);
-    held[2] = expect_event(h, FW_EVENT_MESSAGE);
+    held[2] = test_hub_expect(h, FW_EVENT_MESSAGE);
     test_hub_wait_stat(h, "fanwire_messages_in_total", 3);
     ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
-    held[3] = expect_event(h, FW_EVENT_MESSAGE);
+    held[3] = test_hub_expect(h, FW_EVENT_MESSAGE);
     expect_number(held[3], 2);
-    held[4] = expect_event(h, FW_EVENT_CLOSE);
+    held[4] = test_hub_expect(h, FW_EVENT_CLOSE);
     fw_event *none;
     ck_assert_int_eq(fw_hub_poll(h->hub, &none, 1, WS_DEADLINE_MS), FW_ERR_CLOSED);
     fw_hub_free(h->hub);
@@ -507,7 +484,7 @@ static bool take_log(test_hub *h, const char *who, const char *what)
         const char *line = fw_event_data(e, NULL);
         found = fw_event_kind(e) == FW_EVENT_LOG && fw_event_code(e) == FW_LOG_INFO &&
                 strcmp(fw_event_reason(e), who) == 0 && strstr(line, what) != NULL;
-        done(h, e);
+        test_hub_done(h, e);
     }
     return found;
 }

@@ -421,6 +421,28 @@ void test_add(Suite *suite, const TTest *test, int from, int to)
     suite_add_tcase(suite, tc);
 }
 
+fw_event *test_hub_next(test_hub *h, int timeout_ms)
+{
+    fw_event *e = NULL;
+    int n = fw_hub_poll(h->hub, &e, 1, timeout_ms);
+    ck_assert_msg(n == 0 || n == 1, "poll: %d", n);
+    return n == 1 ? e : NULL;
+}
+
+fw_event *test_hub_expect(test_hub *h, fw_event_type type)
+{
+    fw_event *e = test_hub_next(h, WS_DEADLINE_MS);
+    ck_assert_msg(e != NULL, "no event, wanted %s", fw_event_type_name(type));
+    ck_assert_msg(fw_event_kind(e) == type, "%s, wanted %s",
+                  fw_event_type_name(fw_event_kind(e)), fw_event_type_name(type));
+    return e;
+}
+
+void test_hub_done(test_hub *h, fw_event *e)
+{
+    fw_events_done(h->hub, &e, 1);
+}
+
 int test_main(Suite *suite, bool redis)
 {
     if (redis) {

@@ -98,6 +98,12 @@ size_t test_hub_count(test_hub *h, fw_event_type type);
 /* The code of the RESULT with this ref. */
 int test_hub_result(test_hub *h, uint64_t ref);
 
+/* With events=queued: the next event, NULL if none comes in time; the next, which must be
+ * of this type; and giving it back. */
+fw_event *test_hub_next(test_hub *h, int timeout_ms);
+fw_event *test_hub_expect(test_hub *h, fw_event_type type);
+void test_hub_done(test_hub *h, fw_event *e);
+
 double test_hub_stat(const test_hub *h, const char *name);
 void test_hub_wait_stat(const test_hub *h, const char *name, double at_least);
 void test_hub_wait_stat_is(const test_hub *h, const char *name, double exactly);
