@@ -73,6 +73,21 @@ function check.text(text, what)
   return true
 end
 
+--- How a connection is to be ended: the code (1000 if left out) and the reason, or nil
+--- and why.
+function check.close(code, reason, level)
+  check.optional(code, "number", "code", level + 1)
+  check.optional(reason, "string", "reason", level + 1)
+  code = check.whole(code or 1000, "code", level + 1)
+  local ok, why, name = check.text(reason, "reason")
+  if not ok then
+    return nil, why, name
+  elseif code < 0 then -- a negative number is another one to C
+    return nil, string.format("code: %d can't be sent", code), "FW_ERR_INVALID"
+  end
+  return code, reason or ""
+end
+
 function check.id(id, what)
   if #id == 32 and not id:find("%X") then
     return true

@@ -421,18 +421,13 @@ end
 
 --- Close every session of a user, on all nodes.
 function User:disconnect(code, reason)
-  check.optional(code, "number", "code", 2)
-  check.optional(reason, "string", "reason", 2)
-  code = check.whole(code or 1000, "code", 2)
-  local ok, why, name = check.text(reason, "reason")
-  if not ok then
+  local good, why, name = check.close(code, reason, 2)
+  if not good then
     return nil, why, name
-  elseif code < 0 then
-    return nil, string.format("code: %d can't be sent", code), "FW_ERR_INVALID"
   elseif self._hub._life == nil then
     return not_running()
   end
-  return native.fw_user_disconnect(self._hub._life.handle, self.name, code, reason or "")
+  return native.fw_user_disconnect(self._hub._life.handle, self.name, good, why)
 end
 
 --- A room by its name, to publish to.

@@ -38,16 +38,11 @@ end
 --- Close it: what is queued for it goes first, then the Close frame. code is 1000 to 1003,
 --- 1007 to 1014 or 3000 to 4999; reason has at most 123 bytes.
 function methods.close(self, code, reason)
-  check.optional(code, "number", "code", 2)
-  check.optional(reason, "string", "reason", 2)
-  code = check.whole(code or 1000, "code", 2)
-  local ok, why, name = check.text(reason, "reason")
-  if not ok then
+  local good, why, name = check.close(code, reason, 2)
+  if not good then
     return nil, why, name
-  elseif code < 0 then -- a negative number is another one to C
-    return nil, string.format("code: %d can't be sent", code), "FW_ERR_INVALID"
   end
-  return noted(self, native.fw_session_close(self._handle, self._id, code, reason or ""))
+  return noted(self, native.fw_session_close(self._handle, self._id, good, why))
 end
 
 --- Put it into a room. It hears what is published once the join is complete, and what this
