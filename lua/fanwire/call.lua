@@ -4,13 +4,33 @@ Calling the application's functions, whose errors end nothing.
 
 local call = {}
 
+-- This file, as tracebacks name it.
+local HERE = debug.getinfo(1, "S").short_src .. ":"
+
+-- Of a traceback the application's part: from xpcall on it is ours, and nobody's mistake.
+local function above_us(trace)
+  local lines, last = {}, nil
+  for line in trace:gmatch("[^\n]+") do
+    if line:find(HERE, 1, true) then
+      last = #lines
+      break
+    end
+    lines[#lines + 1] = line
+  end
+  while last and last > 1 and (lines[last]:find("'xpcall'", 1, true)
+      or lines[last]:find("(tail call)", 1, true)) do -- Lua 5.1's way to say: by by_count
+    lines[last], last = nil, last - 1
+  end
+  return table.concat(lines, "\n")
+end
+
 -- An error with where it comes from. Not a text alone: fanwire.refuse() may be thrown, too.
 local function caught(value)
   local ok, text = pcall(tostring, value)
   return {
     value = value,
     text = ok and text or "(no text: its __tostring failed)",
-    trace = debug.traceback("", 2):gsub("^\n", ""),
+    trace = above_us(debug.traceback("", 2)),
   }
 end
 

@@ -44,7 +44,7 @@ local function all_names()
   return table.concat(names, ", ")
 end
 
---- true, or nil and why: an event has one handler.
+--- An event has one handler: a second one would be a mistake of the program.
 function Handlers:add(event, handler, level)
   check.type(event, "string", "event", level + 1)
   local kind = KINDS[event]
@@ -53,10 +53,9 @@ function Handlers:add(event, handler, level)
   end
   check.callable(handler, event, level + 1)
   if self.of[kind] ~= nil then
-    return nil, event .. " has a handler already", "FW_ERR_STATE"
+    check.fail(level + 1, "%s has a handler already", event)
   end
   self.of[kind] = handler
-  return true
 end
 
 --- The events that have to be switched on.

@@ -101,16 +101,13 @@ function Hub:option(keyword)
   return native.fw_options_get(self._options, name)
 end
 
---- Have events of that name handled; before the start. Returns the hub.
+--- Have events of that name handled; before the start, and once an event. Returns the hub,
+--- so that calls may be chained; what is wrong with one is therefore an error().
 function Hub:on(event, handler)
   if self._life ~= nil then
-    return nil, "the hub is running: handlers are registered before it is started",
-      "FW_ERR_STATE"
+    check.fail(2, "the hub is running: handlers are registered before it is started")
   end
-  local ok, why, name = self._handlers:add(event, handler, 2)
-  if not ok then
-    return nil, why, name
-  end
+  self._handlers:add(event, handler, 2)
   return self
 end
 

@@ -177,7 +177,7 @@ def test_ctrl_c_in_a_terminal_drains_once(cluster):
 
 
 def test_a_second_signal_doesn_t_wait_for_anybody(run, settings, tmp_path, connect):
-    # os.write(): of print() without a buffer come two writes, and those of two workers mix.
+    # os.write(): print() without a buffer writes twice, and two workers' lines mix.
     write_app(tmp_path, APP + """
 @hub.on_close
 def closed(session, code, reason):
