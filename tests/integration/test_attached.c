@@ -180,6 +180,66 @@ START_TEST(the_last_deliver_says_how_it_ended_behind_what_was_sent)
 }
 END_TEST
 
+/* CLOSE and the last DELIVER, in either order. */
+static void expect_both_ends(test_hub *h, fw_session_id id, int code, const char *reason,
+                             int delivered)
+{
+    for (int i = 0; i < 2; i++) {
+        fw_event *e = NULL;
+        ck_assert_int_eq(fw_hub_poll(h->hub, &e, 1, WS_DEADLINE_MS), 1);
+        ck_assert(fw_session_id_equal(fw_event_session(e), id));
+        if (fw_event_kind(e) == FW_EVENT_CLOSE) {
+            ck_assert_int_eq(fw_event_code(e), code);
+            ck_assert_str_eq(fw_event_reason(e), reason);
+        } else {
+            ck_assert_int_eq(fw_event_kind(e), FW_EVENT_DELIVER);
+            ck_assert_int_eq(fw_event_code(e), delivered);
+        }
+        test_hub_done(h, e);
+    }
+}
+
+START_TEST(a_client_that_closes_or_vanishes_ends_it_behind_what_it_said)
+{
+    static const struct {
+        unsigned fed;
+        const char *reason, *told;
+    } ends[] = {{4002, "bye", "bye"}, {1005, "none", ""}, {1006, NULL, ""}};
+    test_hub *h = attaching_hub(_i);
+    test_hub_start(h);
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        fw_session_id id = attach(h, NULL);
+        ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("last words")), FW_OK);
+        ck_assert_int_eq(fw_session_feed_close(h->hub, id, ends[i].fed, ends[i].reason),
+                         FW_OK);
+        fw_event *e = test_hub_expect(h, FW_EVENT_MESSAGE);
+        test_hub_done(h, e);
+        expect_both_ends(h, id, (int)ends[i].fed, ends[i].told, (int)ends[i].fed);
+        ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("x")), FW_ERR_GONE);
+        test_hub_wait_stat_is(h, "fanwire_sessions", 0);
+    }
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_client_that_vanishes_while_delivers_are_held_ends_once)
+{
+    test_hub *h = attaching_hub(_i);
+    test_hub_set(h, "events.per_session", "1");
+    test_hub_start(h);
+    fw_session_id id = attach(h, NULL);
+    ck_assert_int_eq(fw_session_send(h->hub, id, TEXT("one")), FW_OK);
+    fw_event *held = test_hub_expect(h, FW_EVENT_DELIVER);
+    ck_assert_int_eq(fw_session_send(h->hub, id, TEXT("two")), FW_OK);
+    ck_assert_int_eq(fw_session_feed_close(h->hub, id, 1006, NULL), FW_OK);
+    ck_assert_int_eq(fw_session_feed_close(h->hub, id, 1006, NULL), FW_OK);
+    expect_both_ends(h, id, 1006, "", 1006);
+    test_hub_done(h, held);
+    ck_assert_ptr_null(test_hub_next(h, 50));
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(unfinished_delivers_hold_the_rest_back_and_nothing_is_lost)
 {
     enum { LIMIT = 4, SENT = 50 };
@@ -310,6 +370,7 @@ START_TEST(feeding_a_session_with_a_socket_has_no_effect)
     fw_session_id id = fw_event_session(e);
     test_hub_done(h, e);
     ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("never said")), FW_OK);
+    ck_assert_int_eq(fw_session_feed_close(h->hub, id, 1006, NULL), FW_OK);
     ws_client_text(c, "said");
     e = test_hub_expect(h, FW_EVENT_MESSAGE);
     ck_assert_int_eq(memcmp(fw_event_data(e, NULL), "said", 4), 0);
@@ -327,6 +388,9 @@ static Suite *suite(void)
     test_add(s, large_and_binary_messages_come_whole, 0, HUB_KINDS);
     test_add(s, what_is_fed_is_a_message_of_the_session, 0, HUB_KINDS);
     test_add(s, the_last_deliver_says_how_it_ended_behind_what_was_sent, 0, HUB_KINDS);
+    test_add(s, a_client_that_closes_or_vanishes_ends_it_behind_what_it_said, 0,
+             HUB_KINDS);
+    test_add(s, a_client_that_vanishes_while_delivers_are_held_ends_once, 0, HUB_KINDS);
     test_add(s, unfinished_delivers_hold_the_rest_back_and_nothing_is_lost, 0, HUB_KINDS);
     test_add(s, one_that_takes_nothing_is_closed_by_the_outbox_policy, 0, HUB_KINDS);
     test_add(s, draining_ends_it_with_1001_and_takes_no_more, 0, HUB_KINDS);

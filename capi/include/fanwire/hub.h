@@ -124,6 +124,21 @@ FW_API void fw_hub_free(fw_hub *hub);
 FW_API int fw_hub_event_fd(fw_hub *hub);
 
 /**
+ * Have a byte written to a socket of yours, too, when the queue of events turns from
+ * empty to not empty: for event loops that wait for nothing but what they have connected
+ * themselves, like that of nginx' Lua module. What the byte is means nothing; one is
+ * written at once if events wait already. A socket that takes no more bytes gets none.
+ * Only with events=queued.
+ *
+ * @param fd a connected stream socket, duplicated, so still yours to close; -1: no more
+ * @return FW_OK, FW_ERR_INVALID not a stream socket, FW_ERR_STATE with events=inline,
+ *         FW_ERR_SYSTEM out of descriptors
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_event_wake(fw_hub *hub, int fd);
+
+/**
  * Take waiting events, in order. One poller at a time.
  *
  * @param events     out; each is yours until fw_events_done()

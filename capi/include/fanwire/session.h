@@ -144,8 +144,8 @@ FW_API int fw_session_set_user(struct fw_hub *hub, fw_session_id id, const char 
  * Make a session whose connection is not the hub's: another server has accepted it (nginx
  * with lua-resty-websocket, say), or there is none. It has rooms and a user and is
  * counted like any other. No CONNECT is raised: who attaches has let it in. What is sent
- * to it comes as DELIVER events; what its client says is told by fw_session_feed, and its
- * end by fw_session_close. It has no heartbeat.
+ * to it comes as DELIVER events; what its client says is told by fw_session_feed, and
+ * that it has gone by fw_session_feed_close. It has no heartbeat.
  *
  * Not more than "events.per_session" DELIVER events of a session are unfinished; what
  * else is sent to it waits in its outbox ("outbox.max_bytes", "outbox.policy").
@@ -183,6 +183,22 @@ FW_API int fw_session_attach(struct fw_hub *hub, const char *user, const void *h
  */
 FW_API int fw_session_feed(struct fw_hub *hub, fw_session_id id, const void *data,
                            size_t len, unsigned flags);
+
+/**
+ * The client of an attached session has closed its connection, or the connection is
+ * broken: the session ends with that code and reason, behind what was fed before. The
+ * last DELIVER says so, too. For a session that isn't attached it has no effect.
+ *
+ * @param code   of the client's Close frame; 1005 if it had none, 1006 if there was no
+ *               Close frame at all
+ * @param reason copied, NULL is ""; at most 123 bytes of UTF-8
+ * @return FW_OK, FW_ERR_GONE (closed, or another node's), FW_ERR_INVALID, FW_ERR_BUSY,
+ *         FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_feed_close(struct fw_hub *hub, fw_session_id id, unsigned code,
+                                 const char *reason);
 
 FW_END_DECLS
 

@@ -100,3 +100,17 @@ int fw_session_feed(fw_hub *hub, fw_session_id id, const void *data, size_t len,
     }
     return err;
 }
+
+int fw_session_feed_close(fw_hub *hub, fw_session_id id, unsigned code,
+                          const char *reason)
+{
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK && code != 1005 && code != 1006) {
+        err = fwi_check_close(code, reason);
+    } else if (err == FW_OK) {
+        reason = "";
+    }
+    return err != FW_OK
+               ? err
+               : fwi_attached_feed_close(&hub->core, id, code, reason ? reason : "");
+}

@@ -4,8 +4,11 @@
 #include "api/hub_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -49,6 +52,53 @@ int fw_hub_event_fd(fw_hub *hub)
 {
     int err = enter_queued(hub);
     return err != FW_OK ? err : hub->event_fd;
+}
+
+/* Called under the lock of the events. A full socket is readable, which is all we want.
+ */
+void fwi_api_wake(fw_hub *hub)
+{
+    ssize_t sent;
+    do {
+        sent =
+            hub->wake_fd < 0 ? 0 : send(hub->wake_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+}
+
+static bool is_stream_socket(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_STREAM;
+}
+
+int fw_hub_event_wake(fw_hub *hub, int fd)
+{
+    int err = enter_queued(hub), own = -1;
+    if (err != FW_OK) {
+        return err;
+    }
+    if (fd >= 0) {
+        if (!is_stream_socket(fd)) {
+            return fwi_error(FW_ERR_INVALID, "descriptor %d is not a stream socket", fd);
+        }
+        own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (own < 0) {
+            return fwi_error(FW_ERR_SYSTEM, "dup: %s", strerror(errno));
+        }
+    }
+    fwi_events *q = &hub->core.events;
+    pthread_mutex_lock(&q->lock);
+    int former = hub->wake_fd;
+    hub->wake_fd = own;
+    if (q->signalled) {
+        fwi_api_wake(hub);
+    }
+    pthread_mutex_unlock(&q->lock);
+    if (former >= 0) {
+        close(former);
+    }
+    return FW_OK;
 }
 
 static bool wait_for_events(fw_hub *hub, int timeout_ms)

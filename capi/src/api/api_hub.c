@@ -17,6 +17,18 @@ enum { STOP_GRACE_MS = 1000, REQUIRED_MS = 5000 };
 
 /* --- entering --- */
 
+/* -1 then: in a forked child the last event would close them again. */
+static void close_event_fds(fw_hub *hub)
+{
+    int *const fds[] = {&hub->event_fd, &hub->wake_fd};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(fds); i++) {
+        if (*fds[i] >= 0) {
+            close(*fds[i]);
+            *fds[i] = -1;
+        }
+    }
+}
+
 static void abandon(fw_hub *hub)
 {
     for (unsigned i = 0; i < hub->n_loops; i++) {
@@ -24,9 +36,7 @@ static void abandon(fw_hub *hub)
             fwi_loop_uv_abandon(hub->loop[i]);
         }
     }
-    if (hub->event_fd >= 0) {
-        close(hub->event_fd);
-    }
+    close_event_fds(hub);
 }
 
 int fwi_api_enter(fw_hub *hub)
@@ -160,6 +170,9 @@ static void notify_events(void *user, bool waiting)
         done = waiting ? write(hub->event_fd, &n, sizeof n)
                        : read(hub->event_fd, &n, sizeof n);
     } while (done < 0 && errno == EINTR);
+    if (waiting) {
+        fwi_api_wake(hub);
+    }
 }
 
 static void node_name(const fw_options *o, char *out, size_t cap)
@@ -231,6 +244,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
         goto fail;
     }
     hub->event_fd = -1;
+    hub->wake_fd = -1;
     hub->options = fwi_options_copy(options ? options : defaults);
     if (hub->options == NULL) {
         goto fail;
@@ -299,10 +313,7 @@ void fw_hub_free(fw_hub *hub)
     fwi_hub_fini(&hub->core);
     fwi_gates_free(hub);
     fw_options_free(hub->options);
-    if (hub->event_fd >= 0) {
-        close(hub->event_fd);
-        hub->event_fd = -1; /* in a forked child the last event would close it again */
-    }
+    close_event_fds(hub);
     pthread_mutex_destroy(&hub->life);
     pthread_mutex_destroy(&hub->lock);
     pthread_cond_destroy(&hub->changed);

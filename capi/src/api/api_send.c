@@ -163,7 +163,7 @@ int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len, unsig
 
 /* --- users --- */
 
-static int check_close(unsigned code, const char *reason)
+int fwi_check_close(unsigned code, const char *reason)
 {
     if (!fwi_ws_close_code_is_valid(code)) {
         return fwi_error(FW_ERR_INVALID,
@@ -178,7 +178,7 @@ static int check_close(unsigned code, const char *reason)
 
 int fw_user_disconnect(fw_hub *hub, const char *user, unsigned code, const char *reason)
 {
-    int err = check_close(code, reason);
+    int err = fwi_check_close(code, reason);
     if (err != FW_OK) {
         return err;
     }
@@ -224,7 +224,7 @@ int fw_session_close(fw_hub *hub, fw_session_id id, unsigned code, const char *r
 {
     int err = fwi_api_enter_running(hub);
     if (err == FW_OK) {
-        err = check_close(code, reason);
+        err = fwi_check_close(code, reason);
     }
     return err != FW_OK ? err : fwi_hub_close(&hub->core, id, code, reason ? reason : "");
 }

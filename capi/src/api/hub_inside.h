@@ -56,6 +56,7 @@ struct fw_hub {
     unsigned next_loop;
 
     int event_fd; /* -1: events are inline */
+    int wake_fd;  /* fw_hub_event_wake; -1: none. Under the lock of the events */
 
     pthread_mutex_t life; /* one at a time starts, stops, or asks the loops to drain */
     pthread_mutex_t lock; /* for the waiters: drain, stop, start, stats */
@@ -83,6 +84,9 @@ struct timespec fwi_api_deadline(uint64_t ms);
 
 fw_hub *fwi_api_hub_of(const fwi_shard *shard);
 
+/* Writes a byte to the socket of fw_hub_event_wake, if there is one. */
+void fwi_api_wake(fw_hub *hub);
+
 /* The parts of a running hub (api_assembly.c): made and connected, nothing runs yet; and
  * freed when no thread runs any more. What put_together couldn't finish is left for
  * take_apart. */
@@ -105,6 +109,7 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);
 /* Is this what a sender may send? FW_OK, or FW_ERR_ with the detail. */
 int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned flags);
 int fwi_check_name(const char *what, const char *name);
+int fwi_check_close(unsigned code, const char *reason);
 /* A message of the caller's bytes, if they may be sent. NULL: *err. */
 fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
                             unsigned flags, int *err);

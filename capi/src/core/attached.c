@@ -122,7 +122,7 @@ static void port_finish(fwi_conn *c)
     drop(attached_of(c));
 }
 
-/* Its Close frame was never taken: say at least that it has ended. */
+/* No Close frame was taken: say at least that it has ended. */
 static void port_abort(fwi_conn *c)
 {
     fwi_attached *a = attached_of(c);
@@ -247,19 +247,50 @@ static void run_feed(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
+static void run_feed_close(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL && s->tp == &port) {
+        fwi_conn *c = s->conn;
+        if (item->code == 1006) {
+            fwi_session_on_gone(s);
+            port_abort(c);
+        } else {
+            fwi_session_on_close(s, (unsigned)item->code, item->text, strlen(item->text));
+        }
+    }
+    fwi_item_free(item);
+}
+
+/* To the loop of a session of this node. item may be NULL, and is taken. */
+static int post(fwi_hub *hub, fw_session_id id, fwi_item *item)
 {
     fwi_shard *to = fwi_hub_shard_of(hub, id);
-    if (to == NULL) {
-        return fwi_error(FW_ERR_GONE, "the session is closed, or another node's");
-    }
-    if (fwi_events_is_full(&hub->events)) {
-        return fwi_error(FW_ERR_BUSY, "events.max_bytes is reached");
-    }
-    fwi_item *item = fwi_item_new(run_feed, NULL, m);
     if (item == NULL) {
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
+    if (to == NULL) {
+        fwi_item_free(item);
+        return fwi_error(FW_ERR_GONE, "the session is closed, or another node's");
+    }
     item->id = id;
     return fwi_shard_post(to, item, true);
+}
+
+int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
+{
+    if (fwi_events_is_full(&hub->events)) {
+        return fwi_error(FW_ERR_BUSY, "events.max_bytes is reached");
+    }
+    return post(hub, id, fwi_item_new(run_feed, NULL, m));
+}
+
+int fwi_attached_feed_close(fwi_hub *hub, fw_session_id id, unsigned code,
+                            const char *reason)
+{
+    fwi_item *item = fwi_item_new(run_feed_close, reason, NULL);
+    if (item != NULL) {
+        item->code = (int)code;
+    }
+    return post(hub, id, item);
 }

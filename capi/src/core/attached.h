@@ -18,6 +18,11 @@ int fwi_attach(fwi_hub *hub, fwi_facts *facts, const char *user, uint64_t ref);
  * FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY. @thread any */
 int fwi_attached_feed(fwi_hub *hub, fw_session_id id, struct fw_message *m);
 
+/* Its client has closed (code 1005 if without one), or has vanished (1006). Errors as of
+ * fwi_attached_feed, without BUSY for the queue. @thread any */
+int fwi_attached_feed_close(fwi_hub *hub, fw_session_id id, unsigned code,
+                            const char *reason);
+
 /* Some of its DELIVER events have finished. @thread loop */
 void fwi_attached_resume(fwi_session *s);
 /* The queue of events has room again. @thread loop */
