@@ -31,6 +31,7 @@
 #include "python/batch.h"
 #elif defined(SWIGLUA)
 #include "lua/batch.h"
+#include "lua/wake.h"
 #endif
 %}
 

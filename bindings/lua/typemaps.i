@@ -145,6 +145,26 @@ static fw_event *fwb_event_in(lua_State *L, int at)
     }
 }
 
+/* ---- waking nginx: see wake.h --------------------------------------------------------------------- */
+
+%init %{
+    fwb_wake_register(L);
+    lua_pushcfunction(L, fwb_wake_accept);
+    lua_setfield(L, -2, "fwb_wake_accept");
+%}
+
+%{
+static int fwb_wake_accept(lua_State *L)
+{
+    void *hub = NULL;
+
+    if (!SWIG_IsOK(SWIG_ConvertPtr(L, 2, &hub, SWIGTYPE_p_fw_hub, 0)) || hub == NULL) {
+        return luaL_error(L, "hub: a handle is wanted, not %s", luaL_typename(L, 2));
+    }
+    return fwb_wake_accept_for(L, (fw_hub *)hub);
+}
+%}
+
 /* ---- batches of events ---------------------------------------------------------------------------- */
 
 %init %{

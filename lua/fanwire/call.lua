@@ -2,7 +2,10 @@
 Calling the application's functions, whose errors end nothing.
 ]]
 
-local call = {}
+local call = {
+  -- Is there a Ctrl-C that comes as an error? The lua program's is.
+  is_interruptible = true,
+}
 
 -- This file, as tracebacks name it.
 local HERE = debug.getinfo(1, "S").short_src .. ":"
@@ -61,7 +64,7 @@ end
 function call.protected(n, f, a, b, c, d)
   local ok, outcome, more = by_count[n](f, a, b, c, d)
   -- Ctrl-C, as the lua program raises it: nobody's mistake, and not to be swallowed.
-  if not ok and type(outcome.value) == "string" and (outcome.value == "interrupted!"
+  if not ok and call.is_interruptible and type(outcome.value) == "string" and (outcome.value == "interrupted!"
       or outcome.value:find(":%d+: interrupted!$")) then
     error(outcome.value, 0)
   end

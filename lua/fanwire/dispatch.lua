@@ -107,6 +107,11 @@ function Life:poll(timeout_ms, max)
   return n
 end
 
+--- Give an event back that somebody has taken.
+function Life:done(event)
+  native.fw_events_done(self.handle, event)
+end
+
 --- Is nothing being handled?
 function Life:is_quiet()
   return self._lanes == nil or self._lanes:is_quiet()
@@ -231,7 +236,7 @@ function Life:_answer(answer, ok, id, why, name)
   local asked = answer.attach
   if asked ~= nil then
     if ok then
-      self._deliver[id] = asked.on_deliver
+      self._deliver[id] = asked
     end
     if ok and self._knows_sessions then -- its OPEN comes next, and makes the session
       self._attaching[id] = asked
@@ -274,7 +279,8 @@ function Life:join(id, room, callback)
   return ok, why, name
 end
 
---- Ask for an attached session; asked: {on_deliver =, on_attached =}.
+--- Ask for an attached session; asked: {on_deliver =, on_attached =}. With take(event,
+--- is_end) in the place of on_deliver whoever takes them gives the events back: done().
 function Life:attach(user, head, address, asked)
   local ref = self:_ask{attach = asked}
   local ok, why, name = native.fw_session_attach(self.handle, user, head, address, ref)
@@ -358,14 +364,18 @@ end
 
 on[DELIVER] = function(self, e)
   local id, code = e[2], e[6]
-  local deliver = self._deliver[id]
+  local asked = self._deliver[id]
   local is_end = code ~= nil and code ~= 0
   if is_end then
     self._deliver[id] = nil
   end
-  if deliver == nil then
+  if asked == nil then
     return true
+  elseif asked.take ~= nil then
+    asked.take(e, is_end)
+    return false
   end
+  local deliver = asked.on_deliver
   local s = self.sessions[id]
   local text, binary, reason = e[4], e[5], e[7]
   if is_end then

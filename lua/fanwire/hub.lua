@@ -42,12 +42,12 @@ end
 
 -- --- making it ---
 
---- fanwire.hub()
-function hub.new(keywords)
+-- What is wrong is an error at that level, as check.lua counts.
+function hub.make(keywords, level)
   if keywords == nil then
     keywords = {}
   end
-  check.type(keywords, "table", "options", 2)
+  check.type(keywords, "table", "options", level)
   local own, rest = {}, {}
   for key, value in pairs(keywords) do
     rest[key] = value
@@ -55,26 +55,32 @@ function hub.new(keywords)
   for _, key in ipairs(OWN_KEYS) do
     own[key], rest[key] = rest[key], nil
   end
-  check.optional(own.config, "string", "config", 2)
-  check.optional(own.environment, "boolean", "environment", 2)
+  check.optional(own.config, "string", "config", level)
+  check.optional(own.environment, "boolean", "environment", level)
   if own.log ~= nil then
-    check.callable(own.log, "log", 2)
+    check.callable(own.log, "log", level)
   end
   if own.runner ~= nil then
-    check.callable(own.runner, "runner", 2)
+    check.callable(own.runner, "runner", level)
   end
   local ok, why, name = refuse_events(rest)
   if not ok then
     return nil, why, name
   end
   local made
-  made, why, name = options.make(rest, own.config, own.environment, OWN_KEYS, 2)
+  made, why, name = options.make(rest, own.config, own.environment, OWN_KEYS, level)
   if made == nil then
     return nil, why, name
   end
   native.fw_options_set(made, "events", "queued")
   return setmetatable({_options = made, _log = own.log, _runner = own.runner,
     _handlers = handlers.new(), _depth = 0}, Hub)
+end
+
+--- fanwire.hub()
+function hub.new(keywords)
+  local made, why, name = hub.make(keywords, 3)
+  return made, why, name
 end
 
 --- Change options before the hub is started; keys as those of fanwire.hub().
@@ -113,11 +119,19 @@ end
 
 -- --- starting ---
 
+-- What runs here was started before a fork: this process may start one of its own.
+local function is_of_parent(name)
+  return name == "FW_ERR_FORKED"
+end
+
 --- Listen, connect, start the threads. When it returns true every address is listened on;
 --- Redis may still be away unless redis_required is on. Handlers are called by poll().
 function Hub:start()
-  if self._life ~= nil then
+  local earlier = self._life
+  if earlier ~= nil and not is_of_parent(select(3, native.fw_hub_event_fd(earlier.handle))) then
     return nil, "the hub is running", "FW_ERR_STATE"
+  elseif earlier ~= nil then
+    self:_end(earlier)
   end
   local handle, why, name = native.fw_hub_new(self._options)
   if handle == nil then
@@ -248,9 +262,9 @@ function Hub:stop()
   local ok, why, name = native.fw_hub_stop(life.handle)
   if ok and not self:_is_inside() then
     self:_handle_rest(life)
-    if self._life == life then
-      self:_end(life)
-    end
+  end
+  if self._life == life and (is_of_parent(name) or ok and not self:_is_inside()) then
+    self:_end(life)
   end
   return ok, why, name
 end

@@ -4,7 +4,8 @@ handled one after the other, the lanes at the same time.
 
 The dispatcher gives each session and each room a lane for as long as there is something to
 wait for. Who runs them is the runner of the hub: a function that calls the function it is
-given, in a coroutine that may yield, now or later. OpenResty's light threads are that.
+given, in a coroutine that may yield, now or later; where it gets a second argument that is
+true, somebody may wait for it. OpenResty's light threads are that.
 Nothing here knows what a handler is; how a piece of work is done is a function that is
 given, which raises nothing.
 ]]
@@ -21,7 +22,7 @@ function lanes.new(runner, perform, failed)
 end
 
 -- Called by the runner, or by us if that fails: what waits has to be done by somebody.
-function Lanes:_begin(f)
+function Lanes:_begin(f, at_once)
   local begun = false
   local function once()
     if not begun then
@@ -31,7 +32,7 @@ function Lanes:_begin(f)
       self._running = self._running - 1
     end
   end
-  local ok, why = pcall(self._runner, once)
+  local ok, why = pcall(self._runner, once, at_once)
   if not ok then
     self._failed(tostring(why))
     once()
@@ -68,7 +69,7 @@ end
 function Lanes:put_alone(work)
   self:_begin(function()
     self._perform(work)
-  end)
+  end, true)
 end
 
 --- Is the code that runs just now what that lane is busy with?

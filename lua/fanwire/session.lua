@@ -97,6 +97,16 @@ function methods.feed(self, value, how)
   return noted(self, native.fw_session_feed(self._handle, self._id, text, flags))
 end
 
+--- The client of an attached session has closed: the code and reason that it gave, 1005 if
+--- none; or it has vanished: 1006, which it is if left out.
+function methods.feed_close(self, code, reason)
+  local good, why, name = check.close(code or 1006, reason, 2)
+  if not good then
+    return nil, why, name
+  end
+  return noted(self, native.fw_session_feed_close(self._handle, self._id, good, why))
+end
+
 local function equal(a, b)
   return a._id == b._id
 end
