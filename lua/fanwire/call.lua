@@ -12,17 +12,16 @@ local HERE = debug.getinfo(1, "S").short_src .. ":"
 
 -- Of a traceback the application's part: from xpcall on it is ours, and nobody's mistake.
 local function above_us(trace)
-  local lines, last = {}, nil
+  local lines = {}
   for line in trace:gmatch("[^\n]+") do
     if line:find(HERE, 1, true) then
-      last = #lines
+      lines[#lines] = nil -- xpcall, for which each Lua has another name
+      if #lines > 1 and lines[#lines]:find("(tail call)", 1, true) then
+        lines[#lines] = nil -- of by_count, as Lua 5.1 has it
+      end
       break
     end
     lines[#lines + 1] = line
-  end
-  while last and last > 1 and (lines[last]:find("'xpcall'", 1, true)
-      or lines[last]:find("(tail call)", 1, true)) do -- Lua 5.1's way to say: by by_count
-    lines[last], last = nil, last - 1
   end
   return table.concat(lines, "\n")
 end

@@ -34,6 +34,7 @@ local TOGETHER = 32
 local STATE_S = 60
 
 local NAMES = handlers.names
+local running = coroutine.running
 
 local Life = {}
 Life.__index = Life
@@ -78,6 +79,14 @@ function Life:_give_back()
   end
 end
 
+function Life:_finish(event)
+  local finished = self._finished
+  finished[#finished + 1] = event
+  if #finished >= TOGETHER then
+    self:_give_back()
+  end
+end
+
 --- Handle what waits; how many events that were, or nil and why.
 function Life:poll(timeout_ms, max)
   -- After an error out of a handler (Ctrl-C) the rest of a batch is still to be handled.
@@ -89,6 +98,7 @@ function Life:poll(timeout_ms, max)
     self._batch, self._at = batch, 1
   end
   local on, n = self._on, 0
+  self._poller = running()
   while n < max do
     local e = self._batch[self._at]
     if e == nil then
@@ -97,12 +107,10 @@ function Life:poll(timeout_ms, max)
     self._at = self._at + 1
     n = n + 1
     if on[e[1]](self, e) then
-      self._finished[#self._finished + 1] = e[3]
-      if #self._finished >= TOGETHER then
-        self:_give_back()
-      end
+      self:_finish(e[3])
     end
   end
+  self._poller = nil
   self:_give_back()
   return n
 end
@@ -110,6 +118,11 @@ end
 --- Give an event back that somebody has taken.
 function Life:done(event)
   native.fw_events_done(self.handle, event)
+end
+
+--- What the runner was given will never return.
+function Life:lost(f)
+  self._lanes:lost(f)
 end
 
 --- Is nothing being handled?
@@ -157,7 +170,11 @@ function Life:_perform(work)
   if handler ~= nil then
     self:_call(handler, kind, whose, event, work[5], work[6], work[7], work[8], work[9])
   end
-  if event ~= nil then
+  if event == nil then
+    return
+  elseif self._poller ~= nil and self._poller == running() then
+    self:_finish(event)
+  else -- it has yielded meanwhile, and nobody may poll for long
     native.fw_events_done(self.handle, event)
   end
 end

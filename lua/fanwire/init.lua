@@ -73,7 +73,8 @@ data is a string, a table (JSON, as text) or a message. how is "text" (also fals
   session: the same, and user, node, closed;
            session:send(data [, how]), session:close([code [, reason]]),
            session:join(room [, function(ok, why, name)]), session:leave(room),
-           session:set_user(name or nil), session:feed(data [, how]) (attached ones)
+           session:set_user(name or nil); attached ones: session:feed(data [, how]),
+           session:feed_close([code [, reason]])
   emitter: publish(room, data [, how]), send_user(user, data [, how]),
            send_all(data [, how]) -> how many nodes; close()
 ]=]

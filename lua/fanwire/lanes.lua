@@ -10,6 +10,10 @@ Nothing here knows what a handler is; how a piece of work is done is a function 
 given, which raises nothing.
 ]]
 
+-- A lane that has done so much begins anew, so that a busy session keeps no coroutine for
+-- ever.
+local TURN = 64
+
 local Lanes = {}
 Lanes.__index = Lanes
 
@@ -17,18 +21,20 @@ local lanes = {}
 
 --- runner(f): see above. perform(work): does it. failed(why): the runner raised an error.
 function lanes.new(runner, perform, failed)
-  return setmetatable({_runner = runner, _perform = perform, _failed = failed, _running = 0},
-    Lanes)
+  return setmetatable({_runner = runner, _perform = perform, _failed = failed, _running = 0,
+    _begun = {}}, Lanes)
 end
 
 -- Called by the runner, or by us if that fails: what waits has to be done by somebody.
-function Lanes:_begin(f, at_once)
-  local begun = false
-  local function once()
+function Lanes:_begin(at_once, f, what)
+  local begun, once = false, nil
+  function once()
     if not begun then
       begun = true
       self._running = self._running + 1
-      f()
+      self._begun[once] = what
+      f(self, what)
+      self._begun[once] = nil
       self._running = self._running - 1
     end
   end
@@ -39,15 +45,23 @@ function Lanes:_begin(f, at_once)
   end
 end
 
-local function drive(self, home, key, lane)
+function Lanes:_drive(lane)
   lane.thread = coroutine.running()
-  while lane.first <= lane.last do
-    local work = lane[lane.first]
-    lane[lane.first] = nil
-    lane.first = lane.first + 1
+  for done = 0, math.huge do
+    local first = lane.first
+    if first > lane.last then
+      break
+    elseif done == TURN then
+      lane.thread = nil
+      self:_begin(false, self._drive, lane)
+      return
+    end
+    local work = lane[first]
+    lane[first] = nil
+    lane.first = first + 1
     self._perform(work)
   end
-  home[key] = nil
+  lane.home[lane.key] = nil
 end
 
 --- Have it done when what came before it in that lane has been.
@@ -58,18 +72,29 @@ function Lanes:put(home, key, work)
     lane[lane.last] = work
     return
   end
-  lane = {work, first = 1, last = 1}
+  lane = {work, first = 1, last = 1, home = home, key = key}
   home[key] = lane
-  self:_begin(function()
-    drive(self, home, key, lane)
-  end)
+  self:_begin(false, self._drive, lane)
+end
+
+local function perform(self, work)
+  self._perform(work)
 end
 
 --- Have it done now, whatever its lane does: somebody there may wait for it.
 function Lanes:put_alone(work)
-  self:_begin(function()
-    self._perform(work)
-  end, true)
+  self:_begin(true, perform, work)
+end
+
+--- What the runner was given has been ended in the middle, its coroutine with it. What is
+--- left in its lane goes on.
+function Lanes:lost(f)
+  local lane = self._begun[f]
+  self._begun[f] = nil
+  self._running = self._running - 1
+  if lane ~= nil and lane.home ~= nil then -- and not a piece of work alone
+    self:_begin(false, self._drive, lane)
+  end
 end
 
 --- Is the code that runs just now what that lane is busy with?

@@ -70,48 +70,71 @@ end
 -- --- ending ---
 
 local function wait_until(is_so, till)
-  while not is_so() and native.fwb_now() < till do
+  while not is_so() do
+    if native.fwb_now() >= till then
+      return false
+    end
     ngx.sleep(STEP_S)
   end
+  return true
 end
 
--- The life is over: let go of what waits for it.
-local function forget(w)
-  if worker == w and w.hub._life == w.life then
-    native.fw_hub_event_wake(w.life.handle, -1)
-    native.fwb_wake_close(w.wake) -- the reader sees the end of its socket
-    w.crew:finish()
-    w.hub:_end(w.life)
-  end
+-- Has all been handled that the end of the sessions has brought, and told to connections
+-- that nginx has?
+local function is_settled(w)
+  return w.life:poll(0, 1024) == 0 and w.life:is_quiet() and w.crew:is_idle()
+    and next(w.boxes) == nil
 end
 
--- Close what is left, and hear of it.
+-- Nobody handles events any more.
+local function rest(w)
+  w.is_at_rest = true
+  native.fw_hub_event_wake(w.life.handle, -1)
+  native.fwb_wake_close(w.wake) -- the reader sees the end of its socket
+  w.crew:finish()
+end
+
+-- Close what is left, hear of it, and end what still doesn't return.
 local function stop(w)
+  if w.is_at_rest then
+    return
+  end
   native.fw_hub_stop(w.life.handle)
   w.crew:call()
   wait_until(function()
     return w.is_over
   end, native.fwb_now() + 1)
-  forget(w)
+  rest(w)
+  local ended = w.crew:kill()
+  if ended > 0 then
+    w.life.log:say("warn", ended .. " handlers were still running and are ended")
+  end
+  w.hub:_end(w.life)
 end
 
 -- The worker is to exit. Listen no more, and close the sessions at drain.rate; the crew
--- goes on handling their events meanwhile.
+-- goes on handling their events meanwhile. When all have gone the hub stays, since requests
+-- that are served may still send; it stops when nginx closes Lua.
 local function leave(w)
   local life = w.life
   local till = native.fwb_now() + w.drain_s
   local _, why, name
+  w.is_leaving = true
   wait_until(function()
     _, why, name = native.fw_hub_drain(life.handle, 0)
     return name ~= "FW_ERR_TIMEOUT"
   end, till)
+  local is_done = wait_until(function()
+    return is_settled(w)
+  end, till)
   if name == "FW_ERR_TIMEOUT" then
     life.log:say("warn", "the time for draining is over: " .. why)
   end
-  wait_until(function()
-    return life:is_quiet()
-  end, till)
-  stop(w)
+  if is_done and name ~= "FW_ERR_TIMEOUT" then
+    rest(w)
+  else
+    stop(w)
+  end
 end
 
 -- A timer far away is called early, as "premature", when the worker is to exit.
@@ -159,6 +182,8 @@ local function serve(premature, w, path)
   end
   w.crew:begin(function(max)
     return poll(w, max)
+  end, function(f)
+    w.life:lost(f)
   end)
   if premature then
     ngx.thread.spawn(leave, w)
@@ -169,7 +194,7 @@ local function serve(premature, w, path)
     w.crew:call()
   until data == nil and why ~= "timeout"
   socket:close()
-  if not w.is_over and w.hub._life == w.life then
+  if not w.is_at_rest then
     to_nginx("warn", "nginx", "worker_shutdown_timeout is over before drain.timeout")
     stop(w)
   end
@@ -194,9 +219,9 @@ local function own_number(keywords, key, default)
   if value == nil then
     return default
   end
-  check.whole(value, key, 4)
+  check.whole(value, key, 3)
   if value < 1 then
-    check.fail(4, "%s: a number from 1 on is wanted, not %d", key, value)
+    check.fail(3, "%s: a number from 1 on is wanted, not %d", key, value)
   end
   return value
 end
@@ -204,7 +229,7 @@ end
 local function own_text(keywords, key, default)
   local value = keywords[key]
   keywords[key] = nil
-  check.optional(value, "string", key, 4)
+  check.optional(value, "string", key, 3)
   return value or default
 end
 
@@ -372,8 +397,10 @@ end
 --- Make a session of a connection that lua-resty-websocket has; how: {user =, rooms =}. It
 --- yields until the session is there.
 function resty.attach(websocket, how)
-  if worker == nil or not worker.hub:running() then
+  if worker == nil then
     return not_started()
+  elseif worker.is_leaving or not worker.hub:running() then
+    return nil, "the worker is to exit", "FW_ERR_CLOSED"
   end
   local session, why, name = attach.attach(worker, websocket, how or {})
   return session, why, name

@@ -105,14 +105,14 @@ end
 -- --- in the request of the connection ---
 
 -- One at a time writes: nginx allows no two. Who writes already may go on, since a method may
--- be made of another.
+-- be made of another. Between the fragments of the application's message comes none of ours.
 local function in_turn(box, f)
   return function(wb, ...)
     local me = coroutine.running()
     if box.writer == me then
       return f(wb, ...)
     end
-    while box.writer ~= nil do
+    while box.writer ~= nil or box.is_in_fragments and me == box.thread do
       box.writers = box.writers + 1
       box.turn:wait(LONG_S)
       box.writers = box.writers - 1
@@ -127,6 +127,17 @@ local function in_turn(box, f)
       error(a, 0)
     end
     return a, b
+  end
+end
+
+local CONTROL = 0x8
+
+local function note_fragments(box, send_frame)
+  return function(wb, fin, opcode, ...)
+    if type(opcode) == "number" and opcode < CONTROL then
+      box.is_in_fragments = not fin
+    end
+    return send_frame(wb, fin, opcode, ...)
   end
 end
 
@@ -156,6 +167,9 @@ local function watch_receiving(box, recv_frame)
 end
 
 local function wrap(box, wb)
+  if wb.send_frame ~= nil then
+    wb.send_frame = note_fragments(box, wb.send_frame)
+  end
   for _, name in ipairs(SENDS) do
     if wb[name] ~= nil then
       wb[name] = in_turn(box, wb[name])
@@ -194,7 +208,7 @@ end
 -- end is that of the request.
 local function serve(box, wb, caller)
   local is_over = false
-  box.is_serving = true
+  box.is_serving, box.thread = true, coroutine.running()
   while not is_over and not box.is_over do
     local item = box:next_item()
     box.progress = box.progress + 1

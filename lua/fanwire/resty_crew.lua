@@ -4,16 +4,18 @@ The light threads that call handlers in a worker of nginx.
 A handler may yield (ngx.sleep, cosockets), and nobody can tell beforehand. So a member of
 the crew takes events and calls handlers right there, and before the first of them has
 another member called who takes over should it yield. If it doesn't, the other is called
-off again: handlers that don't yield cost no switch of threads. Threads are kept for the
-next event, since nginx frees nothing of a light thread before its request ends, which is
-ours for as long as the worker lives.
+off again: handlers that don't yield cost no switch of threads. After a slice the crew has
+itself woken as if by an event, so nginx does something else in between.
 
-  idle    waits at the semaphore
-  busy    in the middle of a handler; at most `max` are, further work waits in `jobs`
+nginx frees nothing that light threads, cosockets and the like have left before their
+request ends. So members are kept for the next event, and the crew works in shifts: each is
+a request of its own, and is relieved after so many events. It ends when the last of its
+handlers has returned. A shift may also end without another word, if a handler ends its
+request (ngx.exit): then there is a new one, and the lanes of the old one go on.
+
+  idle    a member that waits at its shift's semaphore
   called  the semaphore was posted, and who was woken hasn't run yet
-
-After a slice the crew has itself woken as if by an event, so nginx does something else in
-between.
+  busy    in the middle of a handler; at most `max` are, further work waits as a job
 ]]
 
 local native = require "fanwire.native"
@@ -24,147 +26,315 @@ local now = native.fwb_now
 
 local TURN = 64 -- events between two looks at the clock
 local SLICE_S = 0.01
+local SHIFT = 10000 -- events
+local SHIFTS = 16 -- that may be there at once: nginx counts running timers
+local RELIEF_S = 1 -- to try again if it didn't come
+local exit = ngx.exit
 local LONG_S = 86400 -- a wait without end, as nginx knows none
 
-local Crew = {}
-Crew.__index = Crew
+local Queue = {}
+Queue.__index = Queue
 
-local crew = {}
-
---- max: how many handlers may be busy. wake(): has call() called when nginx had its turn.
---- failed(why): something of ours went wrong.
-function crew.new(max, wake, failed)
-  return setmetatable({
-    _sema = semaphore.new(0), _max = max, _wake = wake, _failed = failed,
-    _members = {}, _total = 0, _idle = 0, _busy = 0,
-    _jobs = {first = 1, last = 0},
-    _called = false, _over = false,
-  }, Crew)
+local function new_queue()
+  return setmetatable({first = 1, last = 0}, Queue)
 end
 
--- In the request whose threads the crew are: call() never has to start one, since it may
--- be called in any request.
-function Crew:_hire()
-  ngx.thread.spawn(self._member, self)
+function Queue:push(item)
+  self.last = self.last + 1
+  self[self.last] = item
 end
 
---- Have somebody look what there is to do. In any phase.
-function Crew:call()
-  if not self._called and self._idle > 0 then
-    self._called = true
-    self._sema:post(1)
+function Queue:pop()
+  local item = self[self.first]
+  if item ~= nil then
+    self[self.first] = nil
+    self.first = self.first + 1
   end
+  return item
 end
 
--- Before a handler is called: who will go on if it yields?
-function Crew:_call_other()
-  if not self._called then
-    if self._idle == 0 then
-      self:_hire()
-    end
-    self:call()
+function Queue:is_empty()
+  return self.first > self.last
+end
+
+local Shift, Crew = {}, {}
+Shift.__index, Crew.__index = Shift, Crew
+
+-- --- a shift ---
+
+-- In its request: call() never has to start a thread, since it may be called in any.
+function Shift:hire()
+  ngx.thread.spawn(self.member, self)
+end
+
+function Shift:call()
+  if not self.is_called and self.idle > 0 then
+    self.is_called = true
+    self.sema:post(1)
   end
 end
 
 -- There is no need any more.
-function Crew:_call_off()
-  if self._called and self._sema:wait(0) then
-    self._called = false
+function Shift:call_off()
+  if self.is_called and self.sema:wait(0) then
+    self.is_called = false
   end
 end
 
-function Crew:_do(f)
-  self._busy = self._busy + 1
-  self:_call_other()
-  f()
-  self._busy = self._busy - 1
-end
-
---- The runner of the hub: has f called, by this thread if it is one of the crew. now: even
---- if too many are busy, who may wait for just this.
-function Crew:run(f, at_once)
-  if self._members[running() or 0] and (at_once or self._busy < self._max) then
-    self:_do(f)
-    return
-  end
-  local jobs = self._jobs
-  jobs.last = jobs.last + 1
-  jobs[jobs.last] = f
-  self:call()
-end
-
-function Crew:_next_job()
-  local jobs = self._jobs
-  if self._busy >= self._max or jobs.first > jobs.last then
-    return nil
-  end
-  local f = jobs[jobs.first]
-  jobs[jobs.first] = nil
-  jobs.first = jobs.first + 1
-  return f
-end
-
--- Do what there is to do.
-function Crew:_turn(poll)
+-- A member's turn: do what there is to do.
+function Shift:work()
+  local crew = self.crew
   local till = now() + SLICE_S
-  while not self._over do
-    local job, n = self:_next_job(), 1
-    if job ~= nil then
-      self:_do(job)
-    else
-      n = poll(TURN) or 0
-    end
+  while not self.is_over do
+    local n = crew:do_some(self)
     if n == 0 then
-      self:_call_off()
+      self:call_off()
       return
     end
     if now() > till then
-      self:_call_off()
-      self._wake()
+      self:call_off()
+      crew._wake()
       return
     end
   end
+  crew:call() -- the next shift
 end
 
-function Crew._member(self)
+function Shift.member(self)
   local me = running()
-  self._members[me] = true
-  self._total = self._total + 1
-  while not self._over do
-    self._idle = self._idle + 1
-    local woken, why = self._sema:wait(LONG_S)
-    self._idle = self._idle - 1
+  self.crew._members[me] = self
+  self.total = self.total + 1
+  while not self.is_over do
+    self.idle = self.idle + 1
+    local woken, why = self.sema:wait(LONG_S)
+    self.idle = self.idle - 1
     if woken then
-      self._called = false
-      local fine, failure = pcall(self._turn, self, self._poll)
+      self.is_called = false
+      local fine, failure = pcall(self.work, self)
       if not fine then
-        self._failed(tostring(failure))
+        self.crew._failed(tostring(failure))
       end
     elseif why ~= "timeout" then
       break
     end
   end
-  self._total = self._total - 1
-  self._members[me] = nil
+  self.total = self.total - 1
+  self.crew._members[me] = nil
+  if self.total == 0 then
+    self:tell_guard()
+  end
 end
 
---- Begin, in a request that lives as long as the worker. poll(max): handles events; how
---- many those were.
-function Crew:begin(poll)
-  self._poll = poll
-  self:_hire()
+function Shift:tell_guard()
+  self.is_ending = true
+  self.guard:post(1)
+end
+
+-- The thread that the request begins with: it stays until the last member has left, or has
+-- all of them ended.
+function Shift:attend()
+  self:hire()
   self:call()
+  repeat
+    self.guard:wait(LONG_S)
+  until self.total == 0 or self.is_killed
+  self.crew._shifts[self] = nil
+  if self.is_killed then
+    exit(ngx.OK)
+  end
+end
+
+function Shift:is_alive()
+  return self.is_ending or self.guard:count() < 0
+end
+
+function Shift:finish()
+  self.is_over = true
+  if self.idle > 0 then
+    self.sema:post(self.idle)
+  end
+end
+
+function Shift:kill()
+  self.is_over, self.is_killed = true, true
+  self:tell_guard()
+end
+
+-- --- the crew ---
+
+local crew = {}
+
+--- max: how many handlers may be busy. wake(): has call() called when nginx had its turn.
+--- failed(why): something went wrong.
+function crew.new(max, wake, failed)
+  return setmetatable({
+    _max = max, _wake = wake, _failed = failed,
+    _members = {}, -- shift by thread
+    _shifts = {}, -- those that aren't at their end
+    _busy = 0, _in_handler = {}, -- what it does, by thread
+    _urgent = new_queue(), _jobs = new_queue(),
+  }, Crew)
+end
+
+--- Have somebody look what there is to do. In any phase.
+function Crew:call()
+  if self._is_over or self._poll == nil then
+    return
+  end
+  for shift in pairs(self._shifts) do
+    if not shift:is_alive() then
+      self:_bury(shift)
+    end
+  end
+  if self._shift == nil then
+    self:_relieve()
+  else
+    self._shift:call()
+  end
+end
+
+-- All threads of that shift have been ended, in the middle of what they did.
+function Crew:_bury(shift)
+  local lost = {}
+  for thread, its in pairs(self._members) do
+    if its == shift then
+      lost[#lost + 1] = self._in_handler[thread]
+      self._members[thread], self._in_handler[thread] = nil, nil
+    end
+  end
+  self._shifts[shift] = nil
+  if self._shift == shift then
+    self._shift = nil
+  end
+  self._busy = self._busy - #lost
+  self._failed(string.format("a handler has ended the request that handlers run in (by "
+    .. "ngx.exit): %d were ended with it", #lost))
+  for _, f in ipairs(lost) do
+    self._lost(f)
+  end
+end
+
+-- Before a handler is called: who will go on if it yields? A shift that was relieved has
+-- others for that.
+function Crew:_call_other(shift)
+  if shift == self._shift and not shift.is_called then
+    if shift.idle == 0 then
+      shift:hire()
+    end
+    shift:call()
+  end
+end
+
+function Crew:_do(shift, f)
+  local me = running()
+  self._busy = self._busy + 1
+  self._in_handler[me] = f
+  self:_call_other(shift)
+  f()
+  self._in_handler[me] = nil
+  self._busy = self._busy - 1
+end
+
+--- The runner of the hub: has f called, by this thread if it is one of the crew and free.
+--- at_once: even if too many are busy, who may wait for just this.
+function Crew:run(f, at_once)
+  local me = running()
+  local shift = me ~= nil and self._members[me]
+  if shift and not self._in_handler[me] and (at_once or self._busy < self._max) then
+    self:_do(shift, f)
+    return
+  end
+  local queue = at_once and self._urgent or self._jobs
+  queue:push(f)
+  self:call()
+end
+
+--- What there is to do next, for a member of that shift: 0 if nothing.
+function Crew:do_some(shift)
+  local job = self._urgent:pop() or self._busy < self._max and self._jobs:pop()
+  local n = 1
+  if job then
+    self:_do(shift, job)
+  else
+    n = self._poll(TURN) or 0
+  end
+  shift.handled = shift.handled + n
+  if shift.handled >= SHIFT and shift == self._shift then
+    self:_relieve()
+  end
+  return n
+end
+
+-- In the request that the shift is to be.
+function Crew:_begin_shift()
+  local former = self._shift
+  local shift = setmetatable({crew = self, sema = semaphore.new(0), guard = semaphore.new(0),
+    idle = 0, total = 0, handled = 0, is_called = false, is_over = false}, Shift)
+  self._relief_due = nil
+  if self._is_over then
+    return
+  end
+  self._shift, self._shifts[shift] = shift, true
+  if former ~= nil then
+    former:finish()
+  end
+  shift:attend()
+end
+
+-- Have a new shift begin, unless that is on its way.
+function Crew:_relieve()
+  if self._relief_due ~= nil and now() < self._relief_due then
+    return
+  end
+  local shifts = 0
+  for _ in pairs(self._shifts) do
+    shifts = shifts + 1
+  end
+  self._relief_due = now() + RELIEF_S
+  if shifts < SHIFTS then
+    local ok, why = ngx.timer.at(0, function()
+      self:_begin_shift()
+    end)
+    if not ok then
+      self._failed("ngx.timer.at: " .. why)
+    end
+  end
+end
+
+--- Begin. poll(max): handles events; how many those were. lost(f): what run() was given
+--- will never return.
+function Crew:begin(poll, lost)
+  self._poll, self._lost = poll, lost
+  self:_relieve()
 end
 
 --- Is this code part of a handler?
 function Crew:is_member()
-  return self._members[running() or 0] == true
+  local me = running()
+  return me ~= nil and self._members[me] ~= nil
 end
 
---- Send all home.
+--- Is nothing left to do?
+function Crew:is_idle()
+  return self._busy == 0 and self._urgent:is_empty() and self._jobs:is_empty()
+end
+
+--- Send all home, those in the middle of a handler when it has returned.
 function Crew:finish()
-  self._over = true
-  self._sema:post(self._total)
+  self._is_over = true
+  for shift in pairs(self._shifts) do
+    shift:finish()
+  end
+end
+
+--- End all of them now; how many handlers that has ended.
+function Crew:kill()
+  local busy = self._busy
+  self._is_over = true
+  for shift in pairs(self._shifts) do
+    shift:kill()
+  end
+  return busy
 end
 
 return crew

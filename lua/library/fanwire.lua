@@ -232,6 +232,14 @@ function SessionHandle:set_user(user) end
 ---@return fanwire.ErrorName? name
 function SessionHandle:feed(data, how) end
 
+---The client of an attached session has closed, or vanished.
+---@param code? integer     its own; 1005: it gave none; 1006 (if left out): vanished
+---@param reason? string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:feed_close(code, reason) end
+
 ---@class fanwire.Session: fanwire.SessionHandle, fanwire.Facts
 ---@field user? string
 ---@field closed boolean

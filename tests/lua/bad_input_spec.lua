@@ -1,6 +1,7 @@
 -- What is wrong is nil and a sentence, or an error() at the line of the caller.
 local fanwire = require "fanwire"
 local support = require "support"
+local uv = require "luv"
 
 local BAD_TYPES = {5, true, print, {}}
 
@@ -271,5 +272,79 @@ describe("bad input:", function()
         end
       end
     end
+  end)
+
+  it("durations", function()
+    local function interval(value)
+      return assert(fanwire.hub{heartbeat_interval = value}):option("heartbeat.interval")
+    end
+    assert.equal("25s", interval("25s"))
+    assert.equal("1500ms", interval("1500ms"))
+    assert.equal("2m", interval("2m"))
+  end)
+
+  it("an unknown option can't be told", function()
+    local hub = fanwire.hub{}
+    for _, name in ipairs{"no.such", "", "redis.ulr"} do
+      support.failed("option", "FW_ERR_OPTION", hub:option(name))
+    end
+    support.raises("option: a string is wanted", function() hub:option(5) end)
+  end)
+
+  it("a wrong file is an error that names it", function()
+    support.failed("missing.ini", "FW_ERR_SYSTEM", fanwire.hub{config = "/nowhere/missing.ini"})
+    local path = os.tmpname()
+    local file = io.open(path, "w")
+    file:write("threads = 2\nnonsense = 3\n")
+    file:close()
+    finally(function() os.remove(path) end)
+    support.failed(path .. ":2:.*nonsense", "FW_ERR_OPTION", fanwire.hub{config = path})
+  end)
+
+  it("a wrong variable is an error that names it", function()
+    finally(function() uv.os_unsetenv("FANWIRE_THREADS") end)
+    uv.os_setenv("FANWIRE_THREADS", "none")
+    support.failed("THREADS", "FW_ERR_OPTION", fanwire.hub{environment = true})
+    uv.os_setenv("FANWIRE_THREADS", "2")
+    assert.equal("2", assert(fanwire.hub{environment = true}):option("threads"))
+    assert.equal("1", assert(fanwire.hub{}):option("threads"))
+    assert.equal("3", assert(fanwire.hub{environment = true, threads = 3}):option("threads"))
+  end)
+
+  it("an embedded NUL in an id is an invalid error", function()
+    local hub = support.started()
+    local id = ("0"):rep(31) .. "\0"
+    support.failed("id: 32 hex", "FW_ERR_INVALID", hub:session(id))
+    support.failed("id: 32 hex", "FW_ERR_INVALID", hub:session(("0"):rep(32) .. "\0"))
+    support.failed("node: 16 hex", "FW_ERR_INVALID",
+      hub:send_node(("0"):rep(16) .. "\0", "x"))
+  end)
+
+  it("a node that is none", function()
+    local hub = support.started()
+    for _, bad in ipairs{"-1", "1", "", ("g"):rep(16), ("0"):rep(17)} do
+      support.failed("^node: 16 hexadecimal digits", "FW_ERR_INVALID", hub:send_node(bad, "x"))
+    end
+    support.raises("node: a string is wanted, not nil", function() hub:send_node(nil, "x") end)
+  end)
+
+  it("what is missing is an error that names it", function()
+    local hub = support.started()
+    support.raises("room: a string is wanted, not nil", function() hub:publish() end)
+    support.raises("data: .*not nil", function() hub:publish("r") end)
+    support.raises("data: .*not nil", function() hub:send_user("u") end)
+    support.raises("event: a string is wanted, not nil", function() support.hub():on() end)
+    support.raises("attach: a table is wanted, not nil", function() hub:attach() end)
+    support.raises("options: a table is wanted, not nil", function() hub:configure() end)
+  end)
+
+  it("a hub with a wrong option leaves nothing behind", function()
+    collectgarbage()
+    local before = support.descriptors()
+    for _ = 1, 20 do
+      support.failed("threads", "FW_ERR_OPTION", fanwire.hub{threads = "many"})
+    end
+    collectgarbage()
+    assert.is_true(support.descriptors() <= before)
   end)
 end)

@@ -147,4 +147,74 @@ describe("data:", function()
     support.failed(".", "FW_ERR_TOO_BIG", hub:publish("a", ("x"):rep(1025)))
     assert.is_true(hub:publish("a", ("x"):rep(1024)))
   end)
+
+  it("skip is a session or the id of one, wherever it is said", function()
+    local hub = support.started()
+    for _, bad in ipairs{5, print, {}, true} do
+      local how = {skip = bad}
+      for _, call in ipairs{
+        function() local _ = fanwire.message("x", how) end,
+        function() hub:publish("r", "x", how) end,
+        function() hub:send_all("x", how) end,
+        function() hub:broadcast("x", how) end,
+        function() hub:send_user("ann", "x", how) end,
+        function() hub:room("r"):publish("x", how) end,
+        function() hub:user("ann"):send("x", how) end,
+      } do
+        support.raises("skip: a session or the id of one is wanted, not " .. type(bad), call)
+      end
+    end
+    for _, bad in ipairs{"me", ("\195\169"):rep(16), ("0"):rep(31) .. "\0"} do
+      local how = {skip = bad}
+      support.failed("^skip: 32 hexadecimal digits are wanted", "FW_ERR_INVALID",
+        fanwire.message("x", how))
+      support.failed("^skip: 32 hexadecimal digits are wanted", "FW_ERR_INVALID",
+        hub:send_all("x", how))
+    end
+  end)
+
+  it("to leave nobody out", function()
+    local hub = support.started{open = function(s) s:join("r") end}
+    local client = support.client(hub)
+    support.wait(function() return hub:sessions()[1] end)
+    hub:publish("r", "x", {skip = nil})
+    hub:publish("r", "y", {skip = ("0"):rep(32)})
+    assert.equal("x", (client:receive()))
+    assert.equal("y", (client:receive()))
+  end)
+
+  it("large JSON is the same at the other end", function()
+    local hub = support.started({message = function(s) s:send(s.state.big) end,
+      open = function(s)
+        s.state.big = {}
+        for i = 1, 20000 do
+          s.state.big[i] = {n = i, text = "\195\164"}
+        end
+      end})
+    local text = support.client(hub):ask("x")
+    assert.equal(20000, select(2, text:gsub('"n":', "")))
+    assert.equal(20000, select(2, text:gsub("\195\164", "")))
+  end)
+
+  it("a hundred megabytes are refused and not kept", function()
+    local hub = support.started{open = function() end}
+    support.client(hub)
+    support.wait(function() return hub:sessions()[1] end)
+    local s, data = hub:sessions()[1], ("x"):rep(100000000)
+    local before = support.own("VmRSS")
+    for _ = 1, 5 do
+      support.failed(".", "FW_ERR_TOO_BIG", s:send(data))
+      support.failed(".", "FW_ERR_TOO_BIG", hub:send_all(data, "binary"))
+    end
+    -- One copy may be on its way to be freed; ten would be a gigabyte.
+    assert.is_true(support.own("VmRSS") - before < 250000)
+  end)
+
+  it("the text of things names them", function()
+    assert.equal('<fanwire.Message "hello">', tostring(fanwire.message("hello")))
+    assert.equal("refused: 403 no", tostring(fanwire.refuse(403, "no")))
+    local hub = support.started()
+    assert.equal('<fanwire.User "ann">', tostring(hub:user("ann")))
+    assert.equal('<fanwire.Room "r">', tostring(hub:room("r")))
+  end)
 end)

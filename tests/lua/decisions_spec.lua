@@ -156,4 +156,38 @@ describe("decisions:", function()
     support.logged(lines, "join handler failed: it returns nothing or true to let in")
     assert.is_nil((join_with(function() return nil, "no database" end)))
   end)
+
+  it("each request has a state of its own", function()
+    local seen = support.seen()
+    local hub = support.started{
+      connect = function(request)
+        assert(next(request.state) == nil)
+        request.state.n = request.query.n
+      end,
+      open = function(s) seen(s.query.n, s.state.n) end,
+    }
+    for n = 1, 5 do
+      support.client(hub, "n=" .. n)
+    end
+    support.wait(function() return seen[5] end)
+    for i = 1, 5 do
+      assert.equal(seen[i][1], seen[i][2])
+    end
+  end)
+
+  it("the state of refused requests is not kept", function()
+    local kept = setmetatable({}, {__mode = "k"})
+    local hub = support.started{connect = function(request)
+      request.state.big = {}
+      kept[request.state.big] = true
+      return fanwire.refuse(403)
+    end}
+    for _ = 1, 10 do
+      assert.equal(403, (support.refused(hub)))
+    end
+    support.wait(function()
+      collectgarbage()
+      return next(kept) == nil
+    end, "the states of refused requests are gone")
+  end)
 end)

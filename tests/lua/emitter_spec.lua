@@ -1,6 +1,7 @@
 -- Publishing from a process that serves no sessions.
 local fanwire = require "fanwire"
 local support = require "support"
+local uv = require "luv"
 
 describe("emitter:", function()
   after_each(support.end_all)
@@ -88,5 +89,46 @@ describe("emitter:", function()
     assert.is_nil((emitter:publish("r", "x")))
     redis.start()
     support.wait(function() return emitter:publish("r", "x") end)
+  end)
+
+  it("all but who is skipped get what is sent to all", function()
+    local url, clients = two_nodes()
+    local ids = {}
+    for i, hub in ipairs(support.hubs()) do
+      ids[i] = hub:sessions()[1]
+    end
+    local emitter = assert(fanwire.emitter{redis_url = url})
+    assert.equal(2, emitter:send_all("first", {skip = ids[1].id}))
+    assert.equal(2, emitter:send_all("second", {skip = ids[2]}))
+    assert.equal(2, emitter:send_all(fanwire.message("third", {skip = ids[1]})))
+    assert.equal(2, emitter:send_all("end"))
+    for i, heard in ipairs{{"second", "end"}, {"first", "third", "end"}} do
+      for _, text in ipairs(heard) do
+        assert.equal(text, (clients[i]:receive()))
+      end
+    end
+  end)
+
+  it("the prefix keeps clusters apart", function()
+    local url = two_nodes()
+    assert.equal(0, assert(fanwire.emitter{redis_url = url, redis_prefix = "other"})
+      :send_all("x"))
+    assert.equal(2, assert(fanwire.emitter{redis_url = url}):send_all("x"))
+  end)
+
+  it("a silent Redis is a time-out", function()
+    local path = os.tmpname() .. ".sock"
+    local silent = uv.new_pipe(false)
+    assert(silent:bind(path))
+    silent:listen(8, function() end)
+    finally(function()
+      silent:close()
+      os.remove(path)
+    end)
+    local emitter = assert(fanwire.emitter{redis_url = "redis+unix://" .. path, timeout = 0.2})
+    local from = fanwire.native.fwb_now()
+    support.failed(".", "FW_ERR_TIMEOUT", emitter:publish("r", "x"))
+    local took = fanwire.native.fwb_now() - from
+    assert.is_true(took >= 0.19 and took < support.DEADLINE)
   end)
 end)

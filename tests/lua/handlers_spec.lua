@@ -164,21 +164,30 @@ describe("handlers:", function()
     support.raises("event: a string is wanted", function() hub:on(5, print) end)
   end)
 
-  it("a second handler for the same event is a state error", function()
+  it("a second handler for the same event is an error where it is registered", function()
     local hub = support.hub()
     assert.equal(hub, hub:on("open", print))
-    local ok, why, name = hub:on("open", print)
-    assert.is_nil(ok)
-    assert.equal("open has a handler already", why)
-    assert.equal("FW_ERR_STATE", name)
+    support.raises("open has a handler already$", function() hub:on("open", print) end)
+    support.raises("open has a handler already$", function()
+      hub:on("close", print):on("open", print):on("message", print)
+    end)
   end)
 
-  it("a handler after the start is a state error", function()
+  it("a handler that was refused leaves room for another", function()
+    local seen = support.seen()
+    local hub = support.hub()
+    pcall(hub.on, hub, "open", 5)
+    hub:on("open", seen)
+    pcall(hub.on, hub, "open", print)
+    assert(hub:start())
+    support.client(hub)
+    support.wait(function() return seen[1] end)
+  end)
+
+  it("a handler after the start is an error where it is registered", function()
     local hub = support.started()
-    local ok, why, name = hub:on("open", print)
-    assert.is_nil(ok)
-    assert.matches("before it is started", why)
-    assert.equal("FW_ERR_STATE", name)
+    support.raises("the hub is running: .* before it is started$",
+      function() hub:on("open", print) end)
   end)
 
   it("a handler that fails is logged with its traceback and the hub goes on", function()
@@ -196,6 +205,25 @@ describe("handlers:", function()
     assert.equal("handlers", line[2])
     assert.matches("message handler failed: .*handlers_spec.lua:%d+: boom", line[3])
     assert.matches("stack traceback:", line[3])
+  end)
+
+  it("a traceback ends with the handler", function()
+    local function deeper(fail)
+      if fail then
+        pcall(error, "caught in here")
+        error("boom")
+      end
+      return fail
+    end
+    local hub, lines = support.started{message = function(s, data)
+      s:send(tostring(deeper(data == "fail")))
+    end}
+    support.client(hub):send("fail")
+    local trace = support.logged(lines, "boom")[3]
+    assert.matches("handlers_spec.lua:%d+: in [^\n]*\n[^\n]*handlers_spec.lua:%d+: in [^\n]*$",
+      trace)
+    assert.is_nil(trace:find("xpcall", 1, true))
+    assert.is_nil(trace:find("fanwire/", 1, true))
   end)
 
   it("a failure is logged with session, user and event", function()
@@ -257,5 +285,13 @@ describe("handlers:", function()
     assert.same({"FW_ERR_STATE", "FW_ERR_STATE", "FW_ERR_STATE", "FW_ERR_STATE"}, seen[1])
     assert.is_true(hub:running())
     assert.is_true(fanwire.is_retriable("FW_ERR_BUSY"))
+  end)
+
+  it("handlers may take variable arguments", function()
+    local seen = support.seen()
+    local hub = support.started{message = function(...) seen(select("#", ...), select(2, ...)) end}
+    support.client(hub):send("x")
+    support.wait(function() return seen[1] end)
+    assert.same({3, "x", false}, seen[1])
   end)
 end)

@@ -16,6 +16,40 @@ describe("life cycle:", function()
     assert.is_true(hub:stop())
   end)
 
+  it("close before the start is no error", function()
+    local hub = support.hub()
+    assert.is_true(hub:close())
+    assert.is_true(hub:stop())
+    assert.is_true(hub:start())
+  end)
+
+  it("threads of a hub do not keep the process", function()
+    local child = support.lua([[
+      local hub = assert(require "fanwire".hub{listen = "ws://127.0.0.1:0/ws"})
+      assert(hub:start())
+      print("started")]])
+    assert.equal(0, (child.wait_end()))
+    assert.matches("started", child.text)
+  end)
+
+  it("running is true from start to end", function()
+    local seen = support.seen()
+    local hub
+    hub = support.hub()
+    hub:on("open", function() seen(hub:running()) end)
+    hub:on("close", function() seen(hub:running()) end)
+    assert.is_false(hub:running())
+    assert(hub:start())
+    seen(hub:running())
+    support.client(hub)
+    support.wait(function() return #seen == 2 end)
+    hub:stop()
+    assert.same({true, true, true}, {seen[1], seen[2], seen[3]})
+    assert.is_false(hub:running())
+    assert.same({}, hub:urls())
+    assert.same({}, hub:sessions())
+  end)
+
   it("start twice is a state error", function()
     support.failed("^the hub is running$", "FW_ERR_STATE", support.started():start())
   end)
@@ -157,13 +191,11 @@ describe("life cycle:", function()
   end)
 
   it("Ctrl-C ends run within a second, with a sentence", function()
-    local program = arg[-1] or "lua"
-    local child = support.spawn(program, {"-e", string.format([[
-      package.path, package.cpath = %q, %q
+    local child = support.lua([[
       local hub = assert(require "fanwire".hub{listen = "ws://127.0.0.1:0/ws",
         log = function(_, _, line) print(line) io.stdout:flush() end})
       local ok, why = pcall(hub.run, hub)
-      print("ended", ok, why, hub:running())]], package.path, package.cpath)})
+      print("ended", ok, why, hub:running())]])
     child.wait_line("started node")
     child.kill("sigint")
     child.wait_line("ended%s+false%s+[^\n]*interrupted!%s+false")
@@ -180,13 +212,6 @@ describe("life cycle:", function()
   end)
 
   it("nothing is left of many hubs", function()
-    local function descriptors()
-      local n, dir = 0, uv.fs_scandir("/proc/self/fd")
-      while uv.fs_scandir_next(dir) do
-        n = n + 1
-      end
-      return n
-    end
     local before
     for i = 1, 12 do
       local hub = support.started{message = function(s, data) s:send(data) end}
@@ -194,10 +219,10 @@ describe("life cycle:", function()
       assert.equal("x", (client:ask("x")))
       support.end_all()
       if i == 2 then
-        before = descriptors()
+        before = support.descriptors()
       end
     end
-    assert.is_true(descriptors() <= before)
+    assert.is_true(support.descriptors() <= before)
   end)
 
   it("what a running hub tells", function()
@@ -276,5 +301,30 @@ describe("logging:", function()
     assert(hub:start())
     hub:stop()
     assert.matches("^%d+%-%d%d%-%d%dT[%d:]+Z info  listen: listening on", said[1])
+  end)
+
+  it("a warning of the library is a warning", function()
+    local _, lines = support.started(nil, {redis_url = "redis+unix:///nowhere/none.sock"})
+    assert.equal("warn", support.logged(lines, "none.sock")[1])
+  end)
+
+  it("levels are those of the library", function()
+    local hub, lines = support.started({open = function() end}, {log_level = "trace"})
+    support.client(hub):close()
+    support.wait(function() return hub:stats().fanwire_sessions == 0 end)
+    local known = {error = true, warn = true, info = true, debug = true, trace = true}
+    local seen = {}
+    for _, line in ipairs(lines) do
+      assert.is_true(known[line[1]], line[1])
+      seen[line[1]] = true
+    end
+    assert.is_true(seen.debug or seen.trace)
+  end)
+
+  it("percent signs in a line do no harm", function()
+    local hub, lines = support.started({open = function() error("100%s %d %n") end},
+      {log_level = "trace"})
+    support.client(hub, "a=%25s%25d%25n"):close()
+    support.logged(lines, "100%s %d %n")
   end)
 end)

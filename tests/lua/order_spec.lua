@@ -216,4 +216,143 @@ describe("order:", function()
     assert.equal("good", (client:ask("good")))
     support.logged(lines, "order_spec.lua")
   end)
+
+  it("all sessions are inside at once", function()
+    local inside = 0
+    local hub = support.started({message = function(s)
+      inside = inside + 1
+      while inside < 20 do
+        sleep(0.005)
+      end
+      s:send("met")
+    end}, {runner = runner})
+    local clients = {}
+    for i = 1, 20 do
+      clients[i] = support.client(hub)
+      clients[i]:send("x")
+    end
+    for i = 1, 20 do
+      assert.equal("met", (clients[i]:receive()))
+    end
+  end)
+
+  it("a slow room delays no other room", function()
+    local seen, released = support.seen(), false
+    local hub = support.started({
+      open = function(s)
+        s:join("slow")
+        s:join("quick", function() s:send("in") end)
+      end,
+      room_message = function(room, data)
+        while room == "slow" and not released do
+          sleep(0.005)
+        end
+        seen(room .. data)
+      end,
+    }, {runner = runner})
+    support.client(hub):receive()
+    hub:publish("slow", "1")
+    for i = 1, 5 do
+      hub:publish("quick", tostring(i))
+    end
+    support.wait(function() return seen[5] end)
+    released = true
+    support.wait(function() return seen[6] end)
+    assert.same({"quick1", "quick5", "slow1"}, {seen[1], seen[5], seen[6]})
+  end)
+
+  it("order holds with several loops", function()
+    local seen = {}
+    local hub = support.started({message = function(s, data)
+      sleep(math.random() * 0.002)
+      seen[s.id] = seen[s.id] or {}
+      table.insert(seen[s.id], tonumber(data))
+    end}, {runner = runner, threads = 3})
+    for _ = 1, 6 do
+      local client = support.client(hub)
+      for i = 1, 30 do
+        client:send(tostring(i))
+      end
+    end
+    support.wait(function()
+      local whole = 0
+      for _, list in pairs(seen) do
+        whole = whole + (#list == 30 and 1 or 0)
+      end
+      return whole == 6
+    end)
+    for _, list in pairs(seen) do
+      for i = 1, 30 do
+        assert.equal(i, list[i])
+      end
+    end
+  end)
+
+  it("a join that others ask for is asked in the session's order", function()
+    local seen, inside, released = support.seen(), nil, false
+    local hub = support.started({
+      message = function(s)
+        inside = s
+        while not released do
+          sleep(0.005)
+        end
+        seen("said")
+      end,
+      join = function(_, room) seen("asked " .. room) end,
+    }, {runner = runner})
+    support.client(hub):send("x")
+    support.wait(function() return inside end)
+    inside:join("r", function(ok) seen(ok) end)
+    support.pass(0.05)
+    assert.equal(0, #seen)
+    released = true
+    support.wait(function() return seen[3] end)
+    assert.same({"said", "asked r", true}, {seen[1], seen[2], seen[3]})
+  end)
+
+  it("a handler's own join is asked beside it", function()
+    local seen, asked = support.seen(), false
+    local hub = support.started({
+      message = function(s)
+        s:join("r")
+        while not asked do -- whether the answer is looked at or not
+          sleep(0.005)
+        end
+        seen("said")
+      end,
+      join = function()
+        asked = true
+        seen("asked")
+      end,
+    }, {runner = runner})
+    support.client(hub):send("x")
+    support.wait(function() return seen[2] end)
+    assert.same({"asked", "said"}, {seen[1], seen[2]})
+  end)
+
+  it("no verdict about a join in time is a time-out", function()
+    local seen = support.seen()
+    local hub = support.started({
+      message = function(s)
+        s:join("r", function(ok, why, name) seen(tostring(ok), why, name) end)
+      end,
+      join = function() sleep(0.5) end,
+    }, {runner = runner, decision_timeout = "100ms"})
+    support.client(hub):send("x")
+    support.wait(function() return seen[1] end)
+    assert.equal("FW_ERR_TIMEOUT", seen[1][3])
+  end)
+
+  it("who asks at the end of the hub is refused soon", function()
+    local asked = false
+    local hub = support.started({connect = function()
+      asked = true
+      coroutine.yield() -- for ever
+    end}, {runner = runner, decision_timeout = "60s", drain_timeout = "60s"})
+    local client = support.connecting(hub:urls()[1])
+    support.wait(function() return asked end)
+    hub:close(0.1)
+    support.wait(function() return client.status end, "an answer", false)
+    assert.equal(503, client.status)
+  end)
 end)

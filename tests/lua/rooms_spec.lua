@@ -192,6 +192,48 @@ for _, with in ipairs{"one node", "two nodes and Redis"} do
       end
     end)
 
+    it("one message goes to many places", function()
+      start()
+      local a, b = member(first, "a", "all"), member(second, "b", "all")
+      local message = fanwire.message{tick = 1}
+      first:publish("a", message)
+      second:publish("b", message)
+      first:send_all(message)
+      for _, client in ipairs{a, b} do
+        assert.equal('{"tick":1}', (client:receive()))
+        assert.equal('{"tick":1}', (client:receive()))
+      end
+    end)
+
+    it("room_message runs where the room has members", function()
+      local seen = support.seen()
+      handlers.room_message = function(room, data) seen(room, data) end
+      start()
+      local client = member(second, "r")
+      first:publish("r", "x")
+      assert.equal("x", (client:receive()))
+      support.wait(function() return seen[1] end)
+      first:publish("r", "y")
+      support.wait(function() return seen[2] end)
+      assert.same({{"r", "x"}, {"r", "y"}}, {seen[1], seen[2]}) -- not by the first as well
+    end)
+
+    it("names that rooms may have", function()
+      start()
+      for _, name in ipairs{"r", "a b", "\195\188:1/2?", "{x}*[y]", ("x"):rep(255)} do
+        local client = support.client(first)
+        assert.equal("in", (client:receive()))
+        local s = first:sessions()[1]
+        local joined
+        s:join(name, function(ok, why) joined = assert(ok, why) end)
+        support.wait(function() return joined end)
+        second:publish(name, "x")
+        assert.equal("x", (client:receive()))
+        client:close()
+        support.wait(function() return #first:sessions() == 0 end)
+      end
+    end)
+
     it("joining twice is no error", function()
       handlers.open = function(s)
         s:join("r", function()
@@ -274,5 +316,35 @@ describe("joins:", function()
     support.wait(function() return seen[500] end)
     table.sort(seen)
     assert.equal(500, seen[500])
+  end)
+
+  it("a join that succeeds and that nobody looks at says nothing", function()
+    local s, client, hub, lines = opened()
+    assert(s:join("r"))
+    hub:publish("r", "x")
+    assert.equal("x", (client:receive()))
+    for _, line in ipairs(lines) do
+      assert.is_true(line[1] ~= "warn" and line[1] ~= "error", line[3])
+    end
+  end)
+
+  it("the answer of a session that goes is a gone error", function()
+    local seen = support.seen()
+    local s = opened({join = function(s) s:close() end})
+    s:join("r", function(ok, why, name) seen(tostring(ok), tostring(why), tostring(name)) end)
+    support.wait(function() return seen[1] end)
+    assert.equal("FW_ERR_GONE", seen[1][3])
+  end)
+
+  it("an answer is heard", function()
+    local seen = support.seen()
+    local s = opened{join = function(_, room) return room ~= "b" end}
+    for _, room in ipairs{"a", "b"} do
+      s:join(room, function(ok, why, name) seen[room] = {tostring(ok), why, name} end)
+    end
+    support.wait(function() return seen.a and seen.b end)
+    assert.same({"true"}, seen.a)
+    assert.equal("nil", seen.b[1])
+    assert.equal("FW_ERR_REFUSED", seen.b[3])
   end)
 end)

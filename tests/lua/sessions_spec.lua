@@ -212,4 +212,95 @@ describe("sessions:", function()
     assert.is_nil((s:send("x")))
     assert.is_nil((s:join("a")))
   end)
+
+  it("headers that are not there are nil, repeated ones are joined", function()
+    local s = opened(nil, {["X-A"] = {"1", "2"}, ["X-Latin"] = "K\228se"})
+    assert.is_nil(s.headers["x-nothing"])
+    assert.equal("1, 2", s.headers["x-a"])
+    assert.matches("^K.*se$", s.headers["x-latin"])
+  end)
+
+  it("names of a wrong type are nobody's", function()
+    local s = opened("room=a")
+    for _, wrong in ipairs{5, true, print, {}} do
+      assert.is_nil(s.headers[wrong])
+      assert.is_nil(s.query[wrong])
+      assert.is_nil(s[wrong])
+    end
+  end)
+
+  it("a session is equal to a handle of the same id", function()
+    local s, _, hub = opened()
+    local id = s.id
+    local list = {[s] = "kept"}
+    assert.equal("kept", list[hub:session(id)])
+    local a, b = hub:session(("1"):rep(32)), hub:session(("1"):rep(32))
+    assert.is_true(a == b)
+    assert.is_false(rawequal(a, b))
+    assert.is_true(a ~= hub:session(("2"):rep(32)))
+  end)
+
+  it("nobody else can be put in place of id, user or state", function()
+    local s = opened()
+    for _, key in ipairs{"id", "user", "state", "query", "closed"} do
+      support.raises(key .. ": keep your own in session.state", function() s[key] = {} end)
+    end
+  end)
+
+  it("sessions lists who is there", function()
+    local a, client, hub = opened()
+    local other = support.client(hub)
+    support.wait(function() return #hub:sessions() == 2 end)
+    client:close()
+    support.wait(function() return #hub:sessions() == 1 end)
+    assert.is_true(hub:sessions()[1] ~= a)
+    other:close()
+  end)
+
+  it("a user has many sessions", function()
+    local hub = support.started{connect = function() return "ann" end, open = function(s)
+      s:send("in")
+    end}
+    local clients = {support.client(hub), support.client(hub), support.client(hub)}
+    for _, client in ipairs(clients) do
+      assert.equal("in", (client:receive()))
+    end
+    hub:user("ann"):send("for ann")
+    for _, client in ipairs(clients) do
+      assert.equal("for ann", (client:receive()))
+    end
+  end)
+
+  it("send by an id that was kept as text", function()
+    local s, client, hub = opened()
+    local kept = tostring(s.id)
+    assert.is_true(hub:session(kept):send("by its id"))
+    assert.equal("by its id", (client:receive()))
+  end)
+
+  it("what is sent arrives in order", function()
+    local s, client = opened()
+    for i = 1, 500 do
+      assert(s:send(tostring(i)))
+    end
+    for i = 1, 500 do
+      assert.equal(tostring(i), (client:receive()))
+    end
+  end)
+
+  it("a client that answers no ping is closed", function()
+    local seen = support.seen()
+    local _, client, hub = opened(nil, nil, {close = function(_, code) seen(code) end},
+      {heartbeat_interval = "200ms", heartbeat_timeout = "200ms"})
+    client.is_mute = true
+    support.wait(function() return seen[1] end)
+    assert.is_true(seen[1] == 1006 or seen[1] == 1011 or seen[1] == 1001)
+    assert.equal(1, hub:stats().fanwire_heartbeat_timeouts_total)
+  end)
+
+  it("bytes that are no UTF-8 end the session with 1007", function()
+    local _, client = opened()
+    client:send("\255")
+    assert.equal(1007, (client:wait_closed()))
+  end)
 end)

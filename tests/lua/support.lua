@@ -110,6 +110,11 @@ function support.started(handlers, options)
   return hub, lines
 end
 
+--- The hubs of this test, in the order in which they were made.
+function support.hubs()
+  return hubs
+end
+
 --- The first line of the log with that in it, once it is there.
 function support.logged(lines, text)
   local found
@@ -169,7 +174,10 @@ local function parse_frames(self)
         self.tcp:write(frame(8, payload:sub(1, 2)))
       end
     elseif opcode == 9 then
-      self.tcp:write(frame(10, payload))
+      self.pings = self.pings + 1
+      if not self.is_mute then
+        self.tcp:write(frame(10, payload))
+      end
     elseif opcode == 1 or opcode == 2 then
       self.received[#self.received + 1] = {payload, opcode == 2}
     end
@@ -197,16 +205,19 @@ local function on_read(self, chunk)
   end
 end
 
---- A client that has sent its request; headers: a table of more of them.
+--- A client that has sent its request; headers: a table of more of them, several values
+--- of one name as a list.
 function support.connecting(url, headers)
   local host, port, path = url:match("^ws://([%d.]+):(%d+)(.*)$")
-  local self = setmetatable({buffer = "", received = {}, tcp = uv.new_tcp()}, Client)
+  local self = setmetatable({buffer = "", received = {}, pings = 0, tcp = uv.new_tcp()}, Client)
   clients[#clients + 1] = self
   local lines = {"GET " .. path .. " HTTP/1.1", "Host: " .. host .. ":" .. port,
     "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="}
   for name, value in pairs(headers or {}) do
-    lines[#lines + 1] = name .. ": " .. value
+    for _, one in ipairs(type(value) == "table" and value or {value}) do
+      lines[#lines + 1] = name .. ": " .. one
+    end
   end
   self.tcp:connect(host, tonumber(port), function(err)
     assert(not err, err)
@@ -285,13 +296,45 @@ function Client:cut()
   end
 end
 
+--- Clients that are no longer needed, for tests that have very many of them.
+function support.forget_clients()
+  for _, client in ipairs(clients) do
+    client:cut()
+  end
+  clients = {}
+end
+
+-- --- what this process has ---
+
+--- How many descriptors are open; of: a pattern for what they are of ("^socket:").
+function support.descriptors(of)
+  local n, dir = 0, uv.fs_scandir("/proc/self/fd")
+  local name = uv.fs_scandir_next(dir)
+  while name do
+    local what = of and uv.fs_readlink("/proc/self/fd/" .. name) or ""
+    if what:find(of or "") then
+      n = n + 1
+    end
+    name = uv.fs_scandir_next(dir)
+  end
+  return n
+end
+
+--- A line of /proc/self/status: "Threads", or "VmRSS" in KiB.
+function support.own(what)
+  local file = io.open("/proc/self/status")
+  local text = file:read("*a")
+  file:close()
+  return tonumber(text:match("\n" .. what .. ":%s*(%d+)"))
+end
+
 -- --- processes ---
 
 --- A program with its output: {lines =, status =, kill()}.
 function support.spawn(program, args, env)
-  local out = uv.new_pipe(false)
+  local out, into = uv.new_pipe(false), uv.new_pipe(false)
   local self = {text = ""}
-  local handle, pid = uv.spawn(program, {args = args, stdio = {nil, out, 2}, env = env},
+  local handle, pid = uv.spawn(program, {args = args, stdio = {into, out, 2}, env = env},
     function(status, signal)
       self.status, self.signal = status, signal
     end)
@@ -307,15 +350,29 @@ function support.spawn(program, args, env)
       handle:kill(signal or "sigkill")
     end
   end
+  function self.say(line)
+    into:write(line .. "\n")
+  end
+  function self.wait_end()
+    support.wait(function() return self.status end, "the end of " .. program, false)
+    return self.status, self.signal
+  end
   function self.wait_line(pattern)
     support.wait(function() return self.text:match(pattern) end, pattern, false)
     return self.text:match(pattern)
   end
   endings[#endings + 1] = function()
     self.kill()
-    support.wait(function() return self.status end, "the end of " .. program, false)
+    self.wait_end()
+    into:close()
   end
   return self
+end
+
+--- The same of a program in this Lua, which finds the package and what tests share.
+function support.lua(text)
+  return support.spawn(arg[-1] or "lua", {"-e", string.format(
+    "package.path, package.cpath = %q, %q\n", package.path, package.cpath) .. text})
 end
 
 --- A client in a process of its own, which prints what it receives; says: what it sends.

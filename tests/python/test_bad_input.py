@@ -125,6 +125,15 @@ def test_options_come_from_file_then_environment_then_keywords(tmp_path, monkeyp
     assert fanwire.Hub().option("redis.prefix") == "fanwire"
 
 
+def test_one_wrong_option_leaves_all_as_they_were():
+    hub = fanwire.Hub(redis_prefix="p")
+    with pytest.raises(fanwire.OptionError, match="threads"):
+        hub.configure(redis_prefix="q", threads="many")
+    assert hub.option("redis.prefix") == "p"
+    hub.configure(redis_prefix="q")
+    assert hub.option("redis.prefix") == "q"
+
+
 def test_a_wrong_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(fanwire.SystemCallError, match="missing.ini"):
         fanwire.Hub(config=tmp_path / "missing.ini")
