@@ -1,6 +1,6 @@
 // What the end-to-end tests play on: a private directory and the processes started in it.
 // Each process is ended by its own pid when the stage is struck, whatever the test did.
-// Knows how to start Redis, nginx, both chats and fanwired; knows nothing of what is tested.
+// Knows how to start Redis, nginx, the chats and fanwired; knows nothing of what is tested.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
@@ -160,7 +160,7 @@ export class Stage {
     );
     child.isOurs = true;
     const [url, port] = await this.printed(child, /ws:\/\/127\.0\.0\.1:([1-9]\d*)\/ws/);
-    return { child, url, port: Number(port) };
+    return { child, url, port: Number(port), kill: () => child.kill('SIGKILL') };
   }
 
   chat(options) {
@@ -169,6 +169,25 @@ export class Stage {
 
   pythonChat(options) {
     return this.server('docs/examples/chat/chat-python', options);
+  }
+
+  luaChat(options) {
+    return this.server('docs/examples/chat/chat-lua', options);
+  }
+
+  /** The chat in nginx; without Redis its only worker is alone. */
+  async openrestyChat(options) {
+    const first = await freePorts(2);
+    const node = await this.server('docs/examples/chat/chat-openresty', {
+      listen: `ws://127.0.0.1:${first}/ws`,
+      http: `127.0.0.1:${first + 1}`,
+      workers: options['redis.url'] ? '2' : '1',
+      ...options,
+    });
+    // Its workers are of its process group, and would outlive it.
+    node.kill = () => process.kill(-node.child.pid, 'SIGKILL');
+    node.http = `http://127.0.0.1:${first + 1}`;
+    return node;
   }
 
   fanwired(options) {
