@@ -29,12 +29,13 @@ function run(...args) {
 
 /** A demo that is up, with what it printed: ports, pids, its directory. */
 async function startDemo() {
-  const first = await freePorts(3);
+  const first = await freePorts(7);
   const child = run('--port', `${first}`, '--node-port', `${first + 1}`);
   const [, url] = await stage.printed(child, /The chat: +(http:\S+)/);
   await stage.printed(child, /Ctrl-C ends everything/);
   assert.match(child.output, /node-1 .* in C\n/);
   assert.match(child.output, /node-2 .* in Python\n/);
+  assert.match(child.output, /node-3 .* in Lua, in nginx\n/);
   const pid = (name) =>
     Number(new RegExp(`^ *${name} .* pid (\\d+)`, 'm').exec(child.output)[1]);
   return {
@@ -43,6 +44,7 @@ async function startDemo() {
     pids: {
       'node-1': pid('node-1'),
       'node-2': pid('node-2'),
+      'node-3': pid('node-3'),
       nginx: pid('nginx'),
       redis: pid('Redis'),
     },
@@ -66,24 +68,47 @@ function assertNothingIsLeft(demo) {
   assert.ok(!fs.existsSync(demo.directory), `${demo.directory} is removed`);
 }
 
-test('the demo serves the chat, outlives a killed node, and Ctrl-C leaves nothing', async () => {
+/** Which of the demo's nodes that is: one in nginx has its worker's number behind the name. */
+function nodeOf(name) {
+  return /^node-\d+/.exec(name ?? '')?.[0];
+}
+
+test('the demo serves the chat, outlives killed nodes, and Ctrl-C leaves nothing', async () => {
   const demo = await startDemo();
   assert.ok(fs.statSync(demo.directory).isDirectory());
   assert.equal(fs.statSync(demo.directory).mode & 0o077, 0, 'nobody else may look into it');
 
-  const ann = await Person.enter(browser, demo.url, 'ann');
-  const bob = await Person.enter(browser, demo.url, 'bob');
-  const [annsNode, bobsNode] = [await ann.node(), await bob.node()];
-  assert.notEqual(annsNode, bobsNode, 'nginx deals the nodes out in turn');
-  await ann.say('one room');
-  await bob.reads('one room', 'ann', annsNode);
+  const on = {};
+  for (const name of ['ann', 'bob', 'cem']) {
+    const person = await Person.enter(browser, demo.url, name);
+    person.at = await person.node();
+    on[nodeOf(person.at)] = person;
+  }
+  assert.deepEqual(
+    Object.keys(on).sort(),
+    ['node-1', 'node-2', 'node-3'],
+    'nginx deals the nodes out in turn',
+  );
+  const people = Object.values(on);
+  const { at, name } = on['node-3'];
+  await on['node-3'].say('one room');
+  for (const person of people) {
+    await person.reads('one room', name, at);
+  }
 
-  process.kill(demo.pids[annsNode], 'SIGKILL');
-  await until('ann is on the other node', async () => (await ann.node()) === bobsNode);
-  await ann.say('two nodes');
-  await bob.reads('two nodes', 'ann', bobsNode);
-  await stage.printed(demo.child, new RegExp(`${annsNode} has ended`));
-  await Promise.all([ann.leave(), bob.leave()]);
+  const last = on['node-2'];
+  for (const killed of ['node-3', 'node-1']) {
+    const person = on[killed];
+    process.kill(demo.pids[killed], 'SIGKILL');
+    await stage.printed(demo.child, new RegExp(`${killed} has ended`));
+    await until(`${person.name} is on another node`, async () => {
+      const node = nodeOf(await person.node());
+      return node && node !== killed;
+    });
+    await person.say(`no ${killed}`);
+    await last.reads(`no ${killed}`, person.name, await person.node());
+  }
+  await Promise.all(people.map((person) => person.leave()));
 
   demo.child.kill('SIGINT');
   assert.deepEqual(await demo.child.ended, { code: 0, signal: null });
@@ -108,11 +133,12 @@ test('without its Redis the demo ends, says so, and leaves nothing', async () =>
 });
 
 test('a taken port is named, with the option that changes it', async () => {
-  const first = await freePorts(3);
+  const first = await freePorts(7);
   for (const [taken, option] of [
     [first, '--port'],
     [first + 1, '--node-port'],
-    [first + 2, '--node-port'],
+    [first + 3, '--node-port'],
+    [first + 6, '--node-port'],
   ]) {
     const server = net.createServer().listen(taken, '127.0.0.1');
     await once(server, 'listening');
