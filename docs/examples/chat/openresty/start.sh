@@ -50,4 +50,5 @@ mkdir "$folder/tmp" "$folder/logs"
 sed -e "s/^worker_processes .*/worker_processes $workers;/" \
   -e "s/listen 127.0.0.1:9190;/listen $http;/" "$here/nginx.conf" >"$folder/nginx.conf"
 export LUA_PATH="$here/../?.lua;${LUA_PATH:-;;}"
-exec nginx -p "$folder/" -c nginx.conf -e stderr -g "$globals"
+# shellcheck disable=SC2086 # it may be a command with arguments
+exec ${NGINX:-nginx} -p "$folder/" -c nginx.conf -e stderr -g "$globals"
