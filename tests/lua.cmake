@@ -1,20 +1,40 @@
 # Tests of the Lua package: `lua.install` puts it and the library into a prefix of its own,
 # and the same specs run there in each Lua.
-find_program(FW_LUA51 NAMES lua5.1 REQUIRED)
-find_program(FW_LUAJIT NAMES luajit REQUIRED)
-find_program(FW_LUA54 NAMES lua5.4 REQUIRED)
 set(lua_prefix ${CMAKE_BINARY_DIR}/lua-prefix)
+
+# The interpreters, by their names in the tests: what for, and where Debian has them.
+set(lua_names)
+if("5.1" IN_LIST FW_LUA_VERSIONS)
+  list(APPEND lua_names 5.1=lua5.1=lua5.1 luajit=luajit=luajit2)
+endif()
+if("5.4" IN_LIST FW_LUA_VERSIONS)
+  list(APPEND lua_names 5.4=lua5.4=lua5.4)
+endif()
+set(missing)
+foreach(entry ${lua_names})
+  string(REPLACE "=" ";" entry ${entry})
+  list(GET entry 0 name)
+  list(GET entry 1 program)
+  list(GET entry 2 package)
+  find_program(FW_LUA_${name} NAMES ${program})
+  if(NOT FW_LUA_${name})
+    list(APPEND missing "${program} (package ${package})")
+  endif()
+endforeach()
+if(missing)
+  list(JOIN missing ", " missing)
+  message(FATAL_ERROR "The tests of the Lua package need ${missing}. `./run deps` installs "
+    "it; FW_LUA=OFF builds and tests without Lua")
+endif()
 
 set(install "'${CMAKE_COMMAND}' --install '${CMAKE_BINARY_DIR}' --prefix '${lua_prefix}'")
 fw_add_test(lua.install lua 60 sh -c
   "rm -rf '${lua_prefix}' && ${install} --component lib && ${install} --component lua")
 set_tests_properties(lua.install PROPERTIES FIXTURES_SETUP lua)
 
-foreach(pair 5.1=${FW_LUA51} luajit=${FW_LUAJIT} 5.4=${FW_LUA54})
-  string(REPLACE "=" ";" pair ${pair})
-  list(GET pair 0 name)
-  list(GET pair 1 program)
-  set(command ${program} ${in_tests}/lua/run.lua ${lua_prefix})
+foreach(entry ${lua_names})
+  string(REGEX REPLACE "=.*" "" name ${entry})
+  set(command ${FW_LUA_${name}} ${in_tests}/lua/run.lua ${lua_prefix})
   if(FW_SANITIZE)
     if(NOT FW_PYTHON)
       message(FATAL_ERROR "The tests of the Lua package under a sanitizer need FW_PYTHON=ON")
@@ -26,3 +46,10 @@ foreach(pair 5.1=${FW_LUA51} luajit=${FW_LUAJIT} 5.4=${FW_LUA54})
   fw_add_test(lua.${name} lua 300 ${command})
   set_tests_properties(lua.${name} PROPERTIES FIXTURES_REQUIRED lua)
 endforeach()
+
+# --- the package of Debian: nothing of it is different under a sanitizer ---------------------
+find_program(FW_DPKG_DEB NAMES dpkg-deb)
+if(FW_DPKG_DEB AND NOT FW_SANITIZE)
+  fw_add_test(packaging.lua_deb packaging 400 ${FW_PYTHON3} -B
+    ${in_tests}/packaging/check_lua_deb.py ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
+endif()

@@ -5,7 +5,8 @@
 #   start.sh --node.name lua --listen ws://127.0.0.1:9092/ws --redis.url redis://127.0.0.1
 #
 # --workers N (2) says how many nodes that is, --http ADDRESS:PORT where it serves requests
-# (127.0.0.1:9190). LUA_PATH and LUA_CPATH must find the Lua package.
+# (127.0.0.1:9190). LUA_PATH and LUA_CPATH must find the Lua package, and NGINX names the
+# program where it isn't `nginx`.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 PATH=$PATH:/usr/sbin:/sbin

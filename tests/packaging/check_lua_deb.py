@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""Makes Debian's packages of the library and of the Lua module, and looks at them.
+
+  tests/packaging/check_lua_deb.py BUILD_DIR [CMAKE]
+
+They are made by cpack in a build of their own, for the prefix /usr and the Lua versions
+of BUILD_DIR, and unpacked into a root that is a folder. Each interpreter of this machine
+must find the module where it looks by itself, were that folder its root. Nothing is
+installed; everything lives in a temporary folder. Exit status 1 if anything is wrong.
+"""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+INTERPRETERS = {"5.1": ("lua5.1", "luajit"), "5.4": ("lua5.4",)}
+
+# Prints what it is and from where, after a hub has run: its thread needs the plug-in of
+# libwebsockets that no linker knows of.
+PROGRAM = """
+local root = arg[1]
+for _, key in ipairs{ "path", "cpath" } do
+  local places = {}
+  for place in package[key]:gmatch("[^;]+") do
+    if place:find("^/usr/") and not place:find("^/usr/local/") then
+      places[#places + 1] = root .. place
+    end
+  end
+  package[key] = table.concat(places, ";")
+end
+local fanwire = require "fanwire"
+local hub = assert(fanwire.hub{ listen = "ws://127.0.0.1:0/ws" })
+assert(hub:start())
+assert(hub:close())
+for line in io.lines("/proc/self/maps") do
+  local library = line:match("/[^ ]*libfanwire[^ ]*$") or line:match("/[^ ]*/native%.so$")
+  if library then
+    print(library)
+  end
+end
+print("version " .. fanwire.version)
+"""
+
+
+def fail(*words):
+    raise SystemExit(" ".join(str(word) for word in words))
+
+
+def environment():
+    """The caller's, without what would steer CMake or Lua."""
+    return {k: v for k, v in os.environ.items()
+            if not k.startswith(("CMAKE_", "CPACK_", "LUA_", "FANWIRE_"))
+            and k not in ("CFLAGS", "LDFLAGS", "LD_LIBRARY_PATH", "DESTDIR")}
+
+
+def call(*command, cwd=None):
+    print("+ " + " ".join(command[:6]), flush=True)
+    done = subprocess.run(command, cwd=cwd, env=environment(), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    if done.returncode != 0:
+        fail("%s\n%s\nfailed with %d" % (" ".join(command), done.stdout, done.returncode))
+    return done.stdout
+
+
+def versions_of(build):
+    with open(os.path.join(build, "CMakeCache.txt")) as cache:
+        found = re.search(r"^FW_LUA_VERSIONS:\w+=(.*)$", cache.read(), re.M)
+    return found.group(1).split(";")
+
+
+def make_packages(cmake, versions, work):
+    """name -> path"""
+    build = os.path.join(work, "build")
+    call(cmake, "-S", TOP, "-B", build, "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr",
+         "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DFW_TESTS=OFF", "-DFW_EXAMPLES=OFF",
+         "-DFW_PYTHON=OFF", "-DFW_LUA=ON", "-DFW_LUA_VERSIONS=" + ";".join(versions))
+    call(cmake, "--build", build, "--parallel", "2")
+    cpack = os.path.join(os.path.dirname(cmake), "cpack")
+    call(cpack, "-G", "DEB", cwd=build)
+    made = {os.path.basename(p).split("_")[0]: p
+            for p in glob.glob(os.path.join(build, "*.deb"))}
+    if sorted(made) != ["fanwired", "libfanwire-dev", "libfanwire0", "lua-fanwire"]:
+        fail("cpack made", sorted(made))
+    return made
+
+
+def field(deb, name):
+    return call("dpkg-deb", "--field", deb, name).strip()
+
+
+def check_dependencies(made, versions):
+    version = field(made["lua-fanwire"], "Version")
+    on_library = "libfanwire0 (= %s)" % version
+    for package, wanted in (
+            ("lua-fanwire", [on_library, "libc6"]),
+            ("fanwired", [on_library]),
+            ("libfanwire-dev", [on_library]),
+            # The first is for libwebsockets to load, the others are linked with.
+            ("libfanwire0", ["libwebsockets-evlib-uv", "libwebsockets", "libhiredis",
+                             "libuv1", "libssl"])):
+        depends = field(made[package], "Depends").split(", ")
+        for one in wanted:
+            if not any(have.startswith(one) for have in depends):
+                fail(package, "depends on", depends, "and not on", one)
+    provides = field(made["lua-fanwire"], "Provides")
+    if provides != ", ".join("lua%s-fanwire" % v for v in versions):
+        fail("lua-fanwire provides", provides)
+
+
+def files_below(folder):
+    return {os.path.relpath(os.path.join(where, name), folder)
+            for where, _, names in os.walk(folder) for name in names}
+
+
+def check_contents(root, versions):
+    """Just what is to be there: the sources and a native.so for each version, and what
+    editors read."""
+    multiarch = call("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
+    sources = {name for name in files_below(os.path.join(TOP, "lua", "fanwire"))
+               if name.endswith(".lua")}
+    wanted = {"usr/share/fanwire/lua-library/" + name
+              for name in files_below(os.path.join(TOP, "lua", "library"))}
+    for version in versions:
+        wanted |= {"usr/share/lua/%s/fanwire/%s" % (version, name) for name in sources}
+        wanted.add("usr/lib/%s/lua/%s/fanwire/native.so" % (multiarch, version))
+    have = files_below(root)
+    if have != wanted:
+        fail("lua-fanwire has too much:", sorted(have - wanted),
+             "and lacks:", sorted(wanted - have))
+
+
+def check_loads(interpreter, root, work, version):
+    program = os.path.join(work, "program.lua")
+    with open(program, "w") as out:
+        out.write(PROGRAM)
+    said = call(interpreter, program, root, cwd=work).split()
+    mapped = {word for word in said if word.startswith("/")}
+    strangers = {word for word in mapped if not word.startswith(root + "/usr/lib/")}
+    if said[-1] != version or strangers or len(mapped) != 2:
+        fail(interpreter, "said", said)
+
+
+def main():
+    if len(sys.argv) < 2:
+        raise SystemExit(__doc__)
+    versions, cmake = versions_of(sys.argv[1]), (sys.argv + ["cmake"])[2]
+    with tempfile.TemporaryDirectory(prefix="fanwire-deb-") as work:
+        work = os.path.realpath(work)  # as /proc says it
+        made = make_packages(cmake, versions, work)
+        check_dependencies(made, versions)
+        root = os.path.join(work, "root")
+        call("dpkg-deb", "--extract", made["lua-fanwire"], root)
+        check_contents(root, versions)
+        call("dpkg-deb", "--extract", made["libfanwire0"], root)
+        for interpreter in [i for v in versions for i in INTERPRETERS[v]]:
+            check_loads(interpreter, root, work, field(made["lua-fanwire"], "Version"))
+    print("Lua %s: the packages are right" % ", ".join(versions))
+
+
+if __name__ == "__main__":
+    main()

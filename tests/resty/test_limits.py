@@ -1,0 +1,195 @@
+"""Limits of nginx and faults of the application that a hub has to live with."""
+
+import os
+import signal
+import time
+
+import pytest
+
+import rig
+import support
+from support import DEADLINE
+
+START = rig.START.replace("@OPTIONS@", "")
+
+
+def test_a_start_without_a_timer_is_refused_and_leaves_nothing(nginx):
+    n = nginx(START.replace("@HANDLERS@", ""), workers=1, redis=None,
+              http="lua_max_pending_timers 1;")
+    n.expected = ["not started: "]
+    started = n.wait_told("started")[0]
+    assert not started["ok"] and "timer" in started["why"]
+    assert os.listdir(n.wake_dir) == []
+    began = time.monotonic()
+    n.reload(wait_for_end=True)
+    assert time.monotonic() - began < 4 * support.SLOW
+
+
+def test_a_taken_port_leaves_no_file(nginx):
+    n = nginx(START.replace("@HANDLERS@", "").replace(
+        "127.0.0.1:@WS@", "203.0.113.1:1"), workers=1, redis=None)
+    n.expected = ["not started: "]
+    assert not n.wait_told("started")[0]["ok"]
+    assert os.listdir(n.wake_dir) == []
+
+
+def test_handlers_begin_when_a_timer_is_free_again(nginx, connect):
+    n = nginx("""
+      ngx.timer.at(0, function()
+        while not shared:get("go") do ngx.sleep(0.05) end
+      end)""" + START.replace("@HANDLERS@", ""), """
+      location /go { content_by_lua_block {
+        ngx.shared.shared:set("go", true) ngx.say("go") } }""",
+              workers=1, redis=None, http="lua_max_running_timers 2;")
+    n.expected = ["lua_max_running_timers are not enough"]
+    n.wait_log("lua_max_running_timers are not enough")
+    n.get("/go")
+    client = connect(n, "room=r")
+    client.receive()
+    assert client.ask("x") == "x"
+
+
+def test_handlers_go_on_after_an_exit_when_a_timer_is_free_again(nginx, enter):
+    # ngx.exit() of a module that was required before ends the request of the handlers.
+    n = nginx(START.replace("@HANDLERS@", """
+      message = function(session, data)
+        if data == "exit" then
+          for _ = 1, 3 do
+            ngx.timer.at(0, function()
+              while not shared:get("go") do ngx.sleep(0.05) end
+            end)
+          end
+          ngx.sleep(0.3)
+          require("telling").exit(ngx.HTTP_OK)
+        end
+        session:send(data)
+      end,"""), """
+      location /go { content_by_lua_block {
+        ngx.shared.shared:set("go", true) ngx.say("go") } }""",
+              workers=1, redis=None, http="lua_max_running_timers 3;",
+              init='require("telling").exit = ngx.exit')
+    n.expected = ["lua_max_running_timers are not enough", "fanwire"]
+    n.wait_told("started")
+    client, other = enter(n), enter(n)
+    client.send("exit")
+    n.wait_log("lua_max_running_timers are not enough")
+    other.send("again")
+    n.get("/go")
+    assert other.receive() == "again"
+
+
+def test_worker_shutdown_timeout_ends_a_drain(serve, enter):
+    nginx = serve("""
+      message = function(session) session:send("sleeping") ngx.sleep(60) end,""",
+                  'drain_timeout = "60s",', workers=1, redis=None,
+                  main="worker_shutdown_timeout 1s;")
+    client = enter(nginx)
+    assert client.ask("x") == "sleeping"
+    began = time.monotonic()
+    nginx.signal(signal.SIGQUIT)
+    assert nginx.wait_end() == 0
+    assert time.monotonic() - began < 6 * support.SLOW
+    assert "worker_shutdown_timeout is over" in nginx.log()
+
+
+def test_a_reload_in_the_moment_of_the_start(serve, enter):
+    nginx = serve(workers=2)
+    for _ in range(15):
+        nginx.signal(signal.SIGHUP)
+        till = time.monotonic() + 0.03
+        support.wait_until(lambda: time.monotonic() > till, "a moment")
+    support.wait_until(lambda: len(nginx.children()) == 2 == len(nginx.workers()),
+                       "old workers are gone", 4 * DEADLINE)
+    enter(nginx, "", 0), enter(nginx, "", 1)
+
+
+EVIL = """
+  local function evil(f)
+    return setmetatable({}, { __tostring = f })
+  end
+  local evils = {
+    raises = evil(function() error("no text") end),
+    itself = evil(function() error(evil(function() error("never") end)) end),
+    table = evil(function() return {} end),
+    number = evil(function() return 7 end),
+    none = evil(function() end),
+    yields = evil(function() ngx.sleep(0.01) return "slept" end),
+  }
+"""
+
+
+@pytest.mark.parametrize("kind", ["raises", "itself", "table", "number", "none", "yields",
+                                  "nothing"])
+def test_what_has_no_text_may_be_raised_and_returned(nginx, enter, connect, kind):
+    n = nginx(EVIL + rig.START.replace("@OPTIONS@", "concurrency = 1,").replace(
+        "@HANDLERS@", """
+      connect = function(request)
+        local how = request.query.how
+        if how == "return" then return evils[request.query.kind] end
+        if how == "why" then return nil, evils[request.query.kind] or "x" end
+        if how == "raise" then error(evils[request.query.kind]) end
+      end,
+      join = function(session, room)
+        if room == "raise" then error(evils[session.query.kind]) end
+        if room == "why" then return nil, evils[session.query.kind] or "x" end
+      end,
+      message = function(session, data)
+        if data == "x" then error(evils[session.query.kind]) end
+        session:send(data)
+      end,
+      close = function(session, data)
+        tell("closed")
+        error(evils[session.query.kind])
+      end,
+      """), workers=1, redis=None)
+    n.expected = ["handler failed", "fanwire"]
+    n.wait_told("started")
+    first = enter(n, f"kind={kind}")
+    for how in ("why", "raise") if kind == "nothing" else ("return", "why", "raise"):
+        reply = support.handshake(n.url + f"?kind={kind}&how={how}")
+        assert reply.status == 500, (how, reply.status)
+    for room in ("raise", "why"):
+        enter(n, f"kind={kind}&room={room}").ask("still")
+    for k in range(5):
+        first.send("x")
+        assert first.ask(str(k)) == str(k)
+    first.close()
+    n.wait_told("closed")
+    second = enter(n, f"kind={kind}")
+    assert second.ask("y") == "y"
+    n.wait_log("message handler failed", 5)
+
+
+def test_a_log_function_that_fails_stops_nothing(nginx, enter):
+    n = nginx(EVIL + rig.START.replace("@OPTIONS@", """
+      log_level = "debug", concurrency = 1,
+      log = function() error(evils.raises) end,""").replace("@HANDLERS@", """
+      message = function(session, data)
+        if data == "x" then error("x") end
+        session:send(data)
+      end,"""), workers=1, redis=None)
+    n.wait_told("started")
+    client = enter(n)
+    for k in range(5):
+        client.send("x")
+        assert client.ask(str(k)) == str(k)
+
+
+def test_a_log_function_that_waits_holds_up_no_handler(serve, enter):
+    nginx = serve("""message = function(session, data)
+        if data == "log" then ngx.timer.at(0, function() error("x") end) error("logged") end
+        session:send(data)
+      end,""", """log = function(level, component, line)
+        if line:find("logged", 1, true) then
+          tell("logging")
+          while not shared:get("go") do ngx.sleep(0.05) end
+        end
+      end,""", """location /go { content_by_lua_block {
+        ngx.shared.shared:set("go", true) ngx.say("go") } }""", workers=1)
+    nginx.expected = ["lua entry thread aborted"]
+    first, second = enter(nginx), enter(nginx)
+    first.send("log")
+    nginx.wait_told("logging")
+    assert second.ask("meanwhile") == "meanwhile"
+    nginx.get("/go")
+    assert first.ask("after") == "after"
