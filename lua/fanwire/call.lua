@@ -26,7 +26,8 @@ local function above_us(trace)
   return table.concat(lines, "\n")
 end
 
--- An error with where it comes from. Not a text alone: fanwire.refuse() may be thrown, too.
+-- An error with where it comes from. Not a text alone: fanwire.refuse() may be thrown,
+-- too.
 local function caught(value)
   local ok, text = pcall(tostring, value)
   return {
@@ -37,10 +38,11 @@ local function caught(value)
 end
 
 -- Lua 5.1's xpcall passes no arguments.
-local passes = select(2, xpcall(function(...) return select("#", ...) end, caught, 1)) == 1
+local passes = 1
+  == select(2, xpcall(function(...) return select("#", ...) end, caught, 1))
 
---- call.protected(n, f, a, b, c, d): f with n arguments. true and its first two results, or
---- false and {value =, text =, trace =}.
+--- call.protected(n, f, a, b, c, d): f with n arguments. true and its first two results,
+--- or false and {value =, text =, trace =}.
 local by_count
 if passes then
   by_count = {
@@ -56,15 +58,18 @@ else
     function(f, a) return xpcall(function() return f(a) end, caught) end,
     function(f, a, b) return xpcall(function() return f(a, b) end, caught) end,
     function(f, a, b, c) return xpcall(function() return f(a, b, c) end, caught) end,
-    function(f, a, b, c, d) return xpcall(function() return f(a, b, c, d) end, caught) end,
+    function(f, a, b, c, d)
+      return xpcall(function() return f(a, b, c, d) end, caught)
+    end,
   }
 end
 
 function call.protected(n, f, a, b, c, d)
   local ok, outcome, more = by_count[n](f, a, b, c, d)
   -- Ctrl-C, as the lua program raises it: nobody's mistake, and not to be swallowed.
-  if not ok and call.is_interruptible and type(outcome.value) == "string" and (outcome.value == "interrupted!"
-      or outcome.value:find(":%d+: interrupted!$")) then
+  if not ok and call.is_interruptible and type(outcome.value) == "string"
+      and (outcome.value == "interrupted!"
+        or outcome.value:find(":%d+: interrupted!$")) then
     error(outcome.value, 0)
   end
   return ok, outcome, more

@@ -1,9 +1,9 @@
 --[[
-What an argument may be, looked at before C sees it. A wrong type is an error() at the line
-of the application; a wrong value is nil, a sentence, a name, as C itself says it.
+What an argument may be, looked at before C sees it. A wrong type is an error() at the
+line of the application; a wrong value is nil, a sentence, a name, as C itself says it.
 
-`level` is counted as error() does, from the function that is given it: 1 is that function,
-2 who called it. Whoever passes one on adds 1.
+`level` is counted as error() does, from the function that is given it: 1 is that
+function, 2 who called it. Whoever passes one on adds 1.
 ]]
 
 local check = {}

@@ -1,5 +1,6 @@
 --[[
-What can be sent, and how: whatever sends calls prepare(). Nothing here knows where it goes.
+What can be sent, and how: whatever sends calls prepare(). Nothing here knows where it
+goes.
 ]]
 
 local check = require "fanwire.check"
@@ -32,7 +33,8 @@ end
 
 function Message.__tostring(self)
   local said = self.data
-  return string.format("<fanwire.Message %q%s>", said:sub(1, 40), #said > 40 and "..." or "")
+  return string.format("<fanwire.Message %q%s>", said:sub(1, 40),
+    #said > 40 and "..." or "")
 end
 
 local function is_message(value)
@@ -45,13 +47,14 @@ local function encode(value, level)
     return value
   end
   if type(value) ~= "table" then
-    check.fail(level + 1, "data: a string, a table for JSON or a message is wanted, not %s",
-      type(value))
+    check.fail(level + 1,
+      "data: a string, a table for JSON or a message is wanted, not %s", type(value))
   end
   local json = data.public.json_encode
   if json == nil then
     check.fail(level + 1,
-      "data: a table goes as JSON, and lua-cjson isn't installed (or set fanwire.json_encode)")
+      "data: a table goes as JSON, and lua-cjson isn't installed "
+        .. "(or set fanwire.json_encode)")
   end
   local ok, text = pcall(json, value)
   if not ok or type(text) ~= "string" then
@@ -66,18 +69,21 @@ local function id_of(skip, level)
     return skip.id
   end
   if type(skip) ~= "string" then
-    check.fail(level + 1, "skip: a session or the id of one is wanted, not %s", type(skip))
+    check.fail(level + 1, "skip: a session or the id of one is wanted, not %s",
+      type(skip))
   end
   return skip
 end
 
-local HOW = "how: \"text\", \"binary\", a boolean or a table with binary and skip is wanted, not %s"
+local HOW = "how: \"text\", \"binary\", a boolean or a table with binary and skip "
+  .. "is wanted, not %s"
 
 -- flags (nil if nothing is said of them), the id to skip
 local function understand(how, level)
   if how == nil then
     return nil, nil
-  elseif how == "binary" or how == true then -- true and false as message handlers get them
+  elseif how == "binary" or how == true then
+    -- true and false as message handlers get them
     return BINARY, nil
   elseif how == "text" or how == false then
     return TEXT, nil
@@ -159,7 +165,8 @@ function data.new(value, how)
   if made == nil then
     return nil, why, name
   end
-  local skip = type(how) == "table" and how.skip or is_message(value) and rawget(value, "_skip")
+  local skip = type(how) == "table" and how.skip
+    or is_message(value) and rawget(value, "_skip")
   return setmetatable({_native = made, _skip = skip and id_of(skip, 2) or nil}, Message)
 end
 

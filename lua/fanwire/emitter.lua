@@ -9,9 +9,10 @@ local options = require "fanwire.options"
 
 local emitter = {}
 
---- Publishes over Redis to the sessions of all nodes: for jobs, scripts, web applications.
---- One connection, made at the first publish and again after a failure; each call blocks
---- until Redis has taken the message. For thousands a second use a hub with listen = "off".
+--- Publishes over Redis to the sessions of all nodes: for jobs, scripts, web
+--- applications. One connection, made at the first publish and again after a failure;
+--- each call blocks until Redis has taken the message. For thousands a second use a hub
+--- with listen = "off".
 ---@class fanwire.Emitter
 local Emitter = {}
 Emitter.__index = Emitter
@@ -62,8 +63,9 @@ local function named(self, send, what, name, value, how)
   return send(self._handle, name, message, self._ms)
 end
 
---- Publish to a room. How many nodes have received it, once Redis has taken it; or nil and
---- why. A call that fails isn't repeated: after FW_ERR_TIMEOUT Redis may have taken it.
+--- Publish to a room. How many nodes have received it, once Redis has taken it; or nil
+--- and why. A call that fails isn't repeated: after FW_ERR_TIMEOUT Redis may have taken
+--- it.
 function Emitter:publish(room, value, how)
   local n, why, name = named(self, native.fw_emitter_publish, "room", room, value, how)
   return n, why, name
@@ -98,7 +100,8 @@ function Emitter.__close(self)
 end
 
 function Emitter.__tostring(self)
-  return string.format("<fanwire.Emitter %s%s>", self._url, self._handle and "" or ", closed")
+  return string.format("<fanwire.Emitter %s%s>", self._url,
+    self._handle and "" or ", closed")
 end
 
 return emitter

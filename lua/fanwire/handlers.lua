@@ -49,7 +49,8 @@ function Handlers:add(event, handler, level)
   check.type(event, "string", "event", level + 1)
   local kind = KINDS[event]
   if kind == nil then
-    check.fail(level + 1, "event: no handler is called %q; there are %s", event, all_names())
+    check.fail(level + 1, "event: no handler is called %q; there are %s", event,
+      all_names())
   end
   check.callable(handler, event, level + 1)
   if self.of[kind] ~= nil then

@@ -3,8 +3,8 @@ A hub: this process' part of the cluster, as an application sees it. Its options
 handlers' registration, its start and end, and the calls that send; dispatch.lua calls the
 handlers.
 
-One life of it, from start to end, is a `_life`; a hub that has ended may be started again.
-All of it is for one thread, as a state of Lua is.
+One life of it, from start to end, is a `_life`; a hub that has ended may be started
+again. All of it is for one thread, as a state of Lua is.
 ]]
 
 local check = require "fanwire.check"
@@ -107,8 +107,8 @@ function Hub:option(keyword)
   return native.fw_options_get(self._options, name)
 end
 
---- Have events of that name handled; before the start, and once an event. Returns the hub,
---- so that calls may be chained; what is wrong with one is therefore an error().
+--- Have events of that name handled; before the start, and once an event. Returns the
+--- hub, so that calls may be chained; what is wrong with one is therefore an error().
 function Hub:on(event, handler)
   if self._life ~= nil then
     check.fail(2, "the hub is running: handlers are registered before it is started")
@@ -128,7 +128,8 @@ end
 --- Redis may still be away unless redis_required is on. Handlers are called by poll().
 function Hub:start()
   local earlier = self._life
-  if earlier ~= nil and not is_of_parent(select(3, native.fw_hub_event_fd(earlier.handle))) then
+  if earlier ~= nil
+      and not is_of_parent(select(3, native.fw_hub_event_fd(earlier.handle))) then
     return nil, "the hub is running", "FW_ERR_STATE"
   elseif earlier ~= nil then
     self:_end(earlier)
@@ -175,9 +176,9 @@ function Hub:_is_inside()
   return self._depth > 0
 end
 
---- Handle what waits, and wait so many seconds for it (0): how many events that were. nil,
---- why and "FW_ERR_CLOSED" when the hub is stopped and nothing is left. max: at most so
---- many (1024).
+--- Handle what waits, and wait so many seconds for it (0): how many events that were.
+--- nil, why and "FW_ERR_CLOSED" when the hub is stopped and nothing is left. max: at most
+--- so many (1024).
 function Hub:poll(timeout, max)
   local timeout_ms = timeout == nil and 0 or check.milliseconds(timeout, "timeout", 2)
   max = max == nil and BATCH or check.whole(max, "max", 2)
@@ -194,8 +195,8 @@ function Hub:poll(timeout, max)
   return n, why, name
 end
 
---- A descriptor that is readable while events wait, for poll() or another loop; never to be
---- read or closed by you.
+--- A descriptor that is readable while events wait, for poll() or another loop; never to
+--- be read or closed by you.
 function Hub:fd()
   if self._life == nil then
     return not_running()
@@ -204,7 +205,8 @@ function Hub:fd()
 end
 
 --- Start if needed, handle events, and return true when the hub has been stopped. Ctrl-C
---- is the lua program's own: it comes out of here as its error, and the hub stops at once.
+--- is the lua program's own: it comes out of here as its error, and the hub stops at
+--- once.
 function Hub:run()
   if self._is_in_run or self:_is_inside() then
     return nil, "the hub is running", "FW_ERR_STATE"
@@ -269,13 +271,14 @@ function Hub:stop()
   return ok, why, name
 end
 
---- Listen no more, close the sessions with 1001 at drain.rate a second, and go on handling
---- their events. true when all are gone; nil, why and "FW_ERR_TIMEOUT" after that many
---- seconds (option drain.timeout). stop() comes after it.
+--- Listen no more, close the sessions with 1001 at drain.rate a second, and go on
+--- handling their events. true when all are gone; nil, why and "FW_ERR_TIMEOUT" after
+--- that many seconds (option drain.timeout). stop() comes after it.
 function Hub:drain(timeout)
   local left_ms
   if timeout == nil then
-    left_ms = options.seconds(native.fw_options_get(self._options, "drain.timeout")) * 1000
+    left_ms = 1000
+      * options.seconds(native.fw_options_get(self._options, "drain.timeout"))
   else
     left_ms = check.milliseconds(timeout, "timeout", 2)
   end
@@ -323,8 +326,8 @@ end
 
 -- --- sending ---
 
--- send(handle, [name,] text, flags) or send_message(handle, [name,] message); what: what the
--- name is, in errors. Called by methods, so that the application is at level 3.
+-- send(handle, [name,] text, flags) or send_message(handle, [name,] message); what: what
+-- the name is, in errors. Called by methods, so that the application is at level 3.
 local function to_named(self, send, send_message, what, name, value, how)
   check.type(name, "string", what, 3)
   local text, flags, message = data.prepare(value, how, 3)
@@ -375,8 +378,8 @@ end
 --- send_all() by another name.
 Hub.broadcast = Hub.send_all
 
---- Send to every session of one node; hub:node() is this one's. A node that isn't there is
---- not an error.
+--- Send to every session of one node; hub:node() is this one's. A node that isn't there
+--- is not an error.
 function Hub:send_node(node, value, how)
   check.type(node, "string", "node", 2)
   local text, flags, message = data.prepare(value, how, 2)
@@ -473,10 +476,10 @@ local ATTACH = {user = "string", head = "string", address = "string",
   on_deliver = "function", on_attached = "function"}
 
 --- Make a session whose connection is somebody else's: nginx's, say, or nobody's. Keys:
---- user, head (of the HTTP request that it began with), address; on_deliver(data, binary) is
---- called with what is sent to it, and at its end on_deliver(nil, nil, code, reason);
---- on_attached(session), or on_attached(nil, why, name), tells how it went. What its client
---- says is told by session:feed(), its end by session:close().
+--- user, head (of the HTTP request that it began with), address; on_deliver(data, binary)
+--- is called with what is sent to it, and at its end on_deliver(nil, nil, code, reason);
+--- on_attached(session), or on_attached(nil, why, name), tells how it went. What its
+--- client says is told by session:feed(), its end by session:close().
 function Hub:attach(how)
   check.type(how, "table", "attach", 2)
   for key, value in pairs(how) do

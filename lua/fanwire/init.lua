@@ -16,11 +16,13 @@ type is an error() at the line of the caller. Lua 5.1, LuaJIT and 5.4. `fanwire.
 has the C library's own functions, which all this is made of.
 
   fanwire.hub(options)            a hub; keys: every option with _ for . (redis_url), and
-                                  config = PATH (INI, read first), environment = true (then
-                                  FANWIRE_...), log = function(level, component, line),
+                                  config = PATH (INI, read first), environment = true
+                                  (then FANWIRE_...),
+                                  log = function(level, component, line),
                                   runner = function(f) (calls f, now or later: see
                                   dispatch.lua)
-  fanwire.emitter(options)        publishes without a hub: {redis_url =, timeout = SECONDS}
+  fanwire.emitter(options)        publishes without a hub:
+                                  {redis_url =, timeout = SECONDS}
   fanwire.message(data [, how])   built once, to be sent to many
   fanwire.refuse([status [, reason]])  what a connect or join handler returns to refuse
   fanwire.options()               the table of options: name -> {type =, default =,
@@ -30,11 +32,13 @@ has the C library's own functions, which all this is made of.
   fanwire.version                 "0.1.0"
   fanwire.json_encode             function(table) -> text; cjson's where that is installed
 
-data is a string, a table (JSON, as text) or a message. how is "text" (also false, or nothing),
-"binary" (also true), or {binary = true, skip = SESSION OR ID}; skip where many are addressed.
+data is a string, a table (JSON, as text) or a message. how is "text" (also false, or
+nothing), "binary" (also true), or {binary = true, skip = SESSION OR ID}; skip where many
+are addressed.
 
   hub:on(event, handler)          before the start; returns the hub. Handlers:
-    connect(request)              return nothing: let in; a text: as that user; or refuse()
+    connect(request)              return nothing: let in; a text: as that user; or
+                                  refuse()
     open(session)
     message(session, data, binary)
     join(session, room)           return false or refuse() to refuse
@@ -51,25 +55,27 @@ data is a string, a table (JSON, as text) or a message. how is "text" (also fals
                                   "FW_ERR_CLOSED" when stopped and none left
   hub:fd()                        a descriptor, readable while events wait
   hub:stop()                      in run(): drain, then end. Else close the sessions now
-  hub:drain([timeout_s])          listen no more, close sessions at drain.rate, go on handling
+  hub:drain([timeout_s])          listen no more, close sessions at drain.rate, go on
+                                  handling
   hub:close([timeout_s])          drain, then stop; also what <close> does in 5.4
   hub:publish(room, data [, how])
   hub:send_user(user, data [, how])
   hub:send_all(data [, how]), hub:broadcast(data [, how])
   hub:send_node(node, data [, how])
   hub:room(name)                  .name, :publish(data [, how])
-  hub:user(name)                  .name, :send(data [, how]), :disconnect([code [, reason]])
+  hub:user(name)                  .name, :send(data [, how]),
+                                  :disconnect([code [, reason]])
   hub:session(id)                 a session of any node by its id
   hub:sessions()                  list of the open sessions of this node
   hub:attach{user =, head =, address =, on_deliver = function(data, binary, code, reason),
              on_attached = function(session, why, name)}
-                                  a session whose connection is somebody else's; at its end
-                                  on_deliver has no data, but a code and a reason
+                                  a session whose connection is somebody else's; at its
+                                  end on_deliver has no data, but a code and a reason
   hub:running(), hub:node(), hub:node_name(), hub:urls(), hub:http_address(),
   hub:stats() (name -> number), hub:metrics() (Prometheus' text)
 
-  request: id, state, path, query.NAME, query_string, headers["Name"], address, peer, host,
-           origin, scheme, protocol; request:query_list(name)
+  request: id, state, path, query.NAME, query_string, headers["Name"], address, peer,
+           host, origin, scheme, protocol; request:query_list(name)
   session: the same, and user, node, closed;
            session:send(data [, how]), session:close([code [, reason]]),
            session:join(room [, function(ok, why, name)]), session:leave(room),

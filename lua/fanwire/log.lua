@@ -27,7 +27,10 @@ end
 
 --- sink(level, component, line), or nil: standard error; least: option log.level.
 function Log.new(sink, least)
-  return setmetatable({_sink = sink or to_stderr, _least = RANKS[least] or RANKS.info}, Log)
+  return setmetatable({
+    _sink = sink or to_stderr,
+    _least = RANKS[least] or RANKS.info,
+  }, Log)
 end
 
 function Log:_put(level, component, line)

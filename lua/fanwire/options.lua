@@ -2,8 +2,8 @@
 Options by keyword: the C library's table of options, as Lua writes them.
 
 Hubs and emitters make their options here. The table alone says which options there are;
-this module only knows how a value of Lua is written as text. What a text may be is for the
-C library to judge.
+this module only knows how a value of Lua is written as text. What a text may be is for
+the C library to judge.
 ]]
 
 local check = require "fanwire.check"
@@ -123,7 +123,8 @@ local function texts_of(name, value, level)
   for i, item in ipairs(value) do
     texts[i] = text_of(item)
     if texts[i] == nil then
-      check.fail(level + 1, "%s: a list of strings is wanted, not of %s", name, type(item))
+      check.fail(level + 1, "%s: a list of strings is wanted, not of %s", name,
+        type(item))
     end
   end
   return texts

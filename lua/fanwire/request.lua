@@ -1,8 +1,8 @@
 --[[
 What a client said when it came: the facts of its handshake.
 
-A request is decided on by the connect handler; a session has the same facts for as long as
-it lives. They are read from the event that brought them when they are asked for.
+A request is decided on by the connect handler; a session has the same facts for as long
+as it lives. They are read from the event that brought them when they are asked for.
 ]]
 
 local check = require "fanwire.check"
@@ -20,8 +20,8 @@ function Refuse.__tostring(self)
   return string.format("refused: %d %s", self.status, self.reason)
 end
 
---- What a connect or join handler returns: let them not in. status is the HTTP status that
---- the client sees, reason the text that goes with it, one line.
+--- What a connect or join handler returns: let them not in. status is the HTTP status
+--- that the client sees, reason the text that goes with it, one line.
 ---@param status? integer 400 to 599; 403
 ---@param reason? string
 ---@return fanwire.Refuse

@@ -35,8 +35,8 @@ function methods.send(self, value, how)
   return nil, flags, message
 end
 
---- Close it: what is queued for it goes first, then the Close frame. code is 1000 to 1003,
---- 1007 to 1014 or 3000 to 4999; reason has at most 123 bytes.
+--- Close it: what is queued for it goes first, then the Close frame. code is 1000 to
+--- 1003, 1007 to 1014 or 3000 to 4999; reason has at most 123 bytes.
 function methods.close(self, code, reason)
   local good, why, name = check.close(code, reason, 2)
   if not good then
@@ -45,10 +45,11 @@ function methods.close(self, code, reason)
   return noted(self, native.fw_session_close(self._handle, self._id, good, why))
 end
 
---- Put it into a room. It hears what is published once the join is complete, and what this
---- node publishes to the room after this call waits for that: "join, then publish" always
---- hears itself. callback(true), or callback(nil, why, name), tells when it is complete or
---- why it failed; for a session of another node it is called at once and tells nothing.
+--- Put it into a room. It hears what is published once the join is complete, and what
+--- this node publishes to the room after this call waits for that: "join, then publish"
+--- always hears itself. callback(true), or callback(nil, why, name), tells when it is
+--- complete or why it failed; for a session of another node it is called at once and
+--- tells nothing.
 function methods.join(self, room, callback)
   check.type(room, "string", "room", 2)
   if callback ~= nil then
@@ -97,8 +98,8 @@ function methods.feed(self, value, how)
   return noted(self, native.fw_session_feed(self._handle, self._id, text, flags))
 end
 
---- The client of an attached session has closed: the code and reason that it gave, 1005 if
---- none; or it has vanished: 1006, which it is if left out.
+--- The client of an attached session has closed: the code and reason that it gave, 1005
+--- if none; or it has vanished: 1006, which it is if left out.
 function methods.feed_close(self, code, reason)
   local good, why, name = check.close(code or 1006, reason, 2)
   if not good then

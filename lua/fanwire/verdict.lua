@@ -1,9 +1,9 @@
 --[[
 What a handler's outcome means where the hub asks: connect and join.
 
-The dispatcher calls decide() when such a handler has returned or failed. Whatever goes wrong
-on the way is a refusal: in doubt nobody is let in. That holds for `nil, why` as well, which
-is how functions of Lua say that they failed.
+The dispatcher calls decide() when such a handler has returned or failed. Whatever goes
+wrong on the way is a refusal: in doubt nobody is let in. That holds for `nil, why` as
+well, which is how functions of Lua say that they failed.
 ]]
 
 local native = require "fanwire.native"
@@ -25,8 +25,8 @@ local function of_connect(outcome, why)
     end
     return nil, outcome
   end
-  return nil, nil, string.format("it returns nothing or the user's name, not %s; to refuse, "
-    .. "return fanwire.refuse()", tostring(outcome))
+  return nil, nil, string.format("it returns nothing or the user's name, not %s; "
+    .. "to refuse, return fanwire.refuse()", tostring(outcome))
 end
 
 local function of_join(outcome, why)
@@ -77,8 +77,8 @@ function verdict.decide(life, kind, whose, event, ok, outcome, why)
     _, late, code = native.fw_reject(life.handle, token, refusal.status, refusal.reason)
   end
   if late ~= nil and code ~= "FW_ERR_INVALID" then
-    life.log:say("debug", string.format("%s handler decided too late: %s (session=%s)", name,
-      late, whose.id))
+    life.log:say("debug", string.format("%s handler decided too late: %s (session=%s)",
+      name, late, whose.id))
   end
   return refusal == nil and late == nil
 end

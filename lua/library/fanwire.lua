@@ -95,7 +95,7 @@ local fanwire = {}
 ---@field config? string          an INI file, which is read first
 ---@field environment? boolean    then variables FANWIRE_...
 ---@field log? fun(level: fanwire.LogLevel, component: string, line: string)
----@field runner? fun(handle: fun())   calls it in a coroutine that may yield, now or later
+---@field runner? fun(handle: fun())   calls it in a coroutine, now or later
 
 ---@alias fanwire.LogLevel "error"|"warn"|"info"|"debug"|"trace"
 
@@ -172,7 +172,7 @@ function fanwire.is_retriable(name) end
 ---@field query table<string, string?>     decoded parameters, the first of each name
 ---@field query_string string              as sent
 ---@field headers table<string, string?>   in any case
----@field address string                   the client's; behind a trusted proxy what it names
+---@field address string                   the client's; behind a trusted proxy as it says
 ---@field peer string                      the socket's other end
 ---@field host? string
 ---@field origin? string
@@ -278,18 +278,28 @@ function User:disconnect(code, reason) end
 ---@field head? string      the HTTP request's head, for the session's facts
 ---@field address? string
 ---@field on_deliver fun(data: string?, binary: boolean?, code: integer?, reason: string?)
----@field on_attached? fun(session: fanwire.Session?, why: string?, name: fanwire.ErrorName?)
+---@field on_attached? fun(s: fanwire.Session?, why: string?, name: fanwire.ErrorName?)
+
+---What a join handler returns; false refuses, as fanwire.refuse() does.
+---@alias fanwire.Verdict boolean|fanwire.Refuse|nil
+
+---@alias fanwire.OnConnect fun(request: fanwire.Request): string|fanwire.Refuse|nil
+---@alias fanwire.OnMessage fun(session: fanwire.Session, data: string, binary: boolean)
+---@alias fanwire.OnJoin fun(session: fanwire.Session, room: string): fanwire.Verdict
+---@alias fanwire.OnLeave fun(session: fanwire.Session, room: string)
+---@alias fanwire.OnClose fun(session: fanwire.Session, code: integer, reason: string)
+---@alias fanwire.OnRoomMessage fun(room: string, data: string, binary: boolean)
 
 ---@class fanwire.Hub
 local Hub = {}
 
----@overload fun(self, event: "connect", handler: fun(request: fanwire.Request): string|fanwire.Refuse|nil): fanwire.Hub
+---@overload fun(self, event: "connect", handler: fanwire.OnConnect): fanwire.Hub
 ---@overload fun(self, event: "open", handler: fun(session: fanwire.Session)): fanwire.Hub
----@overload fun(self, event: "message", handler: fun(session: fanwire.Session, data: string, binary: boolean)): fanwire.Hub
----@overload fun(self, event: "join", handler: fun(session: fanwire.Session, room: string): boolean|fanwire.Refuse|nil): fanwire.Hub
----@overload fun(self, event: "leave", handler: fun(session: fanwire.Session, room: string)): fanwire.Hub
----@overload fun(self, event: "close", handler: fun(session: fanwire.Session, code: integer, reason: string)): fanwire.Hub
----@overload fun(self, event: "room_message", handler: fun(room: string, data: string, binary: boolean)): fanwire.Hub
+---@overload fun(self, event: "message", handler: fanwire.OnMessage): fanwire.Hub
+---@overload fun(self, event: "join", handler: fanwire.OnJoin): fanwire.Hub
+---@overload fun(self, event: "leave", handler: fanwire.OnLeave): fanwire.Hub
+---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub
+---@overload fun(self, event: "room_message", handler: fanwire.OnRoomMessage): fanwire.Hub
 ---@overload fun(self, event: "backplane_up", handler: fun()): fanwire.Hub
 ---@overload fun(self, event: "backplane_down", handler: fun(reason: string)): fanwire.Hub
 function Hub:on(event, handler) end

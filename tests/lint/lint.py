@@ -2,7 +2,8 @@
 """Holds the code to its rules, with exit status 1 and a line for each breach.
 
   tests/lint/lint.py                 everything
-  tests/lint/lint.py layers sizes    some: layers, names, sizes, heads, format, python
+  tests/lint/lint.py layers sizes    some: layers, names, sizes, heads, format,
+                                     python, lua
   tests/lint/lint.py --root DIR      another tree (test_lint.py uses that)
 
 The rules are data, below: who may include whom, whose library is whose, how long things
@@ -78,6 +79,7 @@ OUTSIDE = {
 }
 C_TREES = ("capi", "tests", "docs/examples", "bindings")
 PYTHON_TREES = ("tests", "python", "docs/examples")
+LUA_TREES = ("lua", "tests", "docs/examples", "bindings")
 SKIPPED = {"node_modules", "build", "__pycache__", ".git", "corpus"}
 
 # Python, what it may import beside the standard library; the longest folder that fits
@@ -123,7 +125,33 @@ PACKAGE_LAYERS = {
     "__main__": {"_run"},
 }
 
-MOST_COLUMNS = 90          # of a line of Python; clang-format sees to C
+# Which modules a module of the Lua package may require: of ours by their name, the others
+# as they are required. The package itself, init, is for applications and for what is made
+# of it. Downwards only: a row names rows above it.
+LUA_PACKAGE = "lua/fanwire"
+LUA_LAYERS = {
+    "check": set(),
+    "call": set(),
+    "lanes": set(),
+    "log": {"native"},
+    "handlers": {"check", "native"},
+    "options": {"check", "native"},
+    "request": {"check", "native"},
+    "data": {"check", "native"},
+    "session": {"check", "data", "native", "request"},
+    "verdict": {"native", "request"},
+    "dispatch": {"call", "handlers", "lanes", "native", "request", "session", "verdict"},
+    "hub": {"check", "data", "dispatch", "handlers", "log", "native", "options",
+            "session"},
+    "emitter": {"check", "data", "native", "options"},
+    "init": {"check", "data", "emitter", "hub", "native", "options", "request", "cjson"},
+    "resty_crew": {"native", "ngx.semaphore"},
+    "resty_attach": {"check", "native", "ngx.semaphore"},
+    "resty": {"call", "check", "hub", "init", "native", "options", "resty_attach",
+              "resty_crew"},
+}
+
+MOST_COLUMNS = 90          # of a line of Python or Lua; clang-format sees to C
 MOST_LINES = 600           # of a file: past that a second reason to change has moved in
 MOST_FUNCTION_LINES = 80   # of a function, its braces included
 LEAST_HEAD, MOST_HEAD = 3, 25  # lines of the comment that a file begins with
@@ -267,7 +295,8 @@ def check_sizes(root):
             if length > MOST_FUNCTION_LINES:
                 yield "%s:%d: %s has %d lines, at most %d" % (path, line, name, length,
                                                               MOST_FUNCTION_LINES)
-    for path in files(root, PYTHON_TREES, (".py",)):
+    for path in (*files(root, PYTHON_TREES, (".py",)),
+                 *files(root, LUA_TREES, (".lua",))):
         count = text_of(root, path).count("\n")
         if count > MOST_LINES:
             yield "%s:1: %d lines, at most %d" % (path, count, MOST_LINES)
@@ -311,6 +340,13 @@ def check_format(root):
                 yield "%s:%s: %s" % m.groups()
         if done.returncode != 0 and not seen:
             yield ".clang-format:1: " + done.stderr.strip()[:300]
+
+
+def check_columns(path, text):
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > MOST_COLUMNS:
+            yield "%s:%d: %d columns, at most %d" % (path, number, len(line),
+                                                     MOST_COLUMNS)
 
 
 def inside_of_fanwire(name):
@@ -385,10 +421,7 @@ def check_package(path, tree):
 def check_python(root):
     for path in files(root, PYTHON_TREES, (".py", ".pyi")):
         text = text_of(root, path)
-        for number, line in enumerate(text.splitlines(), 1):
-            if len(line) > MOST_COLUMNS:
-                yield "%s:%d: %d columns, at most %d" % (path, number, len(line),
-                                                         MOST_COLUMNS)
+        yield from check_columns(path, text)
         if not path.endswith(".py"):
             continue
         tree = ast.parse(text, path)
@@ -405,8 +438,68 @@ def check_python(root):
             yield from check_package(path, tree)
 
 
+def lua_code(text, strings=False):
+    """Comments blanked, and strings unless they are wanted; lines kept."""
+    pattern = re.compile(r"--\[(=*)\[.*?\]\1\]|--[^\n]*|\[(=*)\[.*?\]\2\]|"
+                         r'"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+
+    def blanked(m):
+        kept = strings and not m.group().startswith("--")
+        return m.group() if kept else re.sub(r"[^\n]", " ", m.group())
+    return pattern.sub(blanked, text)
+
+
+def lua_function_lengths(text):
+    """(line, name, length) of each function. Its end is the one that is left when every
+    block in it has taken one. A describe() is the heading of its tests, no function."""
+    code, lines, blocks = lua_code(text), text.splitlines(), []
+    for m in re.finditer(r"\b(?:function|if|do|repeat|end|until)\b", code):
+        if m.group() not in ("end", "until"):
+            blocks.append(m)
+            continue
+        if not blocks:  # no Lua at all: whoever loads the file hears about it
+            return
+        begin = blocks.pop()
+        line = code.count("\n", 0, begin.start())
+        is_heading = lines[line].lstrip().startswith("describe(")
+        if begin.group() == "function" and not is_heading:
+            name = re.match(r"function\s+([\w.:]+)", code[begin.start():])
+            length = code.count("\n", begin.start(), m.start()) + 1
+            yield line + 1, name.group(1) if name else "a function", length
+
+
+def check_lua_package(path, text):
+    module = os.path.basename(path)[:-4]
+    if module not in LUA_LAYERS:
+        yield "%s:1: the module is in no table of tests/lint/lint.py" % path
+        return
+    for number, line in enumerate(lua_code(text, strings=True).splitlines(), 1):
+        for name in re.findall(r"""\brequire\b[\s(,]*["']([^"']*)["']""", line):
+            ours = "init" if name == "fanwire" else re.sub(r"^fanwire\.", "", name)
+            if ours not in LUA_LAYERS[module]:
+                yield "%s:%d: %s may not require %s" % (path, number, module, name)
+
+
+def check_lua(root):
+    for path in files(root, LUA_TREES, (".lua",)):
+        text = text_of(root, path)
+        yield from check_columns(path, text)
+        for number, line in enumerate(text.splitlines(), 1):
+            if "\t" in line:
+                yield "%s:%d: a tab" % (path, number)
+            if line != line.rstrip():
+                yield "%s:%d: blanks at the end" % (path, number)
+        for line, name, length in lua_function_lengths(text):
+            if length > MOST_FUNCTION_LINES:
+                yield "%s:%d: %s has %d lines, at most %d" % (path, line, name, length,
+                                                              MOST_FUNCTION_LINES)
+        if os.path.dirname(path) == LUA_PACKAGE:
+            yield from check_lua_package(path, text)
+
+
 CHECKS = {"layers": check_layers, "names": check_names, "sizes": check_sizes,
-          "heads": check_heads, "format": check_format, "python": check_python}
+          "heads": check_heads, "format": check_format, "python": check_python,
+          "lua": check_lua}
 
 
 def main():

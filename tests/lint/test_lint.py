@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import lint  # noqa: E402
+from generated import TOP  # noqa: E402
 
 HEAD = "/*\n * What it is.\n */\n"
 
@@ -59,6 +60,28 @@ BROKEN = [
     ("python", "docs/examples/a.py", "import fanwire\nfanwire._hub\n", "fanwire._hub"),
     ("python", "docs/examples/a.py", "from fanwire._hub import Hub\n", "fanwire._hub"),
     ("python", "docs/examples/a.py", "import pytest\n", "pytest may not"),
+    ("sizes", "lua/fanwire/hub.lua", "f()\n" * 601, "601 lines"),
+    ("lua", "tests/lua/a.lua", "--" + "a" * 89 + "\n", "91 columns"),
+    ("lua", "docs/examples/chat/a.lua", "f(\t)\n", "a tab"),
+    ("lua", "lua/library/a.lua", "f() \n", "blanks at the end"),
+    ("lua", "tests/a.lua", "function a.b:c()\n" + "  g()\n" * 79 + "end\n",
+     "a.b:c has 81 lines"),
+    ("lua", "tests/a.lua", "f{a = function()\n" + "  if a then b() end\n" * 79 + "end}\n",
+     "a function has 81 lines"),
+    ("lua", "tests/a.lua", "local function f()\n  repeat\n  until 'end' -- end\n"
+     "  for i = 1, 2 do g[[end]] end\n  while a do\n  end\n--[[\nend\n]]\n"
+     + "  g()\n" * 72 + "end\n", "f has 82 lines"),
+    ("lua", "tests/a.lua", 'describe("a", function()\n  it("b", function()\n'
+     + "    g()\n" * 79 + "  end)\nend)\n", "a.lua:2: a function has 81 lines"),
+    ("lua", "lua/fanwire/more.lua", "", "in no table"),
+    ("lua", "lua/fanwire/check.lua", 'local native = require "fanwire.native"\n',
+     "check may not require fanwire.native"),
+    ("lua", "lua/fanwire/data.lua", "local hub = require('fanwire.hub')\n",
+     "data may not require fanwire.hub"),
+    ("lua", "lua/fanwire/hub.lua", 'local fanwire = require "fanwire"\n',
+     "hub may not require fanwire"),
+    ("lua", "lua/fanwire/hub.lua", 'local ok, uv = pcall(require, "luv")\n',
+     "hub may not require luv"),
 ]
 
 GOOD = [
@@ -81,6 +104,15 @@ GOOD = [
     ("python", "python/fanwire/_hub.py", "from . import _data, native\nimport asyncio\n"),
     ("python", "python/fanwire/_data.py", "from typing import TYPE_CHECKING\n"
      "if TYPE_CHECKING:\n    from ._hub import Hub\n"),
+    ("sizes", "tests/lua/a.lua", "f()\n" * 600),
+    ("lua", "tests/lua/a.lua", "-- \u00e4" + "a" * 86 + "\n"
+     "local function f()\n" + "  g()\n" * 78 + "end\nlocal function h()\nend\n"),
+    ("lua", "tests/lua/a_spec.lua", 'describe("a", function()\n'
+     + '  it("b", function()\n    g()\n  end)\n' * 40 + "end)\n"),
+    ("lua", "lua/fanwire/hub.lua", '--[[\n  local fanwire = require "fanwire"\n]]\n'
+     'local data = require "fanwire.data" -- not require "fanwire.init"\n'),
+    ("lua", "lua/fanwire/init.lua", 'local ok, cjson = pcall(require, "cjson")\n'),
+    ("lua", "tests/lua/a.lua", 'local uv = require "luv"\n'),
 ]
 
 
@@ -101,3 +133,13 @@ def test_a_breach_is_found(tmp_path, check, path, text, words):
 @pytest.mark.parametrize("check,path,text", GOOD)
 def test_what_is_right_is_let_through(tmp_path, check, path, text):
     assert breaches(tmp_path, check, path, text) == []
+
+
+def test_modules_of_lua_require_downwards_only():
+    above = {"native"}
+    for module, required in lint.LUA_LAYERS.items():
+        ours = {name for name in required if name in lint.LUA_LAYERS}
+        assert ours <= above, module
+        above.add(module)
+    package = os.path.join(TOP, lint.LUA_PACKAGE)
+    assert set(lint.LUA_LAYERS) == {f[:-4] for f in os.listdir(package)}

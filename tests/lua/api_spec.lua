@@ -66,7 +66,8 @@ end
 local function not_reachable()
   local names = {}
   local text = read("../docs/lua.md"):match("### Not reachable, and why\n(.*)$")
-  for name, reason in assert(text, "docs/lua.md"):gmatch("\n| `(fw_[%w_]+)` | ([^|]+) |") do
+  assert(text, "docs/lua.md")
+  for name, reason in text:gmatch("\n| `(fw_[%w_]+)` | ([^|]+) |") do
     assert.is_nil(names[name], name .. " is listed twice")
     assert.matches("%S", reason)
     names[name] = true
@@ -74,11 +75,13 @@ local function not_reachable()
   return names
 end
 
+-- Not by a shell: that one dies with TSan preloaded.
 local function headers()
-  local list = io.popen("cat '" .. TOP .. "/../capi/include/fanwire/'*.h")
-  local text = list:read("*a")
-  list:close()
-  return (text:gsub("/%*.-%*/", ""))
+  local folder, texts = "../capi/include/fanwire/", {}
+  for name in read(folder .. "fanwire.h"):gmatch("#include <fanwire/([%w_]+%.h)>") do
+    texts[#texts + 1] = read(folder .. name)
+  end
+  return (table.concat(texts):gsub("/%*.-%*/", ""))
 end
 
 describe("the API:", function()
@@ -134,7 +137,8 @@ describe("the API:", function()
       wanted["FW_ERR_" .. name] = true
     end
     for name, value in pairs(native) do
-      if type(name) == "string" and name:find("^FW_") and not name:find("^FW_VERSION") then
+      if type(name) == "string" and name:find("^FW_")
+          and not name:find("^FW_VERSION") then
         n = n + 1
         assert.is_true(wanted[name], name)
         assert.is_number(value)

@@ -26,9 +26,12 @@ for _, with in ipairs{"with session handlers", "without"} do
 
     it("what is sent is delivered", function()
       local got = support.seen()
-      local s, hub = attached({}, {user = "ann", on_deliver = function(data, binary, code, why)
-        got(data, binary, code, why, 1)
-      end})
+      local s, hub = attached({}, {
+        user = "ann",
+        on_deliver = function(data, binary, code, why)
+          got(data, binary, code, why, 1)
+        end,
+      })
       assert.is_true(s:send("text"))
       assert.is_true(s:send("\0\255", "binary"))
       assert.is_true(hub:send_user("ann", "by name"))
@@ -52,14 +55,17 @@ for _, with in ipairs{"with session handlers", "without"} do
     it("wrong arguments are refused", function()
       local hub = support.started()
       support.raises("attach: a table is wanted", function() hub:attach("ann") end)
-      support.raises("on_deliver: a function is wanted, not nil", function() hub:attach{} end)
+      support.raises("on_deliver: a function is wanted, not nil",
+        function() hub:attach{} end)
       support.raises("attach: usr is not known",
         function() hub:attach{usr = "ann", on_deliver = print} end)
       support.raises("user: a string is wanted",
         function() hub:attach{user = 5, on_deliver = print} end)
       support.failed(".", "FW_ERR_INVALID", hub:attach{user = "", on_deliver = print})
-      support.failed("NUL", "FW_ERR_INVALID", hub:attach{user = "a\0", on_deliver = print})
-      support.failed(".", "FW_ERR_INVALID", hub:attach{head = "nonsense", on_deliver = print})
+      support.failed("NUL", "FW_ERR_INVALID",
+        hub:attach{user = "a\0", on_deliver = print})
+      support.failed(".", "FW_ERR_INVALID",
+        hub:attach{head = "nonsense", on_deliver = print})
     end)
 
     it("over the limit it is told why", function()

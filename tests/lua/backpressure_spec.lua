@@ -1,5 +1,5 @@
--- Handlers that are slower than their clients: what clients send waits where it is, in their
--- own buffers, and nobody pays for it but they.
+-- Handlers that are slower than their clients: what clients send waits where it is, in
+-- their own buffers, and nobody pays for it but they.
 local fanwire = require "fanwire"
 local support = require "support"
 local uv = require "luv"
@@ -24,7 +24,8 @@ describe("back-pressure:", function()
         end
         for _, member in ipairs(members) do
           local before = member.pings
-          support.wait(function() return #member.received == 200 end, "200 messages", false)
+          support.wait(function() return #member.received == 200 end, "200 messages",
+            false)
           support.wait(function() return member.pings >= before + 2 end, "pings", false)
         end
         blocked = true
@@ -52,9 +53,10 @@ describe("back-pressure:", function()
 
   it("a hub that isn't polled pushes back and nothing is lost", function()
     local seen, closes = support.seen(), support.seen()
-    local hub = support.started({message = function(_, data) seen(tonumber(data:sub(1, 8))) end,
-      close = function(_, code) closes(code) end},
-      {events_per_session = 16, events_max_bytes = "1MiB"})
+    local hub = support.started({
+      message = function(_, data) seen(tonumber(data:sub(1, 8))) end,
+      close = function(_, code) closes(code) end,
+    }, {events_per_session = 16, events_max_bytes = "1MiB"})
     local client = support.client(hub)
     local before, filling = support.own("VmRSS"), (" "):rep(100000)
     local sent, still_ms = 0, 0
@@ -102,7 +104,8 @@ describe("back-pressure:", function()
   end)
 
   it("a publisher over the inbox is told to try again", function()
-    local hub = support.started(nil, {inbox_max_bytes = "64KiB", message_max_bytes = "1MiB"})
+    local hub = support.started(nil,
+      {inbox_max_bytes = "64KiB", message_max_bytes = "1MiB"})
     local data, name, why = ("x"):rep(60000), nil, nil
     for _ = 1, 100000 do
       local ok
@@ -147,7 +150,8 @@ describe("back-pressure:", function()
       local clients, filling = {}, ("."):rep(1000)
       for i = 1, CLIENTS do
         clients[i] = {support.client(hub), 0}
-        clients[i][1].tcp:send_buffer_size(65536) -- the kernel's memory isn't the question
+        -- the kernel's memory isn't the question
+        clients[i][1].tcp:send_buffer_size(65536)
       end
       local function least()
         for _, client in ipairs(clients) do

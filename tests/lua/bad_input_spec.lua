@@ -9,15 +9,16 @@ describe("bad input:", function()
   after_each(support.end_all)
 
   it("an unknown option is an option error with a suggestion", function()
-    support.failed("^no option is called redis_ulr; did you mean redis_url%?$", "FW_ERR_OPTION",
-      fanwire.hub{redis_ulr = "redis://x"})
+    support.failed("^no option is called redis_ulr; did you mean redis_url%?$",
+      "FW_ERR_OPTION", fanwire.hub{redis_ulr = "redis://x"})
     support.failed("did you mean config%?", "FW_ERR_OPTION", fanwire.hub{confg = "x"})
     support.failed("did you mean redis_url%?", "FW_ERR_OPTION",
       fanwire.emitter{redis_urls = "x"})
   end)
 
   it("an option like no other has no suggestion but its name", function()
-    support.failed("^no option is called zzzzzzzz$", "FW_ERR_OPTION", fanwire.hub{zzzzzzzz = 1})
+    support.failed("^no option is called zzzzzzzz$", "FW_ERR_OPTION",
+      fanwire.hub{zzzzzzzz = 1})
   end)
 
   it("a wrong value is an option error that names it and the value", function()
@@ -28,7 +29,8 @@ describe("bad input:", function()
   end)
 
   it("an option of a wrong type is an error that names it", function()
-    support.raises("listen: a string, a number, a boolean or a list is wanted, not function",
+    support.raises(
+      "listen: a string, a number, a boolean or a list is wanted, not function",
       function() fanwire.hub{listen = print} end)
     support.raises("listen: a list of strings is wanted, not of table",
       function() fanwire.hub{listen = {{}}} end)
@@ -49,21 +51,24 @@ describe("bad input:", function()
 
   it("options are by name only", function()
     support.raises("options are given by name", function() fanwire.hub{"listen"} end)
-    support.raises("options: a table is wanted, not string", function() fanwire.hub("x") end)
+    support.raises("options: a table is wanted, not string",
+      function() fanwire.hub("x") end)
   end)
 
   it("what the package itself takes is checked, too", function()
     support.raises("config: a string or nil is wanted, not boolean",
       function() fanwire.hub{config = true} end)
-    support.raises("environment: a boolean", function() fanwire.hub{environment = "yes"} end)
+    support.raises("environment: a boolean",
+      function() fanwire.hub{environment = "yes"} end)
     support.raises("log: a function is wanted, not string",
       function() fanwire.hub{log = "x"} end)
     support.raises("runner: a function is wanted", function() fanwire.hub{runner = 1} end)
   end)
 
   it("values of Lua become what the option wants", function()
-    local hub = assert(fanwire.hub{threads = 2, redis_required = true, message_max_bytes = 2^20,
-      heartbeat_interval = "500ms", origins = {"https://a", "https://b"}})
+    local hub = assert(fanwire.hub{threads = 2, redis_required = true,
+      message_max_bytes = 2^20, heartbeat_interval = "500ms",
+      origins = {"https://a", "https://b"}})
     assert.equal("2", hub:option("threads"))
     assert.equal("on", hub:option("redis.required"))
     assert.equal("https://a,https://b", hub:option("origins"))
@@ -92,7 +97,8 @@ describe("bad input:", function()
     os.remove(path)
     assert.equal("file", hub:option("redis.prefix"))
     assert.equal("keyword", hub:option("node.name"))
-    support.failed("/nowhere/x.ini", "FW_ERR_SYSTEM", fanwire.hub{config = "/nowhere/x.ini"})
+    support.failed("/nowhere/x.ini", "FW_ERR_SYSTEM",
+      fanwire.hub{config = "/nowhere/x.ini"})
     support.failed("config: embedded NUL", "FW_ERR_INVALID", fanwire.hub{config = "a\0"})
   end)
 
@@ -161,7 +167,8 @@ describe("bad input:", function()
       hub:session("zz"))
     support.failed("skip: 32 hexadecimal digits", "FW_ERR_INVALID",
       hub:publish("a", "x", {skip = "zz"}))
-    support.failed("node: 16 hexadecimal digits", "FW_ERR_INVALID", hub:send_node("zz", "x"))
+    support.failed("node: 16 hexadecimal digits", "FW_ERR_INVALID",
+      hub:send_node("zz", "x"))
   end)
 
   it("a well-formed id of nobody", function()
@@ -182,7 +189,8 @@ describe("bad input:", function()
       assert.equal("FW_ERR_INVALID", select(3, s:close(code)))
       assert.equal("FW_ERR_INVALID", select(3, hub:user("ann"):disconnect(code)))
     end
-    support.raises("code: a number or nil is wanted, not string", function() s:close("1000") end)
+    support.raises("code: a number or nil is wanted, not string",
+      function() s:close("1000") end)
     support.raises("code: a whole number is wanted", function() s:close(1000.5) end)
     support.raises("reason: a string or nil is wanted", function() s:close(1000, 5) end)
     assert.equal("FW_ERR_INVALID", select(3, s:close(1000, ("x"):rep(124))))
@@ -200,7 +208,8 @@ describe("bad input:", function()
         assert.equal("FW_ERR_INVALID", select(3, s[method](s, name)))
       end
       for _, bad in ipairs(BAD_TYPES) do
-        support.raises("%a+: a string .*is wanted", function() local _ = s[method](s, bad) end)
+        support.raises("%a+: a string .*is wanted",
+          function() local _ = s[method](s, bad) end)
       end
     end
     support.raises("callback: a function is wanted", function() s:join("a", 5) end)
@@ -219,11 +228,14 @@ describe("bad input:", function()
   it("a hub that does not run is a closed error", function()
     local hub = support.hub()
     for _, call in ipairs{"publish", "send_user"} do
-      support.failed("^the hub is not running$", "FW_ERR_CLOSED", hub[call](hub, "a", "x"))
+      support.failed("^the hub is not running$", "FW_ERR_CLOSED",
+        hub[call](hub, "a", "x"))
     end
     support.failed("not running", "FW_ERR_CLOSED", hub:send_all("x"))
     support.failed("not running", "FW_ERR_CLOSED", hub:session(("a"):rep(32)))
-    for _, call in ipairs{"poll", "fd", "drain", "node", "node_name", "metrics", "stats"} do
+    for _, call in ipairs{
+      "poll", "fd", "drain", "node", "node_name", "metrics", "stats",
+    } do
       support.failed("not running", "FW_ERR_CLOSED", hub[call](hub))
     end
     support.failed("not running", "FW_ERR_CLOSED", hub:attach{on_deliver = print})
@@ -239,7 +251,8 @@ describe("bad input:", function()
     local hub = support.started()
     support.raises("timeout: a number is wanted", function() hub:poll("1") end)
     support.raises("timeout: seconds from 0 on are wanted", function() hub:poll(-1) end)
-    support.raises("timeout: seconds from 0 on are wanted", function() hub:poll(0 / 0) end)
+    support.raises("timeout: seconds from 0 on are wanted",
+      function() hub:poll(0 / 0) end)
     support.raises("max: a number from 1 on", function() hub:poll(0, 0) end)
     support.raises("max: a whole number", function() hub:poll(0, 1.5) end)
     support.raises("timeout: a number is wanted", function() hub:close("x") end)
@@ -292,7 +305,8 @@ describe("bad input:", function()
   end)
 
   it("a wrong file is an error that names it", function()
-    support.failed("missing.ini", "FW_ERR_SYSTEM", fanwire.hub{config = "/nowhere/missing.ini"})
+    support.failed("missing.ini", "FW_ERR_SYSTEM",
+      fanwire.hub{config = "/nowhere/missing.ini"})
     local path = os.tmpname()
     local file = io.open(path, "w")
     file:write("threads = 2\nnonsense = 3\n")
@@ -308,7 +322,8 @@ describe("bad input:", function()
     uv.os_setenv("FANWIRE_THREADS", "2")
     assert.equal("2", assert(fanwire.hub{environment = true}):option("threads"))
     assert.equal("1", assert(fanwire.hub{}):option("threads"))
-    assert.equal("3", assert(fanwire.hub{environment = true, threads = 3}):option("threads"))
+    assert.equal("3",
+      assert(fanwire.hub{environment = true, threads = 3}):option("threads"))
   end)
 
   it("an embedded NUL in an id is an invalid error", function()
@@ -323,9 +338,11 @@ describe("bad input:", function()
   it("a node that is none", function()
     local hub = support.started()
     for _, bad in ipairs{"-1", "1", "", ("g"):rep(16), ("0"):rep(17)} do
-      support.failed("^node: 16 hexadecimal digits", "FW_ERR_INVALID", hub:send_node(bad, "x"))
+      support.failed("^node: 16 hexadecimal digits", "FW_ERR_INVALID",
+        hub:send_node(bad, "x"))
     end
-    support.raises("node: a string is wanted, not nil", function() hub:send_node(nil, "x") end)
+    support.raises("node: a string is wanted, not nil",
+      function() hub:send_node(nil, "x") end)
   end)
 
   it("what is missing is an error that names it", function()
@@ -333,7 +350,8 @@ describe("bad input:", function()
     support.raises("room: a string is wanted, not nil", function() hub:publish() end)
     support.raises("data: .*not nil", function() hub:publish("r") end)
     support.raises("data: .*not nil", function() hub:send_user("u") end)
-    support.raises("event: a string is wanted, not nil", function() support.hub():on() end)
+    support.raises("event: a string is wanted, not nil",
+      function() support.hub():on() end)
     support.raises("attach: a table is wanted, not nil", function() hub:attach() end)
     support.raises("options: a table is wanted, not nil", function() hub:configure() end)
   end)

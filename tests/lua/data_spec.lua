@@ -44,7 +44,8 @@ describe("data:", function()
   it("what can't be sent is an error that says what can", function()
     local hub = support.started()
     for _, bad in ipairs{5, true, print} do
-      support.raises("data: a string, a table for JSON or a message is wanted, not " .. type(bad),
+      support.raises(
+        "data: a string, a table for JSON or a message is wanted, not " .. type(bad),
         function() hub:publish("a", bad) end)
       support.raises("data: a string", function() hub:send_all(bad) end)
       support.raises("data: a string", function() hub:room("a"):publish(bad) end)
@@ -80,7 +81,8 @@ describe("data:", function()
     support.raises("how: .*not number", function() hub:send_all("x", 5) end)
     support.raises("how: binary and skip are known, not binry",
       function() hub:send_all("x", {binry = true}) end)
-    support.raises("binary: a boolean is wanted", function() hub:send_all("x", {binary = 1}) end)
+    support.raises("binary: a boolean is wanted",
+      function() hub:send_all("x", {binary = 1}) end)
     support.raises("skip: a session or the id of one is wanted, not number",
       function() hub:send_all("x", {skip = 5}) end)
   end)
@@ -161,7 +163,8 @@ describe("data:", function()
         function() hub:room("r"):publish("x", how) end,
         function() hub:user("ann"):send("x", how) end,
       } do
-        support.raises("skip: a session or the id of one is wanted, not " .. type(bad), call)
+        support.raises("skip: a session or the id of one is wanted, not " .. type(bad),
+          call)
       end
     end
     for _, bad in ipairs{"me", ("\195\169"):rep(16), ("0"):rep(31) .. "\0"} do

@@ -7,7 +7,10 @@ describe("decisions:", function()
 
   local function user_of(verdict)
     local seen = support.seen()
-    local hub = support.started{connect = verdict, open = function(s) seen(tostring(s.user)) end}
+    local hub = support.started{
+      connect = verdict,
+      open = function(s) seen(tostring(s.user)) end,
+    }
     support.client(hub)
     support.wait(function() return seen[1] end)
     return seen[1]
@@ -23,14 +26,18 @@ describe("decisions:", function()
   end)
 
   it("refuse is seen by the client with status and body", function()
-    local hub = support.started{connect = function() return fanwire.refuse(418, "tea only") end}
+    local hub = support.started{
+      connect = function() return fanwire.refuse(418, "tea only") end,
+    }
     local status, body = support.refused(hub)
     assert.equal(418, status)
     assert.matches("tea only", body)
   end)
 
   it("refuse may be thrown, too", function()
-    local hub, lines = support.started{connect = function() error(fanwire.refuse(401)) end}
+    local hub, lines = support.started{
+      connect = function() error(fanwire.refuse(401)) end,
+    }
     assert.equal(401, (support.refused(hub)))
     for _, line in ipairs(lines) do
       assert.not_equal("handlers", line[2])
@@ -64,7 +71,8 @@ describe("decisions:", function()
     for _, wrong in ipairs{true, false, 5, {}} do
       local hub, lines = support.started{connect = function() return wrong end}
       assert.equal(500, (support.refused(hub)))
-      support.logged(lines, "connect handler failed: it returns nothing or the user's name")
+      support.logged(lines,
+        "connect handler failed: it returns nothing or the user's name")
     end
   end)
 

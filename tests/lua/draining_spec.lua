@@ -7,7 +7,8 @@ describe("draining:", function()
 
   it("close with a timeout of its own", function()
     local seen = support.seen()
-    local hub, lines = support.started({open = seen}, {drain_timeout = "1h", drain_rate = 1})
+    local hub, lines = support.started({open = seen},
+      {drain_timeout = "1h", drain_rate = 1})
     for _ = 1, 5 do
       support.client(hub)
     end

@@ -77,7 +77,9 @@ describe("emitter:", function()
   end)
 
   it("an unreachable Redis is a backplane error", function()
-    local emitter = assert(fanwire.emitter{redis_url = "redis+unix:///nowhere/redis.sock"})
+    local emitter = assert(fanwire.emitter{
+      redis_url = "redis+unix:///nowhere/redis.sock",
+    })
     support.failed(".", "FW_ERR_BACKPLANE", emitter:publish("r", "x"))
   end)
 
@@ -125,7 +127,9 @@ describe("emitter:", function()
       silent:close()
       os.remove(path)
     end)
-    local emitter = assert(fanwire.emitter{redis_url = "redis+unix://" .. path, timeout = 0.2})
+    local emitter = assert(fanwire.emitter{
+      redis_url = "redis+unix://" .. path, timeout = 0.2,
+    })
     local from = fanwire.native.fwb_now()
     support.failed(".", "FW_ERR_TIMEOUT", emitter:publish("r", "x"))
     local took = fanwire.native.fwb_now() - from

@@ -12,7 +12,10 @@ local PROGRAM = [[
   end
 
   local function make(url)
-    return assert(fanwire.hub{listen = url or "ws://127.0.0.1:0/ws", log = function() end})
+    return assert(fanwire.hub{
+      listen = url or "ws://127.0.0.1:0/ws",
+      log = function() end,
+    })
       :on("open", function(s) s:send("hello") end)
       :on("message", function(s, data)
         if data == "close" then
@@ -223,7 +226,9 @@ describe("fork:", function()
     assert.equal(0, (p.wait_end()))
   end)
 
-  for how, text in pairs{["another hub"] = "make()", ["the same hub, started anew"] = "hub"} do
+  for how, text in pairs{
+    ["another hub"] = "make()", ["the same hub, started anew"] = "hub",
+  } do
     it("a child may have a hub of its own: " .. how, function()
       local p = support.lua(PROGRAM .. string.format([[
         local hub = make()

@@ -2,8 +2,9 @@
 fork(), for the tests of what a child inherits; luv has none.
 
 LuaJIT calls it through its FFI. The others load C's fork as if it were a function of Lua:
-it ignores the state that it is given, and the number that it returns, taken for a number of
-results, is of no account in a call that wants none. Who is who is told by the process' id.
+it ignores the state that it is given, and the number that it returns, taken for a number
+of results, is of no account in a call that wants none. Who is who is told by the process'
+id.
 ]]
 
 local uv = require "luv"

@@ -24,7 +24,9 @@ describe("handlers:", function()
 
   it("message gets what was said, and whether it is binary", function()
     local seen = support.seen()
-    local hub = support.started{message = function(_, data, binary) seen(data, binary) end}
+    local hub = support.started{
+      message = function(_, data, binary) seen(data, binary) end,
+    }
     local client = support.client(hub)
     client:send("text \195\164")
     client:send_binary("\0\255")
@@ -220,8 +222,8 @@ describe("handlers:", function()
     end}
     support.client(hub):send("fail")
     local trace = support.logged(lines, "boom")[3]
-    assert.matches("handlers_spec.lua:%d+: in [^\n]*\n[^\n]*handlers_spec.lua:%d+: in [^\n]*$",
-      trace)
+    assert.matches("handlers_spec.lua:%d+: in [^\n]*\n"
+      .. "[^\n]*handlers_spec.lua:%d+: in [^\n]*$", trace)
     assert.is_nil(trace:find("xpcall", 1, true))
     assert.is_nil(trace:find("fanwire/", 1, true))
   end)
@@ -230,7 +232,9 @@ describe("handlers:", function()
     local hub, lines = support.started{
       connect = function() return "ann" end,
       open = function() error({}) end,
-      close = function() error(setmetatable({}, {__tostring = function() error("no") end})) end,
+      close = function()
+        error(setmetatable({}, {__tostring = function() error("no") end}))
+      end,
     }
     local client = support.client(hub)
     assert.matches("open handler failed: table: .* %(session=%x+ user=ann%)",
@@ -249,7 +253,8 @@ describe("handlers:", function()
     local url = support.redis()
     local _, lines = support.started({backplane_up = function() error("boom") end},
       {redis_url = url})
-    assert.matches("session=none", support.logged(lines, "backplane_up handler failed")[3])
+    assert.matches("session=none",
+      support.logged(lines, "backplane_up handler failed")[3])
   end)
 
   it("to send to one's own closed session is no failure", function()
@@ -289,7 +294,9 @@ describe("handlers:", function()
 
   it("handlers may take variable arguments", function()
     local seen = support.seen()
-    local hub = support.started{message = function(...) seen(select("#", ...), select(2, ...)) end}
+    local hub = support.started{
+      message = function(...) seen(select("#", ...), select(2, ...)) end,
+    }
     support.client(hub):send("x")
     support.wait(function() return seen[1] end)
     assert.same({3, "x", false}, seen[1])

@@ -101,13 +101,14 @@ describe("life cycle:", function()
 
   it("run gives what start gives", function()
     local first = support.started()
-    support.failed("address", "FW_ERR_LISTEN", support.hub{listen = first:urls()[1]}:run())
+    support.failed("address", "FW_ERR_LISTEN",
+      support.hub{listen = first:urls()[1]}:run())
   end)
 
   it("close drains, and each open has its close", function()
     local opens, closes = support.seen(), support.seen()
-    local hub = support.started({open = opens, close = function(_, code) closes(code) end},
-      {drain_rate = 100})
+    local hub = support.started(
+      {open = opens, close = function(_, code) closes(code) end}, {drain_rate = 100})
     local clients = {}
     for i = 1, 5 do
       clients[i] = support.foreign_client(hub:urls()[1])

@@ -83,7 +83,9 @@ describe("native calls:", function()
   end)
 
   it("a malformed session id is an error", function()
-    for _, wrong in ipairs{"", ("0"):rep(31), ("0"):rep(33), ("g"):rep(32), (" "):rep(32)} do
+    for _, wrong in ipairs{
+      "", ("0"):rep(31), ("0"):rep(33), ("g"):rep(32), (" "):rep(32),
+    } do
       local fine, ok = pcall(native.fw_session_id_equal, wrong, NOBODY)
       assert.is_true(not fine or ok == nil)
     end
@@ -99,7 +101,9 @@ describe("native calls:", function()
     assert.equal("4", native.fw_options_get(o, "threads"))
     assert.is_nil((native.fw_options_get(o, "no.such")))
     assert.is_nil((native.fw_options_shown(o, "no.such")))
-    for name, value in pairs{["no.such"] = "1", threads = "many", ["heartbeat.interval"] = "25"} do
+    for name, value in pairs{
+      ["no.such"] = "1", threads = "many", ["heartbeat.interval"] = "25",
+    } do
       support.failed(name, "FW_ERR_OPTION", native.fw_options_set(o, name, value))
     end
   end)
@@ -273,8 +277,10 @@ describe("native calls:", function()
     assert(native.fw_session_join(hub, id, "r", 1))
     poll(hub, native.FW_EVENT_RESULT)
     local m = native.fw_message_new("m")
-    for name, first in pairs{fw_session_send = id, fw_room_publish = "r", fw_user_send = "ann",
-        fw_node_send = native.fw_hub_node(hub)} do
+    for name, first in pairs{
+      fw_session_send = id, fw_room_publish = "r", fw_user_send = "ann",
+      fw_node_send = native.fw_hub_node(hub),
+    } do
       assert.is_true(native[name](hub, first, name))
       assert.equal(name, (client:receive()))
       if native[name .. "_message"] then

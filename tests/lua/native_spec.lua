@@ -39,7 +39,8 @@ describe("native:", function()
     assert.equal(native.FW_EVENT_LOG, native.fw_event_kind(event))
     native.fw_events_done(hub, event)
     native.fw_events_done(hub, {event, event})
-    assert.error_matches(function() native.fw_event_kind(event) end, "the event is finished")
+    assert.error_matches(function() native.fw_event_kind(event) end,
+      "the event is finished")
     hub = nil -- luacheck: ignore
     collectgarbage()
     collectgarbage()

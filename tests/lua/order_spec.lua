@@ -56,7 +56,8 @@ describe("order:", function()
     return
   end
 
-  it("events of a session are handled in order whatever they sleep, one at a time", function()
+  it("events of a session are handled in order whatever they sleep, one at a time",
+  function()
     local seen, inside, most = support.seen(), 0, 0
     local hub = support.started({message = function(_, data)
       inside = inside + 1
@@ -181,7 +182,8 @@ describe("order:", function()
     end
   end)
 
-  it("deliveries to an attached session wait for each other, not for its handlers", function()
+  it("deliveries to an attached session wait for each other, not for its handlers",
+  function()
     local seen, s = support.seen(), nil
     local hub = support.started({message = function(session)
       session:send("1")

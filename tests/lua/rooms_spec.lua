@@ -215,7 +215,8 @@ for _, with in ipairs{"one node", "two nodes and Redis"} do
       support.wait(function() return seen[1] end)
       first:publish("r", "y")
       support.wait(function() return seen[2] end)
-      assert.same({{"r", "x"}, {"r", "y"}}, {seen[1], seen[2]}) -- not by the first as well
+      -- not by the first as well
+      assert.same({{"r", "x"}, {"r", "y"}}, {seen[1], seen[2]})
     end)
 
     it("names that rooms may have", function()
@@ -331,7 +332,9 @@ describe("joins:", function()
   it("the answer of a session that goes is a gone error", function()
     local seen = support.seen()
     local s = opened({join = function(s) s:close() end})
-    s:join("r", function(ok, why, name) seen(tostring(ok), tostring(why), tostring(name)) end)
+    s:join("r", function(ok, why, name)
+      seen(tostring(ok), tostring(why), tostring(name))
+    end)
     support.wait(function() return seen[1] end)
     assert.equal("FW_ERR_GONE", seen[1][3])
   end)

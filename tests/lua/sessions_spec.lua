@@ -243,7 +243,8 @@ describe("sessions:", function()
   it("nobody else can be put in place of id, user or state", function()
     local s = opened()
     for _, key in ipairs{"id", "user", "state", "query", "closed"} do
-      support.raises(key .. ": keep your own in session.state", function() s[key] = {} end)
+      support.raises(key .. ": keep your own in session.state",
+        function() s[key] = {} end)
     end
   end)
 

@@ -1,10 +1,11 @@
 --[[
-Connects, messages and closes for so many seconds, and what the process has after a quarter
-of them and at the end: a program of its own, so that nothing else is counted.
+Connects, messages and closes for so many seconds, and what the process has after a
+quarter of them and at the end: a program of its own, so that nothing else is counted.
 ]]
 
 local fanwire = require "fanwire"
 local support = require "support"
+local uv = require "luv"
 
 local SECONDS = tonumber((...))
 
@@ -76,8 +77,9 @@ local function run_for(seconds)
   end, "the end of the last socket")
   collectgarbage()
   collectgarbage()
-  print(string.format("then files=%d threads=%d resident=%d lua=%d", support.descriptors(),
-    support.own("Threads"), support.own("VmRSS"), math.floor(collectgarbage("count"))))
+  print(string.format("then files=%d threads=%d resident=%d lua=%d",
+    support.descriptors(), support.own("Threads"), support.own("VmRSS"),
+    math.floor(collectgarbage("count"))))
 end
 
 run_for(math.max(1, SECONDS / 4))
@@ -86,4 +88,11 @@ for what, how_many in pairs(counts) do
   print(string.format("count %s=%d", what, how_many))
 end
 hub:close()
+-- What is still closing when the state ends can crash luv, and nothing would be printed.
+uv.walk(function(handle)
+  if not handle:is_closing() then
+    handle:close()
+  end
+end)
+uv.run()
 print("end")

@@ -1,9 +1,10 @@
 --[[
-What the tests of the Lua package share: WebSocket clients, a Redis, hubs that log to a list,
-and waiting against the clock while all of them go on.
+What the tests of the Lua package share: WebSocket clients, a Redis, hubs that log to a
+list, and waiting against the clock while all of them go on.
 
-Hub and clients live on one thread: wait() polls the hubs and runs luv's loop in turn. What
-blocks (hub:run, hub:close with sessions) is tested with clients in a process of their own.
+Hub and clients live on one thread: wait() polls the hubs and runs luv's loop in turn.
+What blocks (hub:run, hub:close with sessions) is tested with clients in a process of
+their own.
 ]]
 
 local fanwire = require "fanwire"
@@ -58,8 +59,8 @@ function support.pass(seconds)
   support.wait(function() return now() >= till end)
 end
 
---- A list, and a function that appends what it is called with: one value bare, several as a
---- table.
+--- A list, and a function that appends what it is called with: one value bare, several
+--- as a table.
 function support.seen()
   local seen = {}
   return setmetatable(seen, {__call = function(_, ...)
@@ -209,7 +210,8 @@ end
 --- of one name as a list.
 function support.connecting(url, headers)
   local host, port, path = url:match("^ws://([%d.]+):(%d+)(.*)$")
-  local self = setmetatable({buffer = "", received = {}, pings = 0, tcp = uv.new_tcp()}, Client)
+  local self = setmetatable(
+    {buffer = "", received = {}, pings = 0, tcp = uv.new_tcp()}, Client)
   clients[#clients + 1] = self
   local lines = {"GET " .. path .. " HTTP/1.1", "Host: " .. host .. ":" .. port,
     "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
@@ -399,8 +401,8 @@ function support.redis()
   local socket = folder .. "/redis.sock"
   local process
   local function start()
-    process = support.spawn("redis-server", {"--port", "0", "--unixsocket", socket, "--save",
-      "", "--appendonly", "no", "--dir", folder, "--loglevel", "warning"})
+    process = support.spawn("redis-server", {"--port", "0", "--unixsocket", socket,
+      "--save", "", "--appendonly", "no", "--dir", folder, "--loglevel", "warning"})
     local answers = false -- the file is there before anybody listens
     support.wait(function()
       local pipe = uv.new_pipe(false)

@@ -6,7 +6,8 @@ state of its own: who is in which room, on which node, is the library's business
   local chat = require("chat_handlers"){ fanwire = fanwire, now_ms = clock }
   chat.hub = hub -- once there is one: before the first event
 
-It knows neither the program around it nor its loop: chat.lua is one, nginx may be another.
+It knows neither the program around it nor its loop: chat.lua is one, nginx may be
+another.
   fanwire     `fanwire`, or what stands for it: of it come message, refuse and name_check
   now_ms      function() -> milliseconds since 1970
   chat.handlers  a function for each event that the hub is to raise, by the event's name
@@ -36,7 +37,9 @@ end
 -- send isn't looked at.
 local function refuse(session, code, why, about)
   about = about or {}
-  session:send{ type = "error", code = code, text = why, id = about.id, room = about.room }
+  session:send{
+    type = "error", code = code, text = why, id = about.id, room = about.room,
+  }
 end
 
 -- Tell a client which of its requests the hub did not take, and why.
