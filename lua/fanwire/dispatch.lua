@@ -1,15 +1,15 @@
 --[[
-The dispatcher: takes events from the hub's queue and calls handlers. One for each life of a
-hub, from its start to its end.
+The dispatcher: takes events from the hub's queue and calls handlers. One for each life of
+a hub, from its start to its end.
 
 Without a runner a handler is called right there, and has finished when it returns. With
-one (see lanes.lua) it is handled in the lane of its session or room, and has finished when
-that returns, which may be much later. An event is given back to the hub when its handler
-has finished, so a session whose handlers are slow is read more slowly.
+one (see lanes.lua) it is handled in the lane of its session or room, and has finished
+when that returns, which may be much later. An event is given back to the hub when its
+handler has finished, so a session whose handlers are slow is read more slowly.
 
-It keeps the sessions of this node, the answers that are still to come and whom to call for
-attached sessions; all of it goes when the hub says so. It doesn't know how a hub is started
-or stopped.
+It keeps the sessions of this node, the answers that are still to come and whom to call
+for attached sessions; all of it goes when the hub says so. It doesn't know how a hub is
+started or stopped.
 ]]
 
 local call = require "fanwire.call"
@@ -22,7 +22,8 @@ local verdict = require "fanwire.verdict"
 
 local CONNECT, OPEN, MESSAGE = native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN,
   native.FW_EVENT_MESSAGE
-local CLOSE, JOIN, LEAVE = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN, native.FW_EVENT_LEAVE
+local CLOSE, JOIN = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN
+local LEAVE = native.FW_EVENT_LEAVE
 local ROOM_MESSAGE, RESULT = native.FW_EVENT_ROOM_MESSAGE, native.FW_EVENT_RESULT
 local DELIVER, LOG = native.FW_EVENT_DELIVER, native.FW_EVENT_LOG
 local UP, DOWN = native.FW_EVENT_BACKPLANE_UP, native.FW_EVENT_BACKPLANE_DOWN
@@ -181,13 +182,26 @@ end
 
 function Life:_call(handler, kind, whose, event, n, a, b, c, d)
   local ok, outcome, more = call.protected(n, handler, a, b, c, d)
+  if ok and kind ~= CONNECT and kind ~= JOIN then
+    return
+  end
+  -- What was returned or raised may have a __tostring of the application's, that fails.
+  if not call.protected(0, function()
+    self:_conclude(kind, whose, event, ok, outcome, more)
+  end) then
+    self:_conclude(kind, whose, event, false,
+      {text = "what it returned or raised has no text"})
+  end
+end
+
+function Life:_conclude(kind, whose, event, ok, outcome, more)
   if kind == CONNECT then
     if verdict.decide(self, kind, whose, event, ok, outcome, more) then
       self:_keep_state(whose)
     end
   elseif kind == JOIN then
     verdict.decide(self, kind, whose, event, ok, outcome, more)
-  elseif not ok then
+  else
     self.log:failed(NAMES[kind] or kind, whose, outcome)
   end
 end
@@ -264,7 +278,8 @@ function Life:_answer(answer, ok, id, why, name)
       self.log:say("warn", "attach failed, and nobody looked at it: " .. why)
     end
   elseif answer.callback ~= nil then
-    self:_tell("join callback", answer.callback, self.sessions[answer.id], 3, ok, why, name)
+    self:_tell("join callback", answer.callback, self.sessions[answer.id], 3, ok, why,
+      name)
   elseif not ok then
     local ended = name == "FW_ERR_GONE" or name == "FW_ERR_CLOSED"
     self.log:say(ended and "debug" or "warn", string.format(

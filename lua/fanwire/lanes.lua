@@ -2,12 +2,12 @@
 Order and side by side, where handlers may take their time: the events of one lane are
 handled one after the other, the lanes at the same time.
 
-The dispatcher gives each session and each room a lane for as long as there is something to
-wait for. Who runs them is the runner of the hub: a function that calls the function it is
-given, in a coroutine that may yield, now or later; where it gets a second argument that is
-true, somebody may wait for it. OpenResty's light threads are that.
-Nothing here knows what a handler is; how a piece of work is done is a function that is
-given, which raises nothing.
+The dispatcher gives each session and each room a lane for as long as there is something
+to wait for. Who runs them is the runner of the hub: a function that calls the function it
+is given, in a coroutine that may yield, now or later; where it gets a second argument
+that is true, somebody may wait for it. OpenResty's light threads are that. Nothing here
+knows what a handler is; how a piece of work is done is a function that is given, which
+raises nothing.
 ]]
 
 -- A lane that has done so much begins anew, so that a busy session keeps no coroutine for
@@ -21,8 +21,8 @@ local lanes = {}
 
 --- runner(f): see above. perform(work): does it. failed(why): the runner raised an error.
 function lanes.new(runner, perform, failed)
-  return setmetatable({_runner = runner, _perform = perform, _failed = failed, _running = 0,
-    _begun = {}}, Lanes)
+  return setmetatable({_runner = runner, _perform = perform, _failed = failed,
+    _running = 0, _begun = {}}, Lanes)
 end
 
 -- Called by the runner, or by us if that fails: what waits has to be done by somebody.

@@ -3,7 +3,10 @@ fanwire in nginx: a hub in each worker, which begins with the worker and ends wi
 
   init_worker_by_lua_block {
     local resty = require "fanwire.resty"
-    assert(resty.start({ listen = "ws://0.0.0.0:9090/ws", redis_url = "redis://127.0.0.1" }, {
+    assert(resty.start({
+      listen = "ws://0.0.0.0:9090/ws",
+      redis_url = "redis://127.0.0.1",
+    }, {
       open = function(session) session:join("lobby") end,
       message = function(session, data, binary) resty.publish("lobby", data, binary) end,
     }))
@@ -16,8 +19,8 @@ fanwire in nginx: a hub in each worker, which begins with the worker and ends wi
   }
 
 Sockets and fan-out are C's, on threads of the hub's own. Handlers are called in light
-threads, so they may yield; resty_crew.lua has them. What publishes never waits, and may be
-called in every phase that runs Lua.
+threads, so they may yield; resty_crew.lua has them. What publishes never waits, and may
+be called in every phase that runs Lua.
 
   resty.start(options [, handlers])   in init_worker_by_lua: the hub, or nil, why, name;
                                       false in a process that is no worker
@@ -67,6 +70,19 @@ local function to_nginx(level, component, line)
   ngx.log(LEVELS[level] or ngx.NOTICE, "fanwire: ", component, ": ", line)
 end
 
+-- What a log function of the application says no more is in nginx's error log.
+local function safe_log(log)
+  return function(level, component, line)
+    local ok, why = pcall(log, level, component, line)
+    if not ok then
+      local _, text = pcall(tostring, why)
+      to_nginx("error", "log", "the function log failed: "
+        .. (type(text) == "string" and text or "no text"))
+      to_nginx(level, component, line)
+    end
+  end
+end
+
 -- --- ending ---
 
 local function wait_until(is_so, till)
@@ -80,10 +96,10 @@ local function wait_until(is_so, till)
 end
 
 -- Has all been handled that the end of the sessions has brought, and told to connections
--- that nginx has?
+-- that nginx has? Or has it been stopped meanwhile?
 local function is_settled(w)
-  return w.life:poll(0, 1024) == 0 and w.life:is_quiet() and w.crew:is_idle()
-    and next(w.boxes) == nil
+  return w.is_at_rest or w.life:poll(0, 1024) == 0 and w.life:is_quiet()
+    and w.crew:is_idle() and next(w.boxes) == nil
 end
 
 -- Nobody handles events any more.
@@ -104,21 +120,24 @@ local function stop(w)
   wait_until(function()
     return w.is_over
   end, native.fwb_now() + 1)
+  w.hub:_end(w.life)
   rest(w)
   local ended = w.crew:kill()
   if ended > 0 then
     w.life.log:say("warn", ended .. " handlers were still running and are ended")
   end
-  w.hub:_end(w.life)
 end
 
 -- The worker is to exit. Listen no more, and close the sessions at drain.rate; the crew
--- goes on handling their events meanwhile. When all have gone the hub stays, since requests
--- that are served may still send; it stops when nginx closes Lua.
+-- goes on handling their events meanwhile. When all have gone the hub stays, since
+-- requests that are served may still send; it stops when nginx closes Lua.
 local function leave(w)
   local life = w.life
   local till = native.fwb_now() + w.drain_s
   local _, why, name
+  if w.is_leaving or w.is_at_rest then
+    return
+  end
   w.is_leaving = true
   wait_until(function()
     _, why, name = native.fw_hub_drain(life.handle, 0)
@@ -133,7 +152,7 @@ local function leave(w)
   if is_done and name ~= "FW_ERR_TIMEOUT" then
     rest(w)
   else
-    stop(w)
+    stop(w) -- if that hasn't been done
   end
 end
 
@@ -150,8 +169,9 @@ end
 
 local function poll(w, max)
   local n, _, name = w.life:poll(0, max)
-  if name == "FW_ERR_CLOSED" then
+  if name == "FW_ERR_CLOSED" and not w.is_over then
     w.is_over = true
+    w.hub:_end(w.life) -- who waits for an answer hears that none comes
   end
   return n
 end
@@ -166,6 +186,16 @@ local function connect(path)
   return socket
 end
 
+-- Nobody else would ask again for what nginx has refused or dropped: a timer.
+local function wait_for_shift(w)
+  local pause = STEP_S / 2
+  while not w.crew:has_shift() and not w.is_at_rest do
+    ngx.sleep(pause)
+    pause = math.min(2 * pause, 1)
+    w.crew:call()
+  end
+end
+
 -- The request in which all handlers run: it reads the socket that the hub writes to when
 -- events begin to wait.
 local function serve(premature, w, path)
@@ -178,6 +208,8 @@ local function serve(premature, w, path)
   if not socket then
     to_nginx("error", "nginx", "no handler will be called: " .. why)
     native.fw_hub_stop(w.life.handle)
+    w.hub:_end(w.life)
+    rest(w)
     return
   end
   w.crew:begin(function(max)
@@ -190,7 +222,11 @@ local function serve(premature, w, path)
   end
   local data
   repeat
+    wait_for_shift(w)
     data, why = socket:receiveany(4096)
+    if ngx.worker.exiting() and not w.is_leaving then -- the timer for it was dropped
+      ngx.thread.spawn(leave, w)
+    end
     w.crew:call()
   until data == nil and why ~= "timeout"
   socket:close()
@@ -242,15 +278,16 @@ local function share(made, id, count)
   local set, get = native.fw_options_set, native.fw_options_get
   local o = made._options
   if count > 1 and get(o, "redis.url") == "" then
-    return refused("more than one worker needs redis_url: without it a room would end at its"
-      .. " process")
+    return refused("more than one worker needs redis_url: without it a room would end at "
+      .. "its process")
   end
   for url in get(o, "listen"):gmatch("[^,]+") do
     if url:find("^unix:") then
-      return refused("listen: %s: workers come and go, and can't share a Unix socket; give "
-        .. "a TCP port", url)
+      return refused("listen: %s: workers come and go, and can't share a Unix socket; "
+        .. "give a TCP port", url)
     elseif count > 1 and url:find(":0/") then
-      return refused("listen: %s: several workers need a port of which they all know", url)
+      return refused("listen: %s: several workers need a port of which they all know",
+        url)
     end
   end
   set(o, "listen.shared", "on")
@@ -285,6 +322,7 @@ local function begin(made, w, wake_dir)
   local ok, why
   ok, why, name = made:start()
   if not ok then
+    native.fwb_wake_close(wake)
     return nil, why, name
   end
   w.life = made._life
@@ -294,20 +332,21 @@ local function begin(made, w, wake_dir)
   w.drain_s, w.boxes = seconds("drain.timeout"), {}
   w.watch_s = seconds("heartbeat.interval")
   w.watch_s = w.watch_s > 0 and w.watch_s or WATCH_S
-  ok, why = ngx.timer.at(0, serve, w, path)
+  ok, why = ngx.timer.at(LONG_S, watch_exit, w)
   if ok then
-    ok, why = ngx.timer.at(LONG_S, watch_exit, w)
+    ok, why = ngx.timer.at(0, serve, w, path)
   end
   if not ok then
     native.fw_hub_stop(w.life.handle)
+    rest(w)
     return nil, "ngx.timer.at: " .. why, "FW_ERR_SYSTEM"
   end
   return true
 end
 
 --- Start this worker's hub. options: as of fanwire.hub(), and concurrency: how many
---- handlers may be in the middle of something; wake_dir: where a Unix socket may lie for a
---- moment. handlers: functions by the names of their events.
+--- handlers may be in the middle of something; wake_dir: where a Unix socket may lie for
+--- a moment. handlers: functions by the names of their events.
 function resty.start(keywords, handlers)
   check.type(keywords, "table", "options", 2)
   check.optional(handlers, "table", "handlers", 2)
@@ -324,7 +363,8 @@ function resty.start(keywords, handlers)
   local concurrency = own_number(own, "concurrency", CONCURRENCY)
   local wake_dir = own_text(own, "wake_dir", WAKE_DIR)
   if own.runner ~= nil then
-    check.fail(2, "runner: in nginx handlers run in light threads, whatever else there is")
+    check.fail(2,
+      "runner: in nginx handlers run in light threads, whatever else there is")
   end
   local id = ngx.worker.id()
   if id == nil then
@@ -336,7 +376,11 @@ function resty.start(keywords, handlers)
   end, function(why)
     to_nginx("error", "nginx", why)
   end)
-  own.log = own.log or to_nginx
+  if own.log == nil then
+    own.log = to_nginx
+  elseif check.is_callable(own.log) then
+    own.log = safe_log(own.log)
+  end
   own.runner = function(f, at_once)
     w.crew:run(f, at_once)
   end
@@ -369,9 +413,9 @@ local function not_started()
     .. "init_worker_by_lua, with lua_code_cache on", "FW_ERR_CLOSED"
 end
 
-for _, name in ipairs{"publish", "send_user", "send_all", "broadcast", "send_node", "room",
-    "user", "session", "sessions", "stats", "metrics", "node", "node_name", "urls",
-    "http_address"} do
+for _, name in ipairs{"publish", "send_user", "send_all", "broadcast", "send_node",
+    "room", "user", "session", "sessions", "stats", "metrics", "node", "node_name",
+    "urls", "http_address"} do
   resty[name] = function(...)
     if worker == nil then
       return not_started()
@@ -394,8 +438,8 @@ function resty.hub()
   return worker.hub
 end
 
---- Make a session of a connection that lua-resty-websocket has; how: {user =, rooms =}. It
---- yields until the session is there.
+--- Make a session of a connection that lua-resty-websocket has; how: {user =, rooms =}.
+--- It yields until the session is there.
 function resty.attach(websocket, how)
   if worker == nil then
     return not_started()

@@ -1,5 +1,6 @@
 --[[
-A WebSocket that nginx itself has accepted, by lua-resty-websocket, as a session of the hub.
+A WebSocket that nginx itself has accepted, by lua-resty-websocket, as a session of the
+hub.
 
   local wb = assert(require("resty.websocket.server"):new{ timeout = 30000 })
   local session = assert(resty.attach(wb, { user = "ann", rooms = { "lobby" } }))
@@ -13,9 +14,9 @@ the connection: an event is given back when it is written, so a client that read
 is the outbox's business like any other. The methods of this one `wb` are wrapped: what
 writes takes turns with that thread, and the session ends when recv_frame sees the end.
 
-A request may be ended by nginx without a word: its light threads are never run again then.
-A box whose thread doesn't wait where it should is found by what comes next for it, and by a
-look at all boxes now and then.
+A request may be ended by nginx without a word: its light threads are never run again
+then. A box whose thread doesn't wait where it should is found by what comes next for it,
+and by a look at all boxes now and then.
 ]]
 
 local check = require "fanwire.check"
@@ -28,7 +29,9 @@ local CLOSE_S = 5
 
 local PHASES = {rewrite = true, access = true, content = true}
 local SENDS = {"send_text", "send_binary", "send_ping", "send_pong", "send_close",
-  "send_frame"}
+  "send_frame", "send_continue"}
+
+local now = native.fwb_now
 
 local attach = {}
 
@@ -44,8 +47,8 @@ function Box:take(e, is_end)
     return
   end
   self.last = self.last + 1
-  self[self.last] = {event = e[3], data = e[4], binary = e[5], code = is_end and e[6] or nil,
-    reason = e[7]}
+  self[self.last] = {event = e[3], data = e[4], binary = e[5],
+    code = is_end and e[6] or nil, reason = e[7]}
   self.has_ended = is_end
   self:call()
 end
@@ -62,15 +65,36 @@ function Box:call()
   end
 end
 
+-- Has nginx ended the request? Its socket has no connection then.
+function Box:is_dead()
+  local socket = self.wb.sock
+  if type(socket) ~= "table" then
+    return false
+  end
+  local fine, times = pcall(ngx.socket.tcp().getreusedtimes, socket)
+  return fine and times == nil
+end
+
 -- Now and then: is its thread still there?
 function Box:look()
   local was = self.seen
   self.seen = self.progress
-  if not self.is_over and self.seen == was
-      and (self.is_called or not self.is_serving or self.has_ended) then
+  if not self.is_over and (self:is_dead() or self.seen == was
+      and (self.is_called or not self.is_serving or self.has_ended)) then
+    if self.has_ended then -- a Close frame can't be written, either
+      self.close_till = self.close_till or now()
+    end
     self:finish()
   end
   self:call()
+  self:stir()
+end
+
+-- Have those look again who wait for their turn to write.
+function Box:stir()
+  if self.writers > 0 then
+    self.turn:post(self.writers)
+  end
 end
 
 function Box:next_item()
@@ -96,23 +120,33 @@ end
 
 --- The client has closed, or has gone (1006).
 function Box:tell_end(code, reason)
-  if not self.is_told then
-    self.is_told = true
-    native.fw_session_feed_close(self.life.handle, self.id, code, reason or "")
+  if self.is_told then
+    return
+  end
+  self.is_told = true
+  reason = reason and not reason:find("%z") and reason or ""
+  local _, _, name = native.fw_session_feed_close(self.life.handle, self.id, code, reason)
+  if name == "FW_ERR_INVALID" then -- clients may say anything: not UTF-8, say
+    native.fw_session_feed_close(self.life.handle, self.id, 1005, "")
   end
 end
 
 -- --- in the request of the connection ---
 
--- One at a time writes: nginx allows no two. Who writes already may go on, since a method may
--- be made of another. Between the fragments of the application's message comes none of ours.
+-- One at a time writes: nginx allows no two. Who writes already may go on, since a method
+-- may be made of another. Between the fragments of the application's message comes none
+-- of ours.
 local function in_turn(box, f)
   return function(wb, ...)
     local me = coroutine.running()
     if box.writer == me then
       return f(wb, ...)
     end
-    while box.writer ~= nil or box.is_in_fragments and me == box.thread do
+    while not wb.fatal
+        and (box.writer ~= nil or box.is_in_fragments and me == box.thread) do
+      if me == box.thread and coroutine.status(box.caller) == "dead" then
+        return nil, "the request is over"
+      end
       box.writers = box.writers + 1
       box.turn:wait(LONG_S)
       box.writers = box.writers - 1
@@ -131,6 +165,13 @@ local function in_turn(box, f)
 end
 
 local CONTROL = 0x8
+
+local function note_last(box, send_continue)
+  return function(wb, ...)
+    box.is_in_fragments = false
+    return send_continue(wb, ...)
+  end
+end
 
 local function note_fragments(box, send_frame)
   return function(wb, fin, opcode, ...)
@@ -158,7 +199,8 @@ local function watch_receiving(box, recv_frame)
       box:tell_end(client_code(why), data)
     elseif data == nil and wb.fatal then
       box:tell_end(1006)
-    elseif data == nil and box.close_till and native.fwb_now() > box.close_till then
+      box:stir()
+    elseif box.close_till and now() > box.close_till then -- whatever it says instead
       wb.fatal = true
       return nil, nil, "the client has not answered the Close frame"
     end
@@ -170,6 +212,9 @@ local function wrap(box, wb)
   if wb.send_frame ~= nil then
     wb.send_frame = note_fragments(box, wb.send_frame)
   end
+  if wb.send_continue ~= nil then
+    wb.send_continue = note_last(box, wb.send_continue)
+  end
   for _, name in ipairs(SENDS) do
     if wb[name] ~= nil then
       wb[name] = in_turn(box, wb[name])
@@ -180,7 +225,7 @@ local function wrap(box, wb)
     if box.close_till ~= nil then -- that has been said
       return 1
     end
-    box.close_till = native.fwb_now() + CLOSE_S
+    box.close_till = now() + CLOSE_S
     local sent, why = send_close(self, code, reason)
     box:tell_end(client_code(code), type(reason) == "string" and reason or "")
     return sent, why
@@ -197,16 +242,15 @@ local function write(box, wb, item)
     end
     return true
   end
-  local sent
-  if not wb.fatal then
-    sent = item.binary and wb:send_binary(item.data) or wb:send_text(item.data)
+  if wb.fatal then
+    return true
   end
-  return not sent
+  local send = item.binary and wb.send_binary or wb.send_text
+  return not send(wb, item.data)
 end
 
--- The light thread that writes to the connection, until the end; caller: the thread whose
--- end is that of the request.
-local function serve(box, wb, caller)
+-- The light thread that writes to the connection, until the end.
+local function serve(box, wb)
   local is_over = false
   box.is_serving, box.thread = true, coroutine.running()
   while not is_over and not box.is_over do
@@ -215,7 +259,7 @@ local function serve(box, wb, caller)
     if item ~= nil then
       is_over = write(box, wb, item)
       box.life:done(item.event)
-    elseif coroutine.status(caller) == "dead" then
+    elseif coroutine.status(box.caller) == "dead" then
       is_over = true
     else
       box.is_waiting = true
@@ -230,6 +274,8 @@ end
 
 -- --- looking after them ---
 
+local watch
+
 local function look_at_all(premature, worker)
   local all = {}
   for box in pairs(worker.boxes) do
@@ -238,18 +284,23 @@ local function look_at_all(premature, worker)
   for _, box in ipairs(all) do
     box:look()
   end
-  worker.watches_boxes = not premature and next(worker.boxes) ~= nil
-  if worker.watches_boxes then
-    ngx.timer.at(worker.watch_s, look_at_all, worker)
+  worker.watch_till = nil
+  if not premature and next(worker.boxes) ~= nil then
+    watch(worker)
+  end
+end
+
+-- nginx may refuse a timer, or drop one that is due: the next box has it tried again.
+function watch(worker)
+  if worker.watch_till == nil or now() > worker.watch_till then
+    local ok = ngx.timer.at(worker.watch_s, look_at_all, worker)
+    worker.watch_till = ok and now() + 2 * worker.watch_s or nil
   end
 end
 
 local function keep(worker, box)
   worker.boxes[box] = true
-  if not worker.watches_boxes then
-    worker.watches_boxes = true
-    ngx.timer.at(worker.watch_s, look_at_all, worker)
-  end
+  watch(worker)
 end
 
 -- --- attaching ---
@@ -307,8 +358,10 @@ local function join_all(session, rooms)
   return true
 end
 
-local function new_box(worker)
+-- caller: the thread whose end is that of the request.
+local function new_box(worker, wb)
   return setmetatable({life = worker.life, all = worker.boxes, first = 1, last = 0,
+    wb = wb, caller = coroutine.running(),
     sema = semaphore.new(0), turn = semaphore.new(0), writers = 0, progress = 0}, Box)
 end
 
@@ -318,7 +371,8 @@ function attach.attach(worker, wb, how)
   check_websocket(wb)
   check_how(how)
   if not PHASES[ngx.get_phase()] then
-    return nil, "attach() belongs where the WebSocket was made, not into " .. ngx.get_phase(),
+    return nil,
+      "attach() belongs where the WebSocket was made, not into " .. ngx.get_phase(),
       "FW_ERR_STATE"
   elseif rawget(wb, "fanwire_session") ~= nil then
     return nil, "this WebSocket has a session already", "FW_ERR_STATE"
@@ -327,7 +381,7 @@ function attach.attach(worker, wb, how)
   if not ok then
     return nil, why, name
   end
-  local box, session = new_box(worker)
+  local box, session = new_box(worker, wb)
   session, why, name = answer_of(function(answered)
     return box.life:attach(how.user, ngx.req.raw_header(), ngx.var.remote_addr or "", {
       take = function(e, is_end)
@@ -347,7 +401,7 @@ function attach.attach(worker, wb, how)
   end
   wb.fanwire_session = session
   wrap(box, wb)
-  ngx.thread.spawn(serve, box, wb, coroutine.running())
+  ngx.thread.spawn(serve, box, wb)
   ok, why, name = join_all(session, how.rooms or {})
   if not ok then
     session:close(1008, "a room can't be joined")

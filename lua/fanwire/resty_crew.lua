@@ -8,10 +8,10 @@ off again: handlers that don't yield cost no switch of threads. After a slice th
 itself woken as if by an event, so nginx does something else in between.
 
 nginx frees nothing that light threads, cosockets and the like have left before their
-request ends. So members are kept for the next event, and the crew works in shifts: each is
-a request of its own, and is relieved after so many events. It ends when the last of its
-handlers has returned. A shift may also end without another word, if a handler ends its
-request (ngx.exit): then there is a new one, and the lanes of the old one go on.
+request ends. So members are kept for the next event, and the crew works in shifts: each
+is a request of its own, and is relieved after so many events. It ends when the last of
+its handlers has returned. A shift may also end without another word, if a handler ends
+its request (ngx.exit): then there is a new one, and the lanes of the old one go on.
 
   idle    a member that waits at its shift's semaphore
   called  the semaphore was posted, and who was woken hasn't run yet
@@ -68,17 +68,17 @@ function Shift:hire()
 end
 
 function Shift:call()
+  self.is_off = false
   if not self.is_called and self.idle > 0 then
     self.is_called = true
     self.sema:post(1)
   end
 end
 
--- There is no need any more.
+-- There is no need any more. A post can't be taken back: nginx gives it to who waits, and
+-- he looks here.
 function Shift:call_off()
-  if self.is_called and self.sema:wait(0) then
-    self.is_called = false
-  end
+  self.is_off = self.is_called
 end
 
 -- A member's turn: do what there is to do.
@@ -109,10 +109,16 @@ function Shift.member(self)
     local woken, why = self.sema:wait(LONG_S)
     self.idle = self.idle - 1
     if woken then
-      self.is_called = false
-      local fine, failure = pcall(self.work, self)
+      local is_off = self.is_off
+      self.is_called, self.is_off = false, false
+      local fine, failure = true, nil
+      if not is_off then
+        fine, failure = pcall(self.work, self)
+      end
       if not fine then
-        self.crew._failed(tostring(failure))
+        self.crew._failed(type(failure) == "string" and failure
+          or "an error without a text")
+        self.crew._wake() -- there may be more to do
       end
     elseif why ~= "timeout" then
       break
@@ -130,8 +136,8 @@ function Shift:tell_guard()
   self.guard:post(1)
 end
 
--- The thread that the request begins with: it stays until the last member has left, or has
--- all of them ended.
+-- The thread that the request begins with: it stays until the last member has left, or
+-- has all of them ended.
 function Shift:attend()
   self:hire()
   self:call()
@@ -207,6 +213,7 @@ function Crew:_bury(shift)
     self._shift = nil
   end
   self._busy = self._busy - #lost
+  self._wake()
   self._failed(string.format("a handler has ended the request that handlers run in (by "
     .. "ngx.exit): %d were ended with it", #lost))
   for _, f in ipairs(lost) do
@@ -217,8 +224,8 @@ end
 -- Before a handler is called: who will go on if it yields? A shift that was relieved has
 -- others for that.
 function Crew:_call_other(shift)
-  if shift == self._shift and not shift.is_called then
-    if shift.idle == 0 then
+  if shift == self._shift then
+    if shift.idle == 0 and not shift.is_called then
       shift:hire()
     end
     shift:call()
@@ -268,8 +275,9 @@ end
 -- In the request that the shift is to be.
 function Crew:_begin_shift()
   local former = self._shift
-  local shift = setmetatable({crew = self, sema = semaphore.new(0), guard = semaphore.new(0),
-    idle = 0, total = 0, handled = 0, is_called = false, is_over = false}, Shift)
+  local shift = setmetatable({crew = self, sema = semaphore.new(0),
+    guard = semaphore.new(0), idle = 0, total = 0, handled = 0, is_called = false,
+    is_over = false}, Shift)
   self._relief_due = nil
   if self._is_over then
     return
@@ -306,6 +314,12 @@ end
 function Crew:begin(poll, lost)
   self._poll, self._lost = poll, lost
   self:_relieve()
+end
+
+--- Is there a shift? If not, the timer that should bring one may have been refused or
+--- dropped: call() tries again.
+function Crew:has_shift()
+  return self._shift ~= nil
 end
 
 --- Is this code part of a handler?

@@ -8,7 +8,7 @@ import pytest
 
 import rig
 import support
-from support import DEADLINE
+from support import DEADLINE, TEXT
 
 START = rig.START.replace("@OPTIONS@", "")
 
@@ -33,49 +33,22 @@ def test_a_taken_port_leaves_no_file(nginx):
     assert os.listdir(n.wake_dir) == []
 
 
-def test_handlers_begin_when_a_timer_is_free_again(nginx, connect):
+def test_handlers_begin_when_a_timer_is_free_again(nginx, raw_connect):
     n = nginx("""
       ngx.timer.at(0, function()
         while not shared:get("go") do ngx.sleep(0.05) end
-      end)""" + START.replace("@HANDLERS@", ""), """
+      end)""" + START.replace("@HANDLERS@", "").replace(
+          "connect = function(request) return request.query.user end,", ""), """
       location /go { content_by_lua_block {
         ngx.shared.shared:set("go", true) ngx.say("go") } }""",
               workers=1, redis=None, http="lua_max_running_timers 2;")
     n.expected = ["lua_max_running_timers are not enough"]
     n.wait_log("lua_max_running_timers are not enough")
+    client, heard = raw_connect(n, "room=r"), []
     n.get("/go")
-    client = connect(n, "room=r")
-    client.receive()
-    assert client.ask("x") == "x"
-
-
-def test_handlers_go_on_after_an_exit_when_a_timer_is_free_again(nginx, enter):
-    # ngx.exit() of a module that was required before ends the request of the handlers.
-    n = nginx(START.replace("@HANDLERS@", """
-      message = function(session, data)
-        if data == "exit" then
-          for _ = 1, 3 do
-            ngx.timer.at(0, function()
-              while not shared:get("go") do ngx.sleep(0.05) end
-            end)
-          end
-          ngx.sleep(0.3)
-          require("telling").exit(ngx.HTTP_OK)
-        end
-        session:send(data)
-      end,"""), """
-      location /go { content_by_lua_block {
-        ngx.shared.shared:set("go", true) ngx.say("go") } }""",
-              workers=1, redis=None, http="lua_max_running_timers 3;",
-              init='require("telling").exit = ngx.exit')
-    n.expected = ["lua_max_running_timers are not enough", "fanwire"]
-    n.wait_told("started")
-    client, other = enter(n), enter(n)
-    client.send("exit")
-    n.wait_log("lua_max_running_timers are not enough")
-    other.send("again")
-    n.get("/go")
-    assert other.receive() == "again"
+    client.send(TEXT, b"x")
+    while b"x" not in heard:
+        heard.append(client.receive()[1])
 
 
 def test_worker_shutdown_timeout_ends_a_drain(serve, enter):
@@ -112,13 +85,12 @@ EVIL = """
     itself = evil(function() error(evil(function() error("never") end)) end),
     table = evil(function() return {} end),
     number = evil(function() return 7 end),
-    none = evil(function() end),
     yields = evil(function() ngx.sleep(0.01) return "slept" end),
   }
 """
 
 
-@pytest.mark.parametrize("kind", ["raises", "itself", "table", "number", "none", "yields",
+@pytest.mark.parametrize("kind", ["raises", "itself", "table", "number", "yields",
                                   "nothing"])
 def test_what_has_no_text_may_be_raised_and_returned(nginx, enter, connect, kind):
     n = nginx(EVIL + rig.START.replace("@OPTIONS@", "concurrency = 1,").replace(
@@ -160,7 +132,7 @@ def test_what_has_no_text_may_be_raised_and_returned(nginx, enter, connect, kind
     n.wait_log("message handler failed", 5)
 
 
-def test_a_log_function_that_fails_stops_nothing(nginx, enter):
+def test_a_log_function_that_fails_stops_nothing_and_nothing_is_lost(nginx, enter):
     n = nginx(EVIL + rig.START.replace("@OPTIONS@", """
       log_level = "debug", concurrency = 1,
       log = function() error(evils.raises) end,""").replace("@HANDLERS@", """
@@ -168,6 +140,7 @@ def test_a_log_function_that_fails_stops_nothing(nginx, enter):
         if data == "x" then error("x") end
         session:send(data)
       end,"""), workers=1, redis=None)
+    n.expected = ["function log failed", "handler failed"]
     n.wait_told("started")
     client = enter(n)
     for k in range(5):
@@ -175,21 +148,88 @@ def test_a_log_function_that_fails_stops_nothing(nginx, enter):
         assert client.ask(str(k)) == str(k)
 
 
-def test_a_log_function_that_waits_holds_up_no_handler(serve, enter):
-    nginx = serve("""message = function(session, data)
-        if data == "log" then ngx.timer.at(0, function() error("x") end) error("logged") end
-        session:send(data)
-      end,""", """log = function(level, component, line)
-        if line:find("logged", 1, true) then
-          tell("logging")
-          while not shared:get("go") do ngx.sleep(0.05) end
+
+def test_boxes_are_looked_after_when_a_timer_is_free_again(attached, attach):
+    nginx = attached(workers=1, redis=None, options='heartbeat_interval = "1s",',
+                     http="lua_max_pending_timers 2;", locations="""
+      location /hold { content_by_lua_block {
+        require("telling").tell("held", ngx.timer.at(1, function() end) and true)
+      } }""")
+    nginx.expected = ["no memory"]
+    nginx.get("/hold")
+    assert nginx.told("held") == [True]
+    first = attach(nginx, "user=ann")
+    support.wait_until(lambda: nginx.get("/hold") and nginx.told("held")[-1],
+                       "a timer is free")
+    till = time.monotonic() + 2
+    support.wait_until(lambda: time.monotonic() > till, "it is free")
+    second = attach(nginx, "user=bob")
+    first.send("return")
+    second.send("return")
+    nginx.wait_told("close", 2)
+
+
+def test_a_worker_leaves_though_nginx_has_no_timer_left_to_say_so(nginx, raw_connect):
+    n = nginx(START.replace("@HANDLERS@", "").replace(
+        "connect = function(request) return request.query.user end,", ""), """
+      location /hold { content_by_lua_block {
+        ngx.timer.at(0, function()
+          while not ngx.worker.exiting() do ngx.sleep(0.05) end
+          ngx.sleep(0.3)
+          ngx.shared.shared:set("done", true)
+        end)
+        ngx.sleep(0.1)
+        ngx.say("held") } }
+        """, workers=1, redis=None, http="lua_max_running_timers 3;")
+    n.expected = ["lua_max_running_timers are not enough"]
+    client = raw_connect(n, "room=r")
+    client.receive()
+    n.get("/hold")
+    n.signal(signal.SIGQUIT)
+    n.wait_log("lua_max_running_timers are not enough")
+    client.send(TEXT, b"anything")
+    assert n.wait_end() == 0
+
+
+HOSTILE = """
+      message = function(session, data)
+        local resty, hub = require "fanwire.resty", require("fanwire.resty").hub()
+        local said = {}
+        local function try(name, f, ...)
+          local fine, ok, why, name2 = pcall(f, ...)
+          said[name] = { fine, tostring(ok), tostring(why), name2 }
         end
-      end,""", """location /go { content_by_lua_block {
-        ngx.shared.shared:set("go", true) ngx.say("go") } }""", workers=1)
-    nginx.expected = ["lua entry thread aborted"]
-    first, second = enter(nginx), enter(nginx)
-    first.send("log")
-    nginx.wait_told("logging")
-    assert second.ask("meanwhile") == "meanwhile"
-    nginx.get("/go")
-    assert first.ask("after") == "after"
+        if data == "try" then
+          for _, name in ipairs{ "on", "configure", "start", "run", "poll", "fd", "drain",
+              "close", "stop" } do
+            try(name, hub[name], hub, {})
+          end
+          try("restart", resty.start, { listen = "off" })
+          try("attach", resty.attach, {}, {})
+          try("publish", resty.publish, "r\\0", "x")
+          try("huge", resty.publish, "r", ("x"):rep(64 * 1024 * 1024))
+          try("node", resty.send_node, "nonsense", "x")
+          try("stats", resty.stats)
+          try("metrics", resty.metrics)
+          try("say", ngx.say, "x")
+          try("exec", ngx.exec, "/alive")
+          try("eof", ngx.eof)
+          try("var", function() return ngx.var.uri end)
+          tell("tried", said)
+        end
+        session:send("still " .. data)
+      end,"""
+
+
+def test_a_handler_may_try_whatever_it_wants(serve, enter):
+    nginx = serve(HOSTILE, workers=1, redis=None)
+    client = enter(nginx)
+    assert client.ask("try") == "still try"
+    said = nginx.wait_told("tried")[0]
+    for name in ("on", "configure", "start", "run", "poll", "fd", "drain", "close",
+                 "stop"):
+        assert said[name][0] and said[name][3] == "FW_ERR_STATE", (name, said[name])
+    assert client.ask("go on") == "still go on"
+    old = nginx.workers()
+    nginx.reload()
+    nginx.wait_gone(old)
