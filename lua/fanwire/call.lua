@@ -2,6 +2,8 @@
 Calling the application's functions, whose errors end nothing.
 ]]
 
+local check = require "fanwire.check"
+
 local call = {
   -- Is there a Ctrl-C that comes as an error? The lua program's is.
   is_interruptible = true,
@@ -29,10 +31,9 @@ end
 -- An error with where it comes from. Not a text alone: fanwire.refuse() may be thrown,
 -- too.
 local function caught(value)
-  local ok, text = pcall(tostring, value)
   return {
     value = value,
-    text = ok and text or "(no text: its __tostring failed)",
+    text = check.text_of(value),
     trace = above_us(debug.traceback("", 2)),
   }
 end

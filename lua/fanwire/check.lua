@@ -63,6 +63,12 @@ function check.whole(n, what, level)
   return math.tointeger and math.tointeger(n) or n
 end
 
+--- What the application has returned or raised as a text, whatever its __tostring does.
+function check.text_of(value)
+  local ok, text = pcall(tostring, value)
+  return ok and type(text) == "string" and text or "(no text: its __tostring failed)"
+end
+
 -- Of values that only C can judge, what must not reach it: true, or nil and why.
 
 --- C's text ends at the first NUL.

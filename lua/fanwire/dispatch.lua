@@ -182,26 +182,13 @@ end
 
 function Life:_call(handler, kind, whose, event, n, a, b, c, d)
   local ok, outcome, more = call.protected(n, handler, a, b, c, d)
-  if ok and kind ~= CONNECT and kind ~= JOIN then
-    return
-  end
-  -- What was returned or raised may have a __tostring of the application's, that fails.
-  if not call.protected(0, function()
-    self:_conclude(kind, whose, event, ok, outcome, more)
-  end) then
-    self:_conclude(kind, whose, event, false,
-      {text = "what it returned or raised has no text"})
-  end
-end
-
-function Life:_conclude(kind, whose, event, ok, outcome, more)
   if kind == CONNECT then
     if verdict.decide(self, kind, whose, event, ok, outcome, more) then
       self:_keep_state(whose)
     end
   elseif kind == JOIN then
     verdict.decide(self, kind, whose, event, ok, outcome, more)
-  else
+  elseif not ok then
     self.log:failed(NAMES[kind] or kind, whose, outcome)
   end
 end

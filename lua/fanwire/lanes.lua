@@ -10,6 +10,8 @@ knows what a handler is; how a piece of work is done is a function that is given
 raises nothing.
 ]]
 
+local check = require "fanwire.check"
+
 -- A lane that has done so much begins anew, so that a busy session keeps no coroutine for
 -- ever.
 local TURN = 64
@@ -40,7 +42,7 @@ function Lanes:_begin(at_once, f, what)
   end
   local ok, why = pcall(self._runner, once, at_once)
   if not ok then
-    self._failed(tostring(why))
+    self._failed(check.text_of(why))
     once()
   end
 end

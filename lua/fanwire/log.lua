@@ -6,6 +6,7 @@ The dispatcher hands over each line of the C library and each failure of a handl
 lines there are is decided by the option log.level.
 ]]
 
+local check = require "fanwire.check"
 local native = require "fanwire.native"
 
 local NAMES = {
@@ -37,7 +38,7 @@ function Log:_put(level, component, line)
   local ok, why = pcall(self._sink, level, component, line)
   if not ok then -- a log that fails must stop nothing, nor be silent
     to_stderr(level, component, line)
-    to_stderr("error", "log", "the function log failed: " .. tostring(why))
+    to_stderr("error", "log", "the function log failed: " .. check.text_of(why))
   end
 end
 

@@ -75,9 +75,7 @@ local function safe_log(log)
   return function(level, component, line)
     local ok, why = pcall(log, level, component, line)
     if not ok then
-      local _, text = pcall(tostring, why)
-      to_nginx("error", "log", "the function log failed: "
-        .. (type(text) == "string" and text or "no text"))
+      to_nginx("error", "log", "the function log failed: " .. check.text_of(why))
       to_nginx(level, component, line)
     end
   end

@@ -18,6 +18,7 @@ its request (ngx.exit): then there is a new one, and the lanes of the old one go
   busy    in the middle of a handler; at most `max` are, further work waits as a job
 ]]
 
+local check = require "fanwire.check"
 local native = require "fanwire.native"
 local semaphore = require "ngx.semaphore"
 
@@ -116,8 +117,7 @@ function Shift.member(self)
         fine, failure = pcall(self.work, self)
       end
       if not fine then
-        self.crew._failed(type(failure) == "string" and failure
-          or "an error without a text")
+        self.crew._failed(check.text_of(failure))
         self.crew._wake() -- there may be more to do
       end
     elseif why ~= "timeout" then

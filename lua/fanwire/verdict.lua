@@ -6,6 +6,7 @@ wrong on the way is a refusal: in doubt nobody is let in. That holds for `nil, w
 well, which is how functions of Lua say that they failed.
 ]]
 
+local check = require "fanwire.check"
 local native = require "fanwire.native"
 local request = require "fanwire.request"
 
@@ -18,7 +19,7 @@ local function of_connect(outcome, why)
   if request.is_refusal(outcome) then
     return outcome
   elseif outcome == nil and why ~= nil then
-    return nil, nil, tostring(why)
+    return nil, nil, check.text_of(why)
   elseif outcome == nil or type(outcome) == "string" then
     if outcome ~= nil and outcome:find("%z") then
       return nil, nil, "user: embedded NUL"
@@ -26,7 +27,7 @@ local function of_connect(outcome, why)
     return nil, outcome
   end
   return nil, nil, string.format("it returns nothing or the user's name, not %s; "
-    .. "to refuse, return fanwire.refuse()", tostring(outcome))
+    .. "to refuse, return fanwire.refuse()", check.text_of(outcome))
 end
 
 local function of_join(outcome, why)
@@ -35,12 +36,12 @@ local function of_join(outcome, why)
   elseif outcome == false then
     return request.refuse()
   elseif outcome == nil and why ~= nil then
-    return nil, nil, tostring(why)
+    return nil, nil, check.text_of(why)
   elseif outcome == nil or outcome == true then
     return nil, nil
   end
   return nil, nil, string.format("it returns nothing or true to let in, false to refuse, "
-    .. "not %s", tostring(outcome))
+    .. "not %s", check.text_of(outcome))
 end
 
 --- Tell the hub what the handler has said; whose: the request or the session. True: in.

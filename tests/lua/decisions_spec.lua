@@ -82,6 +82,37 @@ describe("decisions:", function()
     support.logged(lines, "connect handler failed: no database")
   end)
 
+  local function join_with(verdict)
+    local seen = support.seen()
+    local hub, lines = support.started{join = verdict, open = function(s)
+      assert(s:join("a", function(ok, why, name) seen(ok, why, name, 1) end))
+    end}
+    support.client(hub)
+    support.wait(function() return seen[1] end)
+    return seen[1][1], seen[1][2], seen[1][3], lines
+  end
+
+  it("what has no text lets nobody in, however it is returned or raised", function()
+    local function nothing()
+      return setmetatable({}, {__tostring = function() end})
+    end
+    local function failing()
+      return setmetatable({}, {__tostring = function() error(failing()) end})
+    end
+    for _, make in ipairs{nothing, failing} do
+      for _, handler in ipairs{
+        function() return nil, make() end,
+        function() return make() end,
+        function() error(make()) end,
+      } do
+        local hub, lines = support.started{connect = handler}
+        assert.equal(500, (support.refused(hub)))
+        support.logged(lines, "connect handler failed: ")
+        assert.is_nil((join_with(handler)))
+      end
+    end
+  end)
+
   it("a user name that is not allowed is logged and 500", function()
     for _, wrong in ipairs{"", "a\nb", "a\0b", "\255"} do
       local hub, lines = support.started{connect = function() return wrong end}
@@ -128,16 +159,6 @@ describe("decisions:", function()
     support.wait(function() return ids[2] end)
     assert.equal(ids[1], ids[2])
   end)
-
-  local function join_with(verdict)
-    local seen = support.seen()
-    local hub, lines = support.started{join = verdict, open = function(s)
-      assert(s:join("a", function(ok, why, name) seen(ok, why, name, 1) end))
-    end}
-    support.client(hub)
-    support.wait(function() return seen[1] end)
-    return seen[1][1], seen[1][2], seen[1][3], lines
-  end
 
   it("nothing and true let into the room", function()
     assert.is_true((join_with(function() end)))
