@@ -21,6 +21,7 @@ and by a look at all boxes now and then.
 
 local check = require "fanwire.check"
 local native = require "fanwire.native"
+local queue = require "fanwire.queue"
 local semaphore = require "ngx.semaphore"
 
 local LONG_S = 86400
@@ -46,8 +47,7 @@ function Box:take(e, is_end)
     self.life:done(e[3])
     return
   end
-  self.last = self.last + 1
-  self[self.last] = {event = e[3], data = e[4], binary = e[5],
+  self.items:push{event = e[3], data = e[4], binary = e[5],
     code = is_end and e[6] or nil, reason = e[7]}
   self.has_ended = is_end
   self:call()
@@ -97,24 +97,15 @@ function Box:stir()
   end
 end
 
-function Box:next_item()
-  local item = self[self.first]
-  if item ~= nil then
-    self[self.first] = nil
-    self.first = self.first + 1
-  end
-  return item
-end
-
 -- Nobody writes any more.
 function Box:finish()
   self.is_over, self.is_waiting = true, false
   self.all[self] = nil
   self:tell_end(1006) -- no news if it has ended
-  local item = self:next_item()
+  local item = self.items:pop()
   while item ~= nil do
     self.life:done(item.event)
-    item = self:next_item()
+    item = self.items:pop()
   end
 end
 
@@ -254,7 +245,7 @@ local function serve(box, wb)
   local is_over = false
   box.is_serving, box.thread = true, coroutine.running()
   while not is_over and not box.is_over do
-    local item = box:next_item()
+    local item = box.items:pop()
     box.progress = box.progress + 1
     if item ~= nil then
       is_over = write(box, wb, item)
@@ -360,7 +351,7 @@ end
 
 -- caller: the thread whose end is that of the request.
 local function new_box(worker, wb)
-  return setmetatable({life = worker.life, all = worker.boxes, first = 1, last = 0,
+  return setmetatable({life = worker.life, all = worker.boxes, items = queue.new(),
     wb = wb, caller = coroutine.running(),
     sema = semaphore.new(0), turn = semaphore.new(0), writers = 0, progress = 0}, Box)
 end

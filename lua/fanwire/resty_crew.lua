@@ -20,8 +20,10 @@ its request (ngx.exit): then there is a new one, and the lanes of the old one go
 
 local check = require "fanwire.check"
 local native = require "fanwire.native"
+local queue = require "fanwire.queue"
 local semaphore = require "ngx.semaphore"
 
+local exit = ngx.exit -- before resty.lua keeps handlers from it
 local running = coroutine.running
 local now = native.fwb_now
 
@@ -30,33 +32,7 @@ local SLICE_S = 0.01
 local SHIFT = 10000 -- events
 local SHIFTS = 16 -- that may be there at once: nginx counts running timers
 local RELIEF_S = 1 -- to try again if it didn't come
-local exit = ngx.exit
 local LONG_S = 86400 -- a wait without end, as nginx knows none
-
-local Queue = {}
-Queue.__index = Queue
-
-local function new_queue()
-  return setmetatable({first = 1, last = 0}, Queue)
-end
-
-function Queue:push(item)
-  self.last = self.last + 1
-  self[self.last] = item
-end
-
-function Queue:pop()
-  local item = self[self.first]
-  if item ~= nil then
-    self[self.first] = nil
-    self.first = self.first + 1
-  end
-  return item
-end
-
-function Queue:is_empty()
-  return self.first > self.last
-end
 
 local Shift, Crew = {}, {}
 Shift.__index, Crew.__index = Shift, Crew
@@ -178,7 +154,7 @@ function crew.new(max, wake, failed)
     _members = {}, -- shift by thread
     _shifts = {}, -- those that aren't at their end
     _busy = 0, _in_handler = {}, -- what it does, by thread
-    _urgent = new_queue(), _jobs = new_queue(),
+    _urgent = queue.new(), _jobs = queue.new(),
   }, Crew)
 end
 
@@ -251,8 +227,8 @@ function Crew:run(f, at_once)
     self:_do(shift, f)
     return
   end
-  local queue = at_once and self._urgent or self._jobs
-  queue:push(f)
+  local jobs = at_once and self._urgent or self._jobs
+  jobs:push(f)
   self:call()
 end
 

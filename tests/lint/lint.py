@@ -131,6 +131,7 @@ PACKAGE_LAYERS = {
 LUA_PACKAGE = "lua/fanwire"
 LUA_LAYERS = {
     "check": set(),
+    "queue": set(),
     "call": {"check"},
     "lanes": {"check"},
     "log": {"check", "native"},
@@ -145,8 +146,8 @@ LUA_LAYERS = {
             "session"},
     "emitter": {"check", "data", "native", "options"},
     "init": {"check", "data", "emitter", "hub", "native", "options", "request", "cjson"},
-    "resty_crew": {"check", "native", "ngx.semaphore"},
-    "resty_attach": {"check", "native", "ngx.semaphore"},
+    "resty_crew": {"check", "native", "ngx.semaphore", "queue"},
+    "resty_attach": {"check", "native", "ngx.semaphore", "queue"},
     "resty": {"call", "check", "hub", "init", "native", "options", "resty_attach",
               "resty_crew"},
 }
