@@ -150,11 +150,12 @@ describe("the API:", function()
   end)
 end)
 
-describe("the guide:", function()
+describe("the pages:", function()
   after_each(support.end_all)
 
-  it("its first program works as it stands", function()
-    local program = read("../docs/lua.md"):match("```lua\n(.-)```")
+  -- The first program of a page, as it stands but for the port and the log.
+  local function works(page)
+    local program = assert(read("../" .. page):match("```lua\n(.-)```"), page)
     local n
     program, n = program:gsub('listen = "ws://127.0.0.1:9090/ws"', [[
       listen = "ws://127.0.0.1:0/ws", log = function(_, _, line)
@@ -171,5 +172,13 @@ describe("the guide:", function()
     end)
     assert.equal("hello", (b:receive()))
     assert.equal("hello", (a:receive()))
+  end
+
+  it("the guide's first program works as it stands", function()
+    works("docs/lua.md")
+  end)
+
+  it("the README's program works as it stands", function()
+    works("README.md")
   end)
 end)
