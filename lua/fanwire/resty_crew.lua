@@ -4,8 +4,8 @@ The light threads that call handlers in a worker of nginx.
 A handler may yield (ngx.sleep, cosockets), and nobody can tell beforehand. So a member of
 the crew takes events and calls handlers right there, and before the first of them has
 another member called who takes over should it yield. If it doesn't, the other is called
-off again: handlers that don't yield cost no switch of threads. After a slice the crew has
-itself woken as if by an event, so nginx does something else in between.
+off again: handlers that don't yield share one switch of threads. After a slice the crew
+has itself woken as if by an event, so nginx does something else in between.
 
 nginx frees nothing that light threads, cosockets and the like have left before their
 request ends. So members are kept for the next event, and the crew works in shifts: each
