@@ -116,6 +116,11 @@ function Life:poll(timeout_ms, max)
   return n
 end
 
+--- Are there events that were taken and not handled yet?
+function Life:has_more()
+  return self._batch[self._at] ~= nil
+end
+
 --- Give an event back that somebody has taken.
 function Life:done(event)
   native.fw_events_done(self.handle, event)

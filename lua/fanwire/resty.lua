@@ -212,6 +212,8 @@ local function serve(premature, w, path)
   end
   w.crew:begin(function(max)
     return poll(w, max)
+  end, function()
+    return w.life:has_more()
   end, function(f)
     w.life:lost(f)
   end)

@@ -163,6 +163,7 @@ function Crew:call()
   if self._is_over or self._poll == nil then
     return
   end
+  self._is_woken = false
   for shift in pairs(self._shifts) do
     if not shift:is_alive() then
       self:_bury(shift)
@@ -213,6 +214,11 @@ function Crew:_do(shift, f)
   self._busy = self._busy + 1
   self._in_handler[me] = f
   self:_call_other(shift)
+  if not self._is_woken and (self._has_more() or not self._jobs:is_empty()) then
+    -- Should this handler end the whole shift, somebody has to come and see what is left.
+    self._is_woken = true
+    self._wake()
+  end
   f()
   self._in_handler[me] = nil
   self._busy = self._busy - 1
@@ -285,10 +291,10 @@ function Crew:_relieve()
   end
 end
 
---- Begin. poll(max): handles events; how many those were. lost(f): what run() was given
---- will never return.
-function Crew:begin(poll, lost)
-  self._poll, self._lost = poll, lost
+--- Begin. poll(max): handles events; how many those were. has_more(): has it taken some
+--- that are to be handled yet? lost(f): what run() was given will never return.
+function Crew:begin(poll, has_more, lost)
+  self._poll, self._has_more, self._lost = poll, has_more, lost
   self:_relieve()
 end
 

@@ -141,6 +141,20 @@ class Connection:
         self.http.close()
 
 
+def wait_reached(nginx, user, clients):
+    """Nodes subscribe to a user's channel when its session opens; Redis takes a moment.
+    nginx has rig.NOTIFY; what is sent meanwhile is taken."""
+    c = Connection(nginx.port)  # one worker: what it sends comes in order
+    path = f"/notify?user={user}"
+    wait_until(lambda: c.ask(path, "there?") and all(x.ws.messages for x in clients),
+               f"each of {user} hears")
+    c.ask(path, "all there")
+    for client in clients:
+        while client.receive() != "all there":
+            pass
+    c.end()
+
+
 class Worker:
     """A worker process, as the kernel sees it."""
 

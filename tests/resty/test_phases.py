@@ -60,6 +60,7 @@ def test_each_phase_reaches_all_workers_and_machines(phases, node, enter, connec
     far = node()
     anns = [enter(phases, "user=ann", 0), enter(phases, "user=ann", 1),
             connect(far, "user=ann")]
+    rig.wait_reached(phases, "ann", anns)
     for phase in PHASES:
         answer = phases.get("/" + phase)
         assert answer.status == 200, phase

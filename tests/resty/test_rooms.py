@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 
+import rig
 import support
 
 
@@ -73,6 +74,7 @@ def test_a_notice_handled_by_one_worker_reaches_the_user_at_the_other(serve, ent
 def test_a_notice_reaches_the_user_on_another_machine(serve, node, connect):
     nginx, far = serve(), node()
     ann = connect(far, "user=ann")
+    rig.wait_reached(nginx, "ann", [ann])
     for worker in (0, 1):
         c = nginx.on_worker(worker)
         answer = c.ask("/notify?user=ann", f"by {worker}")
@@ -85,6 +87,7 @@ def test_a_user_hears_a_notice_once_wherever_it_is_connected(serve, node, enter,
     nginx, far = serve(), node()
     anns = [enter(nginx, "user=ann", 0), enter(nginx, "user=ann", 1),
             connect(far, "user=ann")]
+    rig.wait_reached(nginx, "ann", anns)
     assert nginx.post("/notify?user=ann", "one").status == 200
     assert [ann.receive() for ann in anns] == ["one"] * 3
     assert [drained(ann) for ann in anns] == [[], [], []]
