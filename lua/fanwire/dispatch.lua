@@ -16,6 +16,7 @@ local call = require "fanwire.call"
 local handlers = require "fanwire.handlers"
 local lanes = require "fanwire.lanes"
 local native = require "fanwire.native"
+local queue = require "fanwire.queue"
 local request = require "fanwire.request"
 local session = require "fanwire.session"
 local verdict = require "fanwire.verdict"
@@ -52,7 +53,7 @@ function dispatch.new(handle, of, knows_sessions, log, runner)
     _of = of,
     _batch = {}, _at = 1, -- events that were taken, and the next of them
     _finished = {}, -- events that are to be given back
-    _states = {}, _kept = {first = 1, last = 0}, -- of requests, until their sessions open
+    _states = {}, _kept = queue.new(), -- of requests, until their sessions open
     _answers = {}, _ref = 0, -- by number: {callback, id, room, own, attach}
     _own_joins = {}, -- "ID ROOM" -> how many, that a handler of that session asked for
     _deliver = {}, -- by id: on_deliver of an attached session
@@ -181,7 +182,7 @@ function Life:_perform(work)
   elseif self._poller ~= nil and self._poller == running() then
     self:_finish(event)
   else -- it has yielded meanwhile, and nobody may poll for long
-    native.fw_events_done(self.handle, event)
+    self:done(event)
   end
 end
 
@@ -225,13 +226,10 @@ function Life:_keep_state(whose)
     return
   end
   local kept, now = self._kept, os.time()
-  while kept.first <= kept.last and kept[kept.first].time < now - STATE_S do
-    self._states[kept[kept.first].id] = nil
-    kept[kept.first] = nil
-    kept.first = kept.first + 1
+  while not kept:is_empty() and kept:front().time < now - STATE_S do
+    self._states[kept:pop().id] = nil
   end
-  kept.last = kept.last + 1
-  kept[kept.last] = {id = whose.id, time = now}
+  kept:push{id = whose.id, time = now}
   self._states[whose.id] = state
 end
 

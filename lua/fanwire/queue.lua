@@ -1,6 +1,6 @@
 --[[
-A queue: first in, first out, of what isn't nil. For what waits in nginx, in lists that
-table.remove() would move at every step.
+A queue: first in, first out, of what isn't nil. For lists that table.remove() would move
+at every step. Who makes one may keep fields of his own in it.
 ]]
 
 local Queue = {}
@@ -25,6 +25,11 @@ function Queue:pop()
     self.first = self.first + 1
   end
   return item
+end
+
+--- What pop() would give.
+function Queue:front()
+  return self[self.first]
 end
 
 function Queue:is_empty()

@@ -173,7 +173,7 @@ local function note_fragments(box, send_frame)
   end
 end
 
--- nil or how to say it in an event: the codes that a client may send.
+-- What the client gave, or that it gave none: of the codes that may be sent.
 local function client_code(code)
   if type(code) ~= "number" then
     return 1005
