@@ -1,13 +1,13 @@
 /*
  * Membership: an array of sessions a room, those who are in before those who wait for the
- * channel, so that a fan-out walks memory in order. No user code runs during that walk;
- * what a member's overflow means for it waits for the end of the turn.
+ * channel, so that a fan-out (fanout.c) walks memory in order.
  * @thread loop
  */
 #include "core/room.h"
 
 #include <string.h>
 
+#include "core/fanout.h"
 #include "core/raw_rooms.h"
 #include "core/session_inside.h"
 
@@ -50,6 +50,7 @@ static void drop_if_unused(fwi_shard *shard, fwi_room *room)
     if (room->channel[0] == 'r') {
         fwi_stat_sub(&shard->stats, FWI_STAT_ROOMS, 1);
     }
+    fwi_fanout_forget(shard, room);
     HASH_DEL(shard->rooms, room);
     free(room->members);
     free(room);
@@ -86,10 +87,12 @@ static void promote(fwi_shard *shard, fwi_room *room)
     room->busy++;
     while (room->n_in < room->n) {
         fwi_session *s = room->members[room->n_in++];
+        fwi_place *place = fwi_session_place(s, room);
         if (room->channel[0] == 'r') {
             fwi_stat_add(&shard->stats, FWI_STAT_MEMBERS, 1);
         }
-        fwi_session_joined(s, fwi_session_place(s, room));
+        fwi_fanout_entered(s, place);
+        fwi_session_joined(s, place);
     }
     room->busy--;
     drop_if_unused(shard, room);
@@ -134,6 +137,7 @@ void fwi_room_exit(fwi_shard *shard, fwi_session *s, fwi_place *place)
     fwi_room *room = place->room;
     uint32_t hole = place->pos;
     FWI_ASSERT(room->members[hole] == s);
+    fwi_fanout_catch_up(s);
     place->room = NULL;
     if (hole < room->n_in) {
         if (room->channel[0] == 'r') {
@@ -176,15 +180,8 @@ void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
     if (f == NULL) {
         return;
     }
-    const fwi_session *except = fwi_session_find(shard, m->except);
-    /* A user's channel is no room for `latest`: what is said to one person isn't replaced
-     * by what is said next. */
-    uint64_t tag = room->channel[0] == 'r' ? room->serial : 0;
-    for (uint32_t i = 0; i < room->n_in; i++) {
-        if (room->members[i] != except) {
-            fwi_session_push(room->members[i], f, tag);
-        }
-    }
+    fwi_session *except = fwi_session_find(shard, m->except);
+    fwi_fanout_say(shard, room, f, except);
     fwi_frame_unref(f);
 }
 

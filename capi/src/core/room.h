@@ -20,6 +20,7 @@ typedef struct fwi_room {
     unsigned interest;     /* how many of loop 0's interests are ours */
     uint32_t n_in, n, cap; /* members[0..n_in) are in, [n_in..n) wait for the channel */
     struct fwi_session **members;
+    struct fwi_batch *batch; /* what it has said in this turn: fanout.h; NULL: nothing */
     char channel[];
 } fwi_room;
 
@@ -27,7 +28,8 @@ typedef struct fwi_room {
 typedef struct fwi_place {
     fwi_room *room; /* NULL: none */
     uint32_t pos;
-    uint64_t ref; /* of the join, for its RESULT; 0: nobody asked */
+    uint32_t heard; /* of the room's batch: fanout.h */
+    uint64_t ref;   /* of the join, for its RESULT; 0: nobody asked */
 } fwi_place;
 
 static inline bool fwi_place_is_in(const fwi_place *p)
@@ -49,7 +51,7 @@ void fwi_room_exit(struct fwi_shard *shard, struct fwi_session *s, fwi_place *pl
 /* Loop 0 says that the channel is heard. */
 void fwi_room_subscribed(struct fwi_shard *shard, const char *channel);
 
-/* m into the outbox of each member. */
+/* Each member gets m at the end of the turn. */
 void fwi_room_deliver(struct fwi_shard *shard, const char *channel, fw_message *m);
 
 /* Closes each member's session. */

@@ -357,6 +357,7 @@ static void send_close(fwi_session *s, unsigned code, const char *reason,
 {
     uint8_t payload[FWI_WS_CONTROL_MAX];
     size_t n = fwi_ws_close_payload(payload, code, reason);
+    fwi_fanout_catch_up(s);
     fwi_frame *f = fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
     if (f != NULL) {
         fwi_outbox_push_last(&s->ob, &s->shard->pool, f);
@@ -452,6 +453,7 @@ static void write_out(fwi_session *s)
  */
 static void overflow(fwi_session *s)
 {
+    fwi_fanout_catch_up(s); /* and that is lost, too */
     s->overflowed = false;
     fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED,
                  fwi_outbox_clear(&s->ob, &s->shard->pool));
@@ -487,6 +489,12 @@ static void count_drops(fwi_session *s, unsigned dropped)
 }
 
 void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag)
+{
+    fwi_fanout_catch_up(s);
+    fwi_session_put(s, f, tag);
+}
+
+void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
 {
     fwi_shard *shard = s->shard;
     const fwi_settings *set = &shard->hub->set;

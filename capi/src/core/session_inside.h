@@ -25,10 +25,13 @@ struct fwi_session {
     const fwi_transport_ops *tp;
     fwi_conn *conn;     /* NULL: the tie is cut */
     uint8_t state;      /* fwi_session_set_state is the only writer */
+    uint8_t several;    /* fan-out: how many of its rooms speak; 2: or more */
+    bool ahead;         /* fan-out: it has heard a part of what its rooms say */
     bool awaiting_pong; /* nothing has come since a ping */
     bool overflowed;    /* policy close: to be closed at the end of the turn */
     bool paused;
-    bool has_address; /* counted in limits */
+    bool has_address;     /* counted in limits */
+    uint32_t heard_round; /* fan-out: it has heard all of this round */
     uint32_t index, generation;
     fwi_list all;        /* shard's open or closing */
     fwi_list dirty;      /* shard's dirty or dead */
@@ -82,8 +85,18 @@ fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id);
 void fwi_session_open(fwi_session *s, const char *user);
 void fwi_session_refuse(fwi_session *s, int status, const char *reason);
 
-/* Bytes for it; tag names the room for `latest`. */
+/* A frame for it, behind what its rooms have said; tag names the room for `latest`. */
 void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag);
+
+/* For the fan-out: into the outbox, and nothing else. */
+void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag);
+
+/* Is there nothing in front of what would be written now? */
+static inline bool fwi_session_can_write_now(const fwi_session *s)
+{
+    return s->state == FWI_SESSION_OPEN && !s->overflowed &&
+           fwi_outbox_is_empty(&s->ob) && s->tp->can_write(s->conn);
+}
 
 /* Close frame behind what waits; it has ended for the application. */
 void fwi_session_close(fwi_session *s, unsigned code, const char *reason);

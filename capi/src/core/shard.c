@@ -65,7 +65,8 @@ bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
     shard->hub = hub;
     shard->index = index;
     shard->scratch = malloc(FWI_SCRATCH);
-    if (shard->scratch == NULL) {
+    if (shard->scratch == NULL || !fwi_fanout_init(&shard->fanout)) {
+        free(shard->scratch);
         return false;
     }
     fwi_inbox_init(&shard->inbox, hub->set.inbox_max);
@@ -102,6 +103,7 @@ void fwi_shard_fini(fwi_shard *shard)
         next = e->next;
         fw_event_unref(e);
     }
+    fwi_fanout_fini(&shard->fanout);
     fwi_outpool_fini(&shard->pool);
     fwi_idtable_fini(&shard->sessions);
     fwi_decisions_fini(shard);
@@ -159,11 +161,16 @@ static void flush_dirty(fwi_shard *shard)
     }
 }
 
+static bool has_nothing_to_write(const fwi_shard *shard)
+{
+    return fwi_list_is_empty(&shard->dirty) && fwi_fanout_is_quiet(&shard->fanout);
+}
+
 /* With write.delay what is gathered waits for the timer that the first of it has set. */
 static bool may_write(fwi_shard *shard)
 {
     uint64_t delay = shard->hub->set.write_delay_ms;
-    if (delay == 0 || fwi_list_is_empty(&shard->dirty)) {
+    if (delay == 0 || has_nothing_to_write(shard)) {
         return true;
     }
     if (fwi_timer_is_set(&shard->delay_timer)) {
@@ -186,9 +193,10 @@ void fwi_shard_turn_end(fwi_shard *shard)
         if (shard->index == 0 && hub->bp != NULL) {
             hub->bp->ops->flush(hub->bp);
         }
-        if (fwi_list_is_empty(&shard->dirty) || !may_write(shard)) {
+        if (has_nothing_to_write(shard) || !may_write(shard)) {
             break;
         }
+        fwi_fanout_all(shard);
         flush_dirty(shard);
     }
     if (round == ROUNDS_MAX) {

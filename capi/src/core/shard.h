@@ -8,6 +8,7 @@
 
 #include "base/idtable.h"
 #include "base/rand.h"
+#include "core/fanout.h"
 #include "core/hub.h"
 #include "core/inbox.h"
 #include "core/loop.h"
@@ -24,6 +25,7 @@ struct fwi_shard {
     fwi_inbox inbox;
     fwi_stats stats;
     fwi_outpool pool;
+    fwi_fanout fanout;
     fwi_idtable sessions, decisions;
     fwi_room *rooms;
     uint64_t last_room;              /* serials */

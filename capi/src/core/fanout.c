@@ -1,0 +1,279 @@
+/*
+ * See fanout.h. No user code runs while members are walked: what an overflow means for a
+ * session waits for the end of the turn, and a socket that fails is told of later.
+ * @thread loop
+ */
+#include "core/fanout.h"
+
+#include <string.h>
+
+#include "core/session_inside.h"
+
+enum {
+    UNUSED_MAX = 256, /* batches, and references in each, that are kept for later */
+    SAID_KEPT = 256,
+    AHEAD = 4 /* members whose memory is asked for early: there may be thousands */
+};
+
+bool fwi_fanout_init(fwi_fanout *fo)
+{
+    memset(fo, 0, sizeof *fo);
+    fwi_list_init(&fo->speaking);
+    fwi_list_init(&fo->unused);
+    fo->joined = malloc(FWI_SCRATCH);
+    return fo->joined != NULL;
+}
+
+static void batch_free(fwi_batch *b)
+{
+    free(b->said);
+    free(b);
+}
+
+static void release(fwi_fanout *fo, fwi_batch *b)
+{
+    for (uint32_t i = 0; i < b->n; i++) {
+        fwi_frame_unref(b->said[i].frame);
+    }
+    b->room->batch = NULL;
+    b->room = NULL;
+    b->n = 0;
+    b->bytes = 0;
+    fwi_list_remove(&b->link);
+    fo->n_speaking--;
+    if (fo->n_unused < UNUSED_MAX && b->cap <= SAID_KEPT) {
+        fwi_list_append(&fo->unused, &b->link);
+        fo->n_unused++;
+    } else {
+        batch_free(b);
+    }
+}
+
+void fwi_fanout_fini(fwi_fanout *fo)
+{
+    FWI_ASSERT(fwi_list_is_empty(&fo->speaking));
+    for (fwi_list *e; (e = fwi_list_pop(&fo->unused)) != NULL;) {
+        batch_free(fwi_list_entry(e, fwi_batch, link));
+    }
+    free(fo->joined);
+}
+
+void fwi_fanout_forget(fwi_shard *shard, fwi_room *room)
+{
+    if (room->batch != NULL) {
+        release(&shard->fanout, room->batch);
+    }
+}
+
+/* --- what is said --- */
+
+static fwi_batch *batch_of(fwi_fanout *fo, fwi_room *room)
+{
+    if (room->batch != NULL) {
+        return room->batch;
+    }
+    fwi_batch *b;
+    fwi_list *e = fwi_list_pop(&fo->unused);
+    if (e != NULL) {
+        b = fwi_list_entry(e, fwi_batch, link);
+        fo->n_unused--;
+    } else {
+        b = calloc(1, sizeof *b);
+        if (b == NULL) {
+            return NULL;
+        }
+        fwi_list_init(&b->link);
+    }
+    b->room = room;
+    room->batch = b;
+    fwi_list_append(&fo->speaking, &b->link);
+    fo->n_speaking++;
+    return b;
+}
+
+static bool add(fwi_fanout *fo, fwi_room *room, fwi_frame *f)
+{
+    fwi_batch *b = batch_of(fo, room);
+    if (b == NULL) {
+        return false;
+    }
+    if (b->n == b->cap) {
+        uint32_t cap = b->cap ? b->cap * 2 : 4;
+        fwi_said *said = realloc(b->said, cap * sizeof *said);
+        if (said == NULL) {
+            return false;
+        }
+        b->said = said;
+        b->cap = cap;
+    }
+    b->said[b->n++] = (fwi_said){fwi_frame_ref(f), ++fo->serial};
+    b->bytes += f->len;
+    return true;
+}
+
+/* A user's channel is no room for `latest`: what is said to one person isn't replaced by
+ * what is said next. */
+static uint64_t tag_of(const fwi_room *room)
+{
+    return room->channel[0] == 'r' ? room->serial : 0;
+}
+
+static void push_to_all(fwi_room *room, fwi_frame *f, const fwi_session *except)
+{
+    for (uint32_t i = 0; i < room->n_in; i++) {
+        if (room->members[i] != except) {
+            fwi_session_push(room->members[i], f, tag_of(room));
+        }
+    }
+}
+
+/* What has been said until now isn't for s any more, or not yet. */
+static void skip(fwi_session *s, fwi_place *place)
+{
+    place->heard = place->room->batch->n;
+    s->ahead = true;
+}
+
+void fwi_fanout_say(fwi_shard *shard, fwi_room *room, fwi_frame *f, fwi_session *except)
+{
+    fwi_fanout *fo = &shard->fanout;
+    fwi_place *place = except != NULL ? fwi_session_place(except, room) : NULL;
+    if (room->batch != NULL && room->batch->bytes + f->len > FWI_SCRATCH) {
+        fwi_fanout_all(shard); /* one write a batch is what its buffer holds */
+    }
+    if (place != NULL) {
+        fwi_fanout_catch_up(except);
+    }
+    if (!add(fo, room, f)) {
+        push_to_all(room, f, except); /* each catches up first: order is kept */
+    } else if (place != NULL) {
+        skip(except, place);
+    }
+}
+
+void fwi_fanout_entered(fwi_session *s, fwi_place *place)
+{
+    place->heard = 0;
+    if (place->room->batch != NULL) {
+        skip(s, place);
+    }
+}
+
+/* --- who hears it --- */
+
+/* The place whose room has said the oldest that s hasn't got; NULL: there is none. */
+static fwi_place *next_to_hear(fwi_session *s)
+{
+    fwi_place *next = NULL;
+    uint64_t oldest = UINT64_MAX;
+    for (size_t i = 0; i <= s->n_places; i++) {
+        fwi_place *p = i < s->n_places ? &s->places[i] : &s->user_place;
+        const fwi_batch *b = p->room != NULL ? p->room->batch : NULL;
+        if (b != NULL && fwi_place_is_in(p) && p->heard < b->n &&
+            b->said[p->heard].serial < oldest) {
+            oldest = b->said[p->heard].serial;
+            next = p;
+        }
+    }
+    return next;
+}
+
+void fwi_fanout_catch_up(fwi_session *s)
+{
+    if (fwi_fanout_is_quiet(&s->shard->fanout)) {
+        return;
+    }
+    for (fwi_place *p; (p = next_to_hear(s)) != NULL;) {
+        /* First: putting it into the outbox asks whether there is more to catch up with.
+         */
+        fwi_frame *f = p->room->batch->said[p->heard++].frame;
+        s->ahead = true;
+        fwi_session_put(s, f, tag_of(p->room));
+    }
+}
+
+/* In this round: the batches are given up behind it. */
+static void hear_slowly(fwi_session *s, uint32_t round)
+{
+    fwi_fanout_catch_up(s);
+    for (size_t i = 0; i < s->n_places; i++) {
+        s->places[i].heard = 0;
+    }
+    s->user_place.heard = 0;
+    s->ahead = false;
+    s->several = 0;
+    s->heard_round = round;
+}
+
+/* The batch as one piece; n == 1 may be larger than the buffer. */
+static const uint8_t *join(fwi_fanout *fo, const fwi_batch *b)
+{
+    if (b->n == 1) {
+        return b->said[0].frame->bytes;
+    }
+    size_t at = 0;
+    for (uint32_t i = 0; i < b->n; i++) {
+        const fwi_frame *f = b->said[i].frame;
+        memcpy(fo->joined + at, f->bytes, f->len);
+        at += f->len;
+    }
+    return fo->joined;
+}
+
+static void speak(fwi_shard *shard, fwi_batch *b)
+{
+    fwi_fanout *fo = &shard->fanout;
+    const fwi_room *room = b->room;
+    const uint8_t *bytes = join(fo, b);
+    uint64_t written = 0;
+    for (uint32_t i = 0; i < room->n_in; i++) {
+        if (i + AHEAD < room->n_in) {
+            __builtin_prefetch(room->members[i + AHEAD]);
+        }
+        fwi_session *s = room->members[i];
+        if (s->heard_round == fo->round) {
+            continue;
+        }
+        if (s->several > 1 || s->ahead || !fwi_session_can_write_now(s)) {
+            hear_slowly(s, fo->round);
+        } else {
+            s->several = 0;
+            written += s->tp->write(s->conn, bytes, b->bytes); /* else gone comes soon */
+        }
+    }
+    fwi_stat_add(&shard->stats, FWI_STAT_DELIVERIES, written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITES, written);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, written * b->bytes);
+}
+
+/* Who is in more than one of the rooms that speak? */
+static void count_several(fwi_fanout *fo)
+{
+    for (fwi_list *e = fo->speaking.next; e != &fo->speaking; e = e->next) {
+        const fwi_room *room = fwi_list_entry(e, fwi_batch, link)->room;
+        for (uint32_t i = 0; i < room->n_in; i++) {
+            fwi_session *s = room->members[i];
+            s->several = s->several == 0 ? 1 : 2;
+        }
+    }
+}
+
+void fwi_fanout_all(fwi_shard *shard)
+{
+    fwi_fanout *fo = &shard->fanout;
+    if (fwi_fanout_is_quiet(fo)) {
+        return;
+    }
+    /* 0 is the round of sessions that have never heard anything. */
+    fo->round += fo->round == UINT32_MAX ? 2 : 1;
+    if (fo->n_speaking > 1) {
+        count_several(fo);
+    }
+    for (fwi_list *e = fo->speaking.next; e != &fo->speaking; e = e->next) {
+        speak(shard, fwi_list_entry(e, fwi_batch, link));
+    }
+    while (!fwi_list_is_empty(&fo->speaking)) {
+        release(fo, fwi_list_entry(fo->speaking.next, fwi_batch, link));
+    }
+}

@@ -1,0 +1,69 @@
+/*
+ * Fan-out: what rooms say in a turn is gathered a room and goes to each member once, at
+ * the end of the turn. A member that hears one room only, and whose socket is free, gets
+ * the room's bytes as they were put together for all; whoever needs more care (several
+ * rooms, a full socket, a message that isn't for him) gets references in his outbox.
+ *
+ * What one session hears keeps its order: before anything else is put into its outbox,
+ * and before it leaves a room, it catches up with what its rooms have said.
+ *
+ * It knows rooms, sessions and their outboxes; nothing of channels' coming and going.
+ * @thread loop
+ */
+#ifndef FWI_CORE_FANOUT_H
+#define FWI_CORE_FANOUT_H
+
+#include "base/list.h"
+#include "core/frame.h"
+#include "core/room.h"
+
+typedef struct fwi_said {
+    fwi_frame *frame;
+    uint64_t serial; /* orders what different rooms of the loop have said */
+} fwi_said;
+
+/* What a room has said in this turn. */
+typedef struct fwi_batch {
+    fwi_list link; /* the fan-out's `speaking`, or its free ones */
+    fwi_room *room;
+    uint32_t n, cap;
+    size_t bytes;
+    fwi_said *said;
+} fwi_batch;
+
+/* Of a loop. */
+typedef struct fwi_fanout {
+    fwi_list speaking; /* batches of rooms that have said something */
+    fwi_list unused;   /* batches kept for the next turn */
+    unsigned n_speaking, n_unused;
+    uint64_t serial;
+    uint32_t round;
+    uint8_t *joined; /* a batch as one write; FWI_SCRATCH */
+} fwi_fanout;
+
+/* false: out of memory. */
+bool fwi_fanout_init(fwi_fanout *fo);
+void fwi_fanout_fini(fwi_fanout *fo);
+
+static inline bool fwi_fanout_is_quiet(const fwi_fanout *fo)
+{
+    return fo->n_speaking == 0;
+}
+
+/* All members but `except` (NULL: all) are to get this frame. */
+void fwi_fanout_say(struct fwi_shard *shard, fwi_room *room, fwi_frame *f,
+                    struct fwi_session *except);
+
+/* s hears the room from now on. */
+void fwi_fanout_entered(struct fwi_session *s, fwi_place *place);
+
+/* What the rooms of s have said so far is in its outbox afterwards. */
+void fwi_fanout_catch_up(struct fwi_session *s);
+
+/* Everything that was said goes out, or into the outboxes of those who can't take it. */
+void fwi_fanout_all(struct fwi_shard *shard);
+
+/* Nobody is there any more to hear it. */
+void fwi_fanout_forget(struct fwi_shard *shard, fwi_room *room);
+
+#endif
