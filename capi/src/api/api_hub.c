@@ -41,7 +41,7 @@ static void abandon(fw_hub *hub)
 
 int fwi_api_enter(fw_hub *hub)
 {
-    if (hub->pid == getpid()) {
+    if (fwi_forkmark_is_ours(&hub->process)) {
         return FW_OK;
     }
     if (!hub->abandoned) {
@@ -49,7 +49,7 @@ int fwi_api_enter(fw_hub *hub)
         abandon(hub);
     }
     return fwi_error(FW_ERR_FORKED, "this hub belongs to the parent process %d",
-                     (int)hub->pid);
+                     (int)hub->process.owner);
 }
 
 int fwi_api_enter_running(fw_hub *hub)
@@ -232,6 +232,7 @@ static void free_rest(void *user)
 {
     fw_hub *hub = user;
     fwi_shards_free(hub);
+    fwi_forkmark_fini(&hub->process);
     free(hub);
 }
 
@@ -258,7 +259,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     }
     char name[256];
     node_name(hub->options, name, sizeof name);
-    hub->pid = getpid();
+    fwi_forkmark_init(&hub->process);
     fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options);
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
@@ -269,6 +270,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
         hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (hub->event_fd < 0) {
             fwi_hub_fini(&hub->core);
+            fwi_forkmark_fini(&hub->process);
             err = fwi_error(FW_ERR_SYSTEM, "eventfd: %s", strerror(errno));
             goto fail;
         }

@@ -6,12 +6,12 @@
 #define FWI_API_HUB_INSIDE_H
 
 #include <pthread.h>
-#include <sys/types.h>
 #include <time.h>
 
 #include <fanwire/hub.h>
 
 #include "backplane/backplanes.h"
+#include "base/forkmark.h"
 #include "core/error.h"
 #include "core/shard.h"
 #include "http/pages.h"
@@ -30,7 +30,7 @@ typedef struct fwi_gate {
 } fwi_gate;
 
 struct fw_hub {
-    pid_t pid;
+    fwi_forkmark process;
     bool abandoned; /* in a forked child: the inherited descriptors are closed */
     _Atomic int state;
     fw_options *options;

@@ -152,6 +152,15 @@ int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m)
         return order_abroad(hub, id, FWI_MSG_SESSION, 0, fwi_message_bytes(m),
                             fwi_message_len(m), m->flags);
     }
+    fwi_shard *here = fwi_shard_here(hub);
+    if (here != NULL && here->index == fwi_id_loop(id)) {
+        fwi_session *s = fwi_session_find(here, id);
+        if (s == NULL) {
+            return fwi_error(FW_ERR_GONE, "the session is closed");
+        }
+        fwi_session_push(s, m->frame, 0);
+        return FW_OK;
+    }
     return order(hub, id, fwi_item_new(NULL, NULL, m), run_send);
 }
 
