@@ -5,8 +5,8 @@
  *
  * Called by the hub on loop 0's thread. Knows no sessions and no other process.
  *
- * A publish remembers the number of the subscription it was made under: a channel that
- * was left and entered again hears nothing from before.
+ * What is published holds the channel as it was then: one that was left and entered again
+ * is another, and hears nothing from before.
  */
 #include "backplane/backplanes.h"
 
@@ -18,28 +18,28 @@
 
 /* A handler that answers each message with another must not keep the loop from its
  * sockets: after so many the rest waits for the next turn. */
-enum { FLUSH_LIMIT = 10000 };
+enum { FLUSH_LIMIT = 10000, RING_KEPT = 4096 };
 
 typedef struct channel {
     UT_hash_handle hh;
-    fwi_list fresh; /* in memory->fresh until on_subscribed was called */
-    uint64_t subscription;
+    fwi_list fresh;  /* in memory->fresh until on_subscribed was called */
+    bool subscribed; /* it is in the table */
+    unsigned queued; /* messages that hold it */
     char name[];
 } channel;
 
 typedef struct queued {
-    fwi_list link;
+    channel *to;
     fw_message *m;
-    uint64_t subscription;
-    char channel[];
 } queued;
 
 typedef struct memory_backplane {
     fwi_backplane base;
     fwi_loop *loop;
     channel *channels;
-    fwi_list fresh, queue;
-    uint64_t subscriptions;
+    fwi_list fresh;
+    queued *ring; /* what was published, oldest at first & (cap - 1) */
+    size_t cap, first, end;
     bool started, told, stopped;
     uint64_t published, received;
 } memory_backplane;
@@ -79,17 +79,25 @@ static bool memory_subscribe(fwi_backplane *bp, const char *name)
         free(c);
         return false;
     }
-    c->subscription = ++mb->subscriptions;
+    c->subscribed = true;
     fwi_list_init(&c->fresh);
     fwi_list_append(&mb->fresh, &c->fresh);
     return true;
+}
+
+static void free_unheld(channel *c)
+{
+    if (!c->subscribed && c->queued == 0) {
+        free(c);
+    }
 }
 
 static void remove_channel(memory_backplane *mb, channel *c)
 {
     HASH_DEL(mb->channels, c);
     fwi_list_remove(&c->fresh);
-    free(c);
+    c->subscribed = false;
+    free_unheld(c);
 }
 
 static void memory_unsubscribe(fwi_backplane *bp, const char *name)
@@ -101,6 +109,25 @@ static void memory_unsubscribe(fwi_backplane *bp, const char *name)
     }
 }
 
+static bool reserve(memory_backplane *mb)
+{
+    if (mb->end - mb->first < mb->cap) {
+        return true;
+    }
+    size_t cap = mb->cap ? mb->cap * 2 : 64;
+    queued *ring = malloc(cap * sizeof *ring);
+    if (ring == NULL) {
+        return false;
+    }
+    for (size_t i = mb->first; i < mb->end; i++) {
+        ring[i & (cap - 1)] = mb->ring[i & (mb->cap - 1)];
+    }
+    free(mb->ring);
+    mb->ring = ring;
+    mb->cap = cap;
+    return true;
+}
+
 static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
 {
     memory_backplane *mb = memory_of(bp);
@@ -109,33 +136,43 @@ static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
     if (c == NULL) {
         return true;
     }
-    size_t len = strlen(name);
-    queued *q = malloc(sizeof *q + len + 1);
-    if (q == NULL) {
+    if (!reserve(mb)) {
         return false;
     }
-    q->m = fw_message_ref(m);
-    q->subscription = c->subscription;
-    memcpy(q->channel, name, len + 1);
-    fwi_list_init(&q->link);
-    fwi_list_append(&mb->queue, &q->link);
+    c->queued++;
+    mb->ring[mb->end++ & (mb->cap - 1)] = (queued){c, fw_message_ref(m)};
     return true;
 }
 
-static void free_queued(queued *q)
+/* false: nothing waits. */
+static bool take(memory_backplane *mb, queued *q)
 {
-    fw_message_unref(q->m);
-    free(q);
+    if (mb->first == mb->end) {
+        return false;
+    }
+    *q = mb->ring[mb->first++ & (mb->cap - 1)];
+    if (mb->first == mb->end && mb->cap > RING_KEPT) { /* a burst's memory goes back */
+        free(mb->ring);
+        mb->ring = NULL;
+        mb->cap = 0;
+    }
+    return true;
 }
 
-static void deliver(memory_backplane *mb, queued *q)
+static void give_back(const queued *q)
 {
-    const channel *c = find(mb, q->channel);
-    if (c != NULL && c->subscription == q->subscription) {
+    fw_message_unref(q->m);
+    q->to->queued--;
+    free_unheld(q->to);
+}
+
+static void deliver(memory_backplane *mb, const queued *q)
+{
+    if (q->to->subscribed) {
         mb->received++;
-        mb->base.sink->on_message(mb->base.sink_user, q->channel, q->m);
+        mb->base.sink->on_message(mb->base.sink_user, q->to->name, q->m);
     }
-    free_queued(q);
+    give_back(q);
 }
 
 static void report(memory_backplane *mb, channel *c)
@@ -163,13 +200,13 @@ static void memory_flush(fwi_backplane *bp)
             report(mb, fwi_list_entry(e, channel, fresh));
             continue;
         }
-        e = fwi_list_pop(&mb->queue);
-        if (e == NULL) {
+        queued q;
+        if (!take(mb, &q)) {
             return;
         }
-        deliver(mb, fwi_list_entry(e, queued, link));
+        deliver(mb, &q);
     }
-    if (!fwi_list_is_empty(&mb->queue) || !fwi_list_is_empty(&mb->fresh)) {
+    if (mb->first != mb->end || !fwi_list_is_empty(&mb->fresh)) {
         mb->loop->ops->wake(mb->loop);
     }
 }
@@ -192,10 +229,10 @@ static void memory_stop(fwi_backplane *bp)
 static void memory_free(fwi_backplane *bp)
 {
     memory_backplane *mb = memory_of(bp);
-    fwi_list *e;
-    while ((e = fwi_list_pop(&mb->queue)) != NULL) {
-        free_queued(fwi_list_entry(e, queued, link));
+    for (queued q; take(mb, &q);) {
+        give_back(&q);
     }
+    free(mb->ring);
     channel *c, *next;
     HASH_ITER(hh, mb->channels, c, next)
     {
@@ -226,6 +263,5 @@ fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink
     mb->base = (fwi_backplane){&memory_ops, sink, sink_user};
     mb->loop = loop;
     fwi_list_init(&mb->fresh);
-    fwi_list_init(&mb->queue);
     return &mb->base;
 }

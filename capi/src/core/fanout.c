@@ -227,8 +227,9 @@ static void speak(fwi_shard *shard, fwi_batch *b)
     const uint8_t *bytes = join(fo, b);
     uint64_t written = 0;
     for (uint32_t i = 0; i < room->n_in; i++) {
-        if (i + AHEAD < room->n_in) {
-            __builtin_prefetch(room->members[i + AHEAD]);
+        if (i + 2 * AHEAD < room->n_in) {
+            __builtin_prefetch(room->members[i + 2 * AHEAD]);
+            __builtin_prefetch(room->members[i + AHEAD]->conn);
         }
         fwi_session *s = room->members[i];
         if (s->heard_round == fo->round) {
