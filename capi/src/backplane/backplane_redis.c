@@ -293,12 +293,13 @@ static bool send_subscriptions(fwi_redis_backplane *rb)
 
 /* A publish to a channel whose SUBSCRIBE isn't confirmed would go by before this node
  * hears the channel. It waits, and all later ones behind it. */
-static bool must_wait(fwi_redis_backplane *rb, const fwi_redis_publish *e)
+static bool must_wait(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     if (fwi_redis_publish_is_delivered(e)) {
         return false; /* It needs no echo. */
     }
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     return c != NULL && !c->confirmed;
 }
 
@@ -415,7 +416,9 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
 static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
 {
     fwi_redis_backplane *rb = redis_of(bp);
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, channel);
+    fwi_redis_channel_hint hint = {0};
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, channel, &hint);
     uint64_t subscription = c != NULL ? c->subscription : 0;
     bool room = has_room(rb, channel, m);
     rb->counts.published++;
@@ -428,6 +431,7 @@ static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
     if (e == NULL) {
         return false;
     }
+    e->hint = hint;
     if (!room) {
         fwi_redis_publish_set_refused(e);
     }

@@ -19,6 +19,7 @@ void fwi_redis_channels_init(fwi_redis_channels *cs)
 static void drop(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
     HASH_DEL(cs->table, c);
+    cs->dropped++;
     fwi_list_remove(&c->dirty);
     fwi_list_remove(&c->report);
     free(c);
@@ -44,6 +45,16 @@ fwi_redis_channel *fwi_redis_channels_find(fwi_redis_channels *cs, const char *n
 {
     fwi_redis_channel *c = find_any(cs, name);
     return c != NULL && c->subscription != 0 ? c : NULL;
+}
+
+fwi_redis_channel *fwi_redis_channels_find_again(fwi_redis_channels *cs, const char *name,
+                                                 fwi_redis_channel_hint *hint)
+{
+    if (hint->at == NULL || hint->dropped != cs->dropped) {
+        hint->at = find_any(cs, name);
+        hint->dropped = cs->dropped;
+    }
+    return hint->at != NULL && hint->at->subscription != 0 ? hint->at : NULL;
 }
 
 static bool is_idle(const fwi_redis_channel *c)

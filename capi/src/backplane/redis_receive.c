@@ -35,7 +35,8 @@ void fwi_redis_report(fwi_redis_backplane *rb)
 
 void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     bool wanted = !fwi_redis_publish_is_delivered(e) && c != NULL &&
                   c->subscription == e->subscription;
     fwi_redis_publish_set_delivered(e);
@@ -116,7 +117,8 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
     /* If the channel was left meanwhile, Redis may have heard of that first: then no
      * echo comes, and none is needed. If it hadn't been left yet when this answer came,
      * the PUBLISH was executed before any UNSUBSCRIBE, and the echo is on its way. */
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     if (c == NULL || c->subscription != e->subscription) {
         fwi_redis_publish_set_delivered(e);
     }
@@ -184,7 +186,8 @@ static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope
 }
 
 static void on_foreign_message(fwi_redis_backplane *rb, const fwi_redis_part *channel,
-                               const fwi_redis_part *payload)
+                               const fwi_redis_part *payload, fwi_envelope_result result,
+                               const fwi_envelope *envelope)
 {
     char name[FWI_REDIS_CHANNEL_MAX];
     rb->counts.received++;
@@ -193,16 +196,20 @@ static void on_foreign_message(fwi_redis_backplane *rb, const fwi_redis_part *ch
         malformed(rb, "a message of a channel that isn't ours, dropped", channel);
         return;
     }
-    uint64_t node = 0, serial = 0;
-    int err = 0;
-    fw_message *m = fwi_message_decode(payload->str, payload->len, &node, &serial, &err);
+    fw_message *m = NULL;
+    if (result == FWI_ENVELOPE_OK) {
+        m = fwi_message_from_envelope(envelope);
+    } else if (result == FWI_ENVELOPE_NONE) {
+        m = fwi_message_from_bytes(payload->str, payload->len);
+    }
     if (m == NULL) {
         malformed(rb, "a damaged message or one of an unknown version, dropped", channel);
         return;
     }
-    /* Node 0: plain bytes of some other program, which have no number. */
-    bool is_new = node == 0 || fwi_redis_seen_is_new(&rb->seen, node, serial,
-                                                     fwi_loop_now_ms(rb->loop));
+    /* Plain bytes of some other program have no number. */
+    bool is_new = result == FWI_ENVELOPE_NONE || envelope->node == 0 ||
+                  fwi_redis_seen_is_new(&rb->seen, envelope->node, envelope->serial,
+                                        fwi_loop_now_ms(rb->loop));
     if (!is_new) {
         rb->counts.duplicates++;
     } else if (m->kind != FWI_MSG_PROBE &&
@@ -216,11 +223,12 @@ static void on_message(fwi_redis_backplane *rb, const fwi_redis_part *channel,
                        const fwi_redis_part *payload)
 {
     fwi_envelope envelope;
-    if (fwi_envelope_decode(&envelope, payload->str, payload->len) == FWI_ENVELOPE_OK &&
-        envelope.node == rb->config.node) {
+    fwi_envelope_result result =
+        fwi_envelope_decode(&envelope, payload->str, payload->len);
+    if (result == FWI_ENVELOPE_OK && envelope.node == rb->config.node) {
         on_own_message(rb, &envelope);
     } else {
-        on_foreign_message(rb, channel, payload);
+        on_foreign_message(rb, channel, payload, result, &envelope);
     }
 }
 

@@ -18,12 +18,15 @@ enum {
     KEEP_BYTES = 64 * 1024
 };
 
+#define NOWHERE SIZE_MAX
+
 struct fwi_redis_reader {
     redisReader *reader; /* NULL between end and begin */
     fwi_redis_reply reply;
     fwi_redis_part ignored; /* of an array in the array */
+    size_t ignored_at;
     fwi_buf text;
-    size_t whole_at, part_at[FWI_REDIS_REPLY_PARTS]; /* in text */
+    size_t whole_at, part_at[FWI_REDIS_REPLY_PARTS]; /* in text; NOWHERE: no bytes */
     const char *problem; /* why an object function has refused; NULL: memory */
 };
 
@@ -33,13 +36,12 @@ typedef size_t array_size;
 typedef int array_size;
 #endif
 
-/* The place of what is being read: the reply itself or one of its parts. *at NULL: it is
- * to be forgotten. */
+/* The place of what is being read: the reply itself, one of its parts, or `ignored`. */
 static fwi_redis_part *place_of(const redisReadTask *task, size_t **at)
 {
     fwi_redis_reader *r = task->privdata;
     if (task->parent != NULL && task->parent->parent != NULL) {
-        *at = NULL;
+        *at = &r->ignored_at;
         return &r->ignored;
     }
     if (task->parent != NULL) {
@@ -56,24 +58,33 @@ static fwi_redis_part *place_of(const redisReadTask *task, size_t **at)
     return &r->reply.whole;
 }
 
+static fwi_redis_part *put_bare(const redisReadTask *task, fwi_redis_type type)
+{
+    size_t *at;
+    fwi_redis_part *p = place_of(task, &at);
+    *p = (fwi_redis_part){.type = type, .str = ""};
+    *at = NOWHERE;
+    return p;
+}
+
 static void *put(const redisReadTask *task, fwi_redis_type type, const char *data,
                  size_t len)
 {
     fwi_redis_reader *r = task->privdata;
     size_t *at;
     fwi_redis_part *p = place_of(task, &at);
-    if (at == NULL) {
+    if (p == &r->ignored) {
         return p;
     }
     if (!fwi_buf_reserve(&r->text, len + 1)) {
         return NULL;
     }
+    *p = (fwi_redis_part){.type = type, .len = len};
     *at = r->text.len;
-    fwi_buf_append(&r->text, data, len);
-    r->text.data[r->text.len++] = '\0';
-    p->type = type;
-    p->len = len;
-    p->integer = 0;
+    char *copy = r->text.data + r->text.len;
+    memcpy(copy, data, len);
+    copy[len] = '\0';
+    r->text.len += len + 1;
     return p;
 }
 
@@ -87,7 +98,7 @@ static void *create_string(const redisReadTask *task, char *data, size_t len)
     case REDIS_REPLY_STRING:
         return put(task, FWI_REDIS_STRING, data, len);
     default:
-        return put(task, FWI_REDIS_OTHER, "", 0);
+        return put_bare(task, FWI_REDIS_OTHER);
     }
 }
 
@@ -103,7 +114,7 @@ static void *create_array(const redisReadTask *task, array_size count)
         return NULL;
     }
     bool plain = task->type == REDIS_REPLY_ARRAY;
-    void *p = put(task, plain ? FWI_REDIS_ARRAY : FWI_REDIS_OTHER, "", 0);
+    void *p = put_bare(task, plain ? FWI_REDIS_ARRAY : FWI_REDIS_OTHER);
     if (task->parent == NULL) {
         r->reply.parts = (size_t)count;
     }
@@ -112,16 +123,14 @@ static void *create_array(const redisReadTask *task, array_size count)
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-    fwi_redis_part *p = put(task, FWI_REDIS_INTEGER, "", 0);
-    if (p != NULL) {
-        p->integer = value;
-    }
+    fwi_redis_part *p = put_bare(task, FWI_REDIS_INTEGER);
+    p->integer = value;
     return p;
 }
 
 static void *create_nil(const redisReadTask *task)
 {
-    return put(task, FWI_REDIS_NIL, "", 0);
+    return put_bare(task, FWI_REDIS_NIL);
 }
 
 #if HIREDIS_MAJOR >= 1
@@ -131,13 +140,13 @@ static void *create_double(const redisReadTask *task, double value, char *data,
     (void)value;
     (void)data;
     (void)len;
-    return put(task, FWI_REDIS_OTHER, "", 0);
+    return put_bare(task, FWI_REDIS_OTHER);
 }
 
 static void *create_bool(const redisReadTask *task, int value)
 {
     (void)value;
-    return put(task, FWI_REDIS_OTHER, "", 0);
+    return put_bare(task, FWI_REDIS_OTHER);
 }
 #endif
 
@@ -204,6 +213,14 @@ bool fwi_redis_reader_feed(fwi_redis_reader *r, const void *data, size_t len)
     return redisReaderFeed(r->reader, data, len) == REDIS_OK;
 }
 
+/* The text doesn't move any more. */
+static void settle(const fwi_redis_reader *r, fwi_redis_part *p, size_t at)
+{
+    if (at != NOWHERE) {
+        p->str = r->text.data + at;
+    }
+}
+
 const fwi_redis_reply *fwi_redis_reader_next(fwi_redis_reader *r, const char **why)
 {
     void *any = NULL;
@@ -216,9 +233,9 @@ const fwi_redis_reply *fwi_redis_reader_next(fwi_redis_reader *r, const char **w
         return NULL;
     }
     fwi_redis_reply *reply = &r->reply;
-    reply->whole.str = r->text.data + r->whole_at;
+    settle(r, &reply->whole, r->whole_at);
     for (size_t i = 0; i < reply->parts; i++) {
-        reply->part[i].str = r->text.data + r->part_at[i];
+        settle(r, &reply->part[i], r->part_at[i]);
     }
     return reply;
 }
