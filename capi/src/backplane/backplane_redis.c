@@ -222,6 +222,7 @@ static bool send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t 
     }
     const char *argv[] = {"PUBLISH", rb->name.data, rb->envelope.data};
     const size_t lens[] = {7, rb->name.len, rb->envelope.len};
+    rb->counts.publishes++;
     return send_command(rb, FWI_REDIS_COMMAND, 3, argv, lens);
 }
 
@@ -268,6 +269,8 @@ static bool send_batch(fwi_redis_backplane *rb, bool subscribe,
         }
     }
     starts[n] = rb->name.len;
+    rb->counts.subscribes += subscribe;
+    rb->counts.unsubscribes += !subscribe;
     argv[0] = subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
     lens[0] = strlen(argv[0]);
     for (size_t i = 0; i < n; i++) {
@@ -482,6 +485,9 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        out->writes += fwi_redis_link_writes(rb->links[i]);
+    }
     bool probed = fwi_redis_channels_find(&rb->channels, rb->probe_channel) != NULL;
     out->channels = rb->channels.wanted - probed;
     uint64_t since = rb->health.came_at_us != 0 ? rb->health.came_at_us : rb->started_us;
