@@ -164,6 +164,31 @@ START_TEST(what_we_never_ask_for_is_an_error)
 }
 END_TEST
 
+static const char *const later[] = {
+    "_\r\n",
+    ",1.5\r\n",
+    "#t\r\n",
+    "(12345\r\n",
+    "=5\r\ntxt:x\r\n",
+    "%1\r\n+a\r\n:1\r\n",
+    ">2\r\n+a\r\n:1\r\n",
+    "~1\r\n:1\r\n",
+};
+
+/* Which it is depends on the version of hiredis. */
+START_TEST(what_a_later_protocol_says_is_an_error_or_nothing_we_use)
+{
+    const char *why;
+    ck_assert(fwi_redis_reader_feed(reader, later[_i], strlen(later[_i])));
+    const fwi_redis_reply *r = fwi_redis_reader_next(reader, &why);
+    ck_assert((r == NULL) == (why != NULL));
+    if (r != NULL) {
+        ck_assert(r->whole.type == FWI_REDIS_OTHER || r->whole.type == FWI_REDIS_NIL);
+        ck_assert_str_eq(r->whole.str, "");
+    }
+}
+END_TEST
+
 START_TEST(a_reply_outlives_the_connection_it_came_by)
 {
     const fwi_redis_reply *r = read_text("-NOAUTH first\r\n");
@@ -195,6 +220,8 @@ int main(void)
     tcase_add_test(tc, of_an_array_in_an_array_only_that_is_kept);
     tcase_add_loop_test(tc, what_we_never_ask_for_is_an_error, 0,
                         (int)FWI_ARRAY_LEN(wrong));
+    tcase_add_loop_test(tc, what_a_later_protocol_says_is_an_error_or_nothing_we_use, 0,
+                        (int)FWI_ARRAY_LEN(later));
     tcase_add_test(tc, a_reply_outlives_the_connection_it_came_by);
     tcase_add_test(tc, half_a_reply_is_forgotten_with_its_connection);
     suite_add_tcase(s, tc);

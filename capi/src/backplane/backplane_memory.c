@@ -31,6 +31,8 @@ typedef struct queued {
     fwi_list link;
     fw_message *m;
     uint64_t subscription;
+    const channel *at; /* as long as no channel was removed since */
+    uint64_t removed;
     char channel[];
 } queued;
 
@@ -40,6 +42,7 @@ typedef struct memory_backplane {
     channel *channels;
     fwi_list fresh, queue;
     uint64_t subscriptions;
+    uint64_t removed; /* how many channels, ever */
     bool started, told, stopped;
     uint64_t published, received;
 } memory_backplane;
@@ -88,6 +91,7 @@ static bool memory_subscribe(fwi_backplane *bp, const char *name)
 static void remove_channel(memory_backplane *mb, channel *c)
 {
     HASH_DEL(mb->channels, c);
+    mb->removed++;
     fwi_list_remove(&c->fresh);
     free(c);
 }
@@ -116,6 +120,8 @@ static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
     }
     q->m = fw_message_ref(m);
     q->subscription = c->subscription;
+    q->at = c;
+    q->removed = mb->removed;
     memcpy(q->channel, name, len + 1);
     fwi_list_init(&q->link);
     fwi_list_append(&mb->queue, &q->link);
@@ -130,7 +136,7 @@ static void free_queued(queued *q)
 
 static void deliver(memory_backplane *mb, queued *q)
 {
-    const channel *c = find(mb, q->channel);
+    const channel *c = q->removed == mb->removed ? q->at : find(mb, q->channel);
     if (c != NULL && c->subscription == q->subscription) {
         mb->received++;
         mb->base.sink->on_message(mb->base.sink_user, q->channel, q->m);

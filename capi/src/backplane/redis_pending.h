@@ -13,9 +13,10 @@
 #include "core/message.h"
 
 enum {
-    FWI_REDIS_PUBLISH_SPARE =
-        256,                    /* entries kept for the next ones, so that a burst of */
-    FWI_REDIS_PUBLISH_NAME = 64 /* publishes, with names as short, allocates nothing */
+    /* Entries kept for the next ones, so that a burst of publishes allocates nothing, if
+     * their channels' names are this short. */
+    FWI_REDIS_PUBLISH_SPARE = 256,
+    FWI_REDIS_PUBLISH_NAME = 64
 };
 
 typedef struct fwi_redis_publish {
