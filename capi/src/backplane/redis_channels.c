@@ -41,6 +41,32 @@ static fwi_redis_channel *find_any(fwi_redis_channels *cs, const char *name)
     return c;
 }
 
+/* Makes it if there is none; hashes the name once. */
+static fwi_redis_channel *find_or_add(fwi_redis_channels *cs, const char *name)
+{
+    size_t len = strlen(name);
+    unsigned hash;
+    fwi_redis_channel *c = NULL;
+    HASH_VALUE(name, len, hash);
+    HASH_FIND_BYHASHVALUE(hh, cs->table, name, len, hash, c);
+    if (c != NULL) {
+        return c;
+    }
+    c = calloc(1, sizeof *c + len + 1);
+    if (c == NULL) {
+        return NULL;
+    }
+    memcpy(c->name, name, len + 1);
+    fwi_list_init(&c->dirty);
+    fwi_list_init(&c->report);
+    HASH_ADD_BYHASHVALUE(hh, cs->table, name[0], len, hash, c);
+    if (!FWI_HASH_ADDED(c)) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
 fwi_redis_channel *fwi_redis_channels_find(fwi_redis_channels *cs, const char *name)
 {
     fwi_redis_channel *c = find_any(cs, name);
@@ -92,21 +118,9 @@ static void settle(fwi_redis_channels *cs, fwi_redis_channel *c)
 
 fwi_redis_channel *fwi_redis_channels_want(fwi_redis_channels *cs, const char *name)
 {
-    fwi_redis_channel *c = find_any(cs, name);
+    fwi_redis_channel *c = find_or_add(cs, name);
     if (c == NULL) {
-        size_t len = strlen(name);
-        c = calloc(1, sizeof *c + len + 1);
-        if (c == NULL) {
-            return NULL;
-        }
-        memcpy(c->name, name, len + 1);
-        fwi_list_init(&c->dirty);
-        fwi_list_init(&c->report);
-        HASH_ADD_STR(cs->table, name, c);
-        if (!FWI_HASH_ADDED(c)) {
-            free(c);
-            return NULL;
-        }
+        return NULL;
     }
     FWI_ASSERT(c->subscription == 0);
     c->subscription = ++cs->subscriptions;

@@ -28,7 +28,9 @@ void fwi_redis_report(fwi_redis_backplane *rb)
         }
         /* Copied, since the hub may unsubscribe in answer. */
         char name[FWI_REDIS_CHANNEL_MAX];
-        snprintf(name, sizeof name, "%s", c->name);
+        size_t len = FWI_MIN(strlen(c->name), sizeof name - 1);
+        memcpy(name, c->name, len);
+        name[len] = '\0';
         rb->base.sink->on_subscribed(rb->base.sink_user, name);
     }
 }
