@@ -5,8 +5,8 @@
  *
  * Called by the hub on loop 0's thread. Knows no sessions and no other process.
  *
- * A publish remembers the number of the subscription it was made under: a channel that
- * was left and entered again hears nothing from before.
+ * A queued publish holds the channel it was made to: one that was left and entered again
+ * is another channel and hears nothing from before.
  */
 #include "backplane/backplanes.h"
 
@@ -20,29 +20,29 @@
  * sockets: after so many the rest waits for the next turn. */
 enum { FLUSH_LIMIT = 10000 };
 
+/* Queued publishes kept for the next ones: a burst of so many allocates nothing. */
+enum { SPARE_MAX = 256 };
+
 typedef struct channel {
     UT_hash_handle hh;
     fwi_list fresh; /* in memory->fresh until on_subscribed was called */
-    uint64_t subscription;
+    size_t queued;  /* publishes that hold it */
+    bool removed;   /* unsubscribed; only they still know it */
     char name[];
 } channel;
 
 typedef struct queued {
     fwi_list link;
     fw_message *m;
-    uint64_t subscription;
-    const channel *at; /* as long as no channel was removed since */
-    uint64_t removed;
-    char channel[];
+    channel *c;
 } queued;
 
 typedef struct memory_backplane {
     fwi_backplane base;
     fwi_loop *loop;
     channel *channels;
-    fwi_list fresh, queue;
-    uint64_t subscriptions;
-    uint64_t removed; /* how many channels, ever */
+    fwi_list fresh, queue, spare;
+    size_t spare_count;
     bool started, told, stopped;
     uint64_t published, received;
 } memory_backplane;
@@ -82,7 +82,6 @@ static bool memory_subscribe(fwi_backplane *bp, const char *name)
         free(c);
         return false;
     }
-    c->subscription = ++mb->subscriptions;
     fwi_list_init(&c->fresh);
     fwi_list_append(&mb->fresh, &c->fresh);
     return true;
@@ -91,9 +90,11 @@ static bool memory_subscribe(fwi_backplane *bp, const char *name)
 static void remove_channel(memory_backplane *mb, channel *c)
 {
     HASH_DEL(mb->channels, c);
-    mb->removed++;
     fwi_list_remove(&c->fresh);
-    free(c);
+    c->removed = true;
+    if (c->queued == 0) {
+        free(c);
+    }
 }
 
 static void memory_unsubscribe(fwi_backplane *bp, const char *name)
@@ -105,6 +106,16 @@ static void memory_unsubscribe(fwi_backplane *bp, const char *name)
     }
 }
 
+static queued *take_queued(memory_backplane *mb)
+{
+    fwi_list *spare = fwi_list_pop(&mb->spare);
+    if (spare == NULL) {
+        return malloc(sizeof(queued));
+    }
+    mb->spare_count--;
+    return fwi_list_entry(spare, queued, link);
+}
+
 static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
 {
     memory_backplane *mb = memory_of(bp);
@@ -113,35 +124,39 @@ static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
     if (c == NULL) {
         return true;
     }
-    size_t len = strlen(name);
-    queued *q = malloc(sizeof *q + len + 1);
+    queued *q = take_queued(mb);
     if (q == NULL) {
         return false;
     }
     q->m = fw_message_ref(m);
-    q->subscription = c->subscription;
-    q->at = c;
-    q->removed = mb->removed;
-    memcpy(q->channel, name, len + 1);
+    q->c = c;
+    c->queued++;
     fwi_list_init(&q->link);
     fwi_list_append(&mb->queue, &q->link);
     return true;
 }
 
-static void free_queued(queued *q)
+static void free_queued(memory_backplane *mb, queued *q)
 {
     fw_message_unref(q->m);
-    free(q);
+    if (--q->c->queued == 0 && q->c->removed) {
+        free(q->c);
+    }
+    if (mb->spare_count >= SPARE_MAX) {
+        free(q);
+        return;
+    }
+    fwi_list_append(mb->spare.next, &q->link); /* first: the cache still has it */
+    mb->spare_count++;
 }
 
 static void deliver(memory_backplane *mb, queued *q)
 {
-    const channel *c = q->removed == mb->removed ? q->at : find(mb, q->channel);
-    if (c != NULL && c->subscription == q->subscription) {
+    if (!q->c->removed) {
         mb->received++;
-        mb->base.sink->on_message(mb->base.sink_user, q->channel, q->m);
+        mb->base.sink->on_message(mb->base.sink_user, q->c->name, q->m);
     }
-    free_queued(q);
+    free_queued(mb, q);
 }
 
 static void report(memory_backplane *mb, channel *c)
@@ -200,7 +215,10 @@ static void memory_free(fwi_backplane *bp)
     memory_backplane *mb = memory_of(bp);
     fwi_list *e;
     while ((e = fwi_list_pop(&mb->queue)) != NULL) {
-        free_queued(fwi_list_entry(e, queued, link));
+        free_queued(mb, fwi_list_entry(e, queued, link));
+    }
+    while ((e = fwi_list_pop(&mb->spare)) != NULL) {
+        free(fwi_list_entry(e, queued, link));
     }
     channel *c, *next;
     HASH_ITER(hh, mb->channels, c, next)
@@ -233,5 +251,6 @@ fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink
     mb->loop = loop;
     fwi_list_init(&mb->fresh);
     fwi_list_init(&mb->queue);
+    fwi_list_init(&mb->spare);
     return &mb->base;
 }
