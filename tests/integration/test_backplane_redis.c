@@ -71,6 +71,52 @@ START_TEST(an_unknown_version_is_counted_and_dropped)
 }
 END_TEST
 
+/* --- Redis: what it costs --- */
+
+static unsigned long executed(const char *command)
+{
+    char text[16384], key[64];
+    redis_server_cli(server, text, sizeof text, "INFO", "commandstats", NULL);
+    snprintf(key, sizeof key, "cmdstat_%s:calls=", command);
+    const char *at = strstr(text, key);
+    return at != NULL ? strtoul(at + strlen(key), NULL, 10) : 0;
+}
+
+START_TEST(ten_thousand_rooms_of_a_turn_are_a_few_commands_in_one_write)
+{
+    enum { ROOMS = 10000 };
+    node *n = node_up(REDIS);
+    fwi_backplane_figures before = node_figures(n);
+    unsigned long subscribes = executed("subscribe");
+    node_subscribe_many(n, "r:", ROOMS);
+    ck_assert(node_wait(n, node_has_reports, NULL, ROOMS));
+    fwi_backplane_figures after = node_figures(n);
+    uint64_t rounds = after.publishes - before.publishes + 1;
+    ck_assert_uint_eq(executed("subscribe"), subscribes + (ROOMS + 511) / 512);
+    /* A round of the health check writes on both links; one may just have begun. */
+    ck_assert_uint_ge(after.writes, before.writes + 1);
+    ck_assert_uint_le(after.writes, before.writes + 1 + 2 * rounds);
+    node_free(n);
+}
+END_TEST
+
+START_TEST(a_thousand_publishes_of_a_turn_are_one_write)
+{
+    enum { MESSAGES = 1000 };
+    node *n = node_up(REDIS);
+    enter(n, "r:a");
+    fwi_backplane_figures before = node_figures(n);
+    node_publish_many(n, "r:a", "m", 0, MESSAGES);
+    ck_assert(node_wait(n, node_has_messages, "r:a", MESSAGES));
+    fwi_backplane_figures after = node_figures(n);
+    ck_assert_uint_ge(after.publishes, before.publishes + MESSAGES);
+    uint64_t rounds = after.publishes - before.publishes - MESSAGES + 1;
+    ck_assert_uint_ge(after.writes, before.writes + 1);
+    ck_assert_uint_le(after.writes, before.writes + 1 + 2 * rounds);
+    node_free(n);
+}
+END_TEST
+
 /* --- Redis: away and back --- */
 
 START_TEST(without_redis_the_members_of_a_node_hear_each_other)
@@ -411,6 +457,9 @@ int main(void)
     tcase_add_test(tc, two_nodes_hear_each_other_in_one_order);
     tcase_add_test(tc, plain_text_of_redis_cli_reaches_the_room);
     tcase_add_test(tc, an_unknown_version_is_counted_and_dropped);
+    tc = case_of(s, "redis: cost");
+    tcase_add_test(tc, ten_thousand_rooms_of_a_turn_are_a_few_commands_in_one_write);
+    tcase_add_test(tc, a_thousand_publishes_of_a_turn_are_one_write);
     tc = case_of(s, "redis: away and back");
     tcase_add_test(tc, without_redis_the_members_of_a_node_hear_each_other);
     tcase_add_test(

@@ -14,6 +14,7 @@ static char heard[1024];
 static unsigned messages, ups;
 static unsigned replies_left; /* answers each message with another, so many times */
 static const char *leave_on_report;
+static const char *leave_on_message;
 
 static void publish(const char *channel, const char *text)
 {
@@ -46,6 +47,10 @@ static void on_message(void *user, const char *channel, fw_message *m)
         replies_left--;
         publish(channel, "r");
     }
+    if (leave_on_message != NULL) {
+        bp->ops->unsubscribe(bp, leave_on_message);
+        note("left ", channel, "");
+    }
 }
 
 static void on_state(void *user, bool up, const char *why)
@@ -61,7 +66,7 @@ static void begin(void)
 {
     heard[0] = '\0';
     messages = ups = replies_left = 0;
-    leave_on_report = NULL;
+    leave_on_report = leave_on_message = NULL;
     loop = fake_loop_new(NULL, NULL);
     bp = fwi_backplane_memory_new(loop, &sink, NULL);
     ck_assert_ptr_nonnull(bp);
@@ -159,6 +164,23 @@ START_TEST(leaving_inside_the_report_is_safe)
 }
 END_TEST
 
+START_TEST(leaving_inside_a_message_forgets_the_rest)
+{
+    ck_assert(bp->ops->subscribe(bp, "r:a"));
+    ck_assert(bp->ops->subscribe(bp, "r:b"));
+    bp->ops->flush(bp);
+    heard[0] = '\0';
+    for (int i = 0; i < 300; i++) {
+        publish("r:a", "x");
+    }
+    publish("r:b", "y");
+    leave_on_message = "r:a";
+    bp->ops->flush(bp);
+    ck_assert_str_eq(heard, "r:a=x left r:a r:b=y left r:b ");
+    publish("r:b", "queued at the end");
+}
+END_TEST
+
 START_TEST(nothing_comes_after_stop)
 {
     bp->ops->subscribe(bp, "r:a");
@@ -181,6 +203,7 @@ int main(void)
     tcase_add_test(tc, leaving_forgets_what_is_queued_even_when_entered_again);
     tcase_add_test(tc, a_subscription_taken_back_before_flush_is_not_reported);
     tcase_add_test(tc, leaving_inside_the_report_is_safe);
+    tcase_add_test(tc, leaving_inside_a_message_forgets_the_rest);
     tcase_add_test(tc, nothing_comes_after_stop);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);

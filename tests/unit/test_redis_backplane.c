@@ -63,6 +63,25 @@ START_TEST(publishes_of_a_turn_go_out_in_one_write)
 }
 END_TEST
 
+START_TEST(ten_thousand_rooms_of_a_turn_go_out_in_one_write)
+{
+    enum { ROOMS = 10000 };
+    come_up();
+    answer_health();
+    fwi_backplane_figures then = figures();
+    unsigned before = fake_stream_writes(subscriber);
+    for (int i = 0; i < ROOMS; i++) {
+        char channel[32];
+        snprintf(channel, sizeof channel, "r:%d", i);
+        ck_assert(bp->ops->subscribe(bp, channel));
+    }
+    fake_loop_turn(loop);
+    ck_assert_uint_eq(fake_stream_writes(subscriber), before + 1);
+    ck_assert_uint_eq(figures().writes, then.writes + 1);
+    ck_assert_uint_eq(figures().subscribes, then.subscribes + (ROOMS + 511) / 512);
+}
+END_TEST
+
 START_TEST(a_publish_before_the_confirmation_waits_and_later_ones_behind_it)
 {
     up_in_room();
@@ -224,6 +243,7 @@ static void add_up(Suite *s)
     tcase_add_test(tc, a_subscription_is_reported_when_redis_confirms_it);
     tcase_add_test(tc, an_echo_delivers_the_very_object_that_was_published);
     tcase_add_test(tc, publishes_of_a_turn_go_out_in_one_write);
+    tcase_add_test(tc, ten_thousand_rooms_of_a_turn_go_out_in_one_write);
     tcase_add_test(tc, a_publish_before_the_confirmation_waits_and_later_ones_behind_it);
     tcase_add_test(tc, a_refused_publish_is_delivered_here_in_its_turn_and_counted);
     tcase_add_test(tc, an_echo_from_before_leaving_is_not_heard_after_entering_again);

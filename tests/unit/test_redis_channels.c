@@ -152,6 +152,30 @@ START_TEST(a_return_awaits_what_was_wanted_then_and_not_what_comes_later)
 }
 END_TEST
 
+START_TEST(a_hint_is_worth_nothing_once_a_channel_was_dropped)
+{
+    fwi_redis_channels cs;
+    fwi_redis_channels_init(&cs);
+    fwi_redis_channel_hint hint = {0};
+    ck_assert_ptr_null(fwi_redis_channels_find_again(&cs, "r:a", &hint));
+    fwi_redis_channel *c = fwi_redis_channels_want(&cs, "r:a");
+    ck_assert_ptr_eq(fwi_redis_channels_find_again(&cs, "r:a", &hint), c);
+    ck_assert_ptr_eq(fwi_redis_channels_find_again(&cs, "r:a", &hint), c);
+
+    fwi_redis_channels_unwant(&cs, "r:a"); /* never asked for: dropped at once */
+    ck_assert_ptr_null(fwi_redis_channels_find_again(&cs, "r:a", &hint));
+    c = fwi_redis_channels_want(&cs, "r:a");
+    ck_assert_ptr_eq(fwi_redis_channels_find_again(&cs, "r:a", &hint), c);
+
+    fwi_redis_channel *batch[4];
+    bool subscribe;
+    ck_assert_uint_eq(fwi_redis_channels_batch(&cs, &subscribe, batch, 4), 1);
+    fwi_redis_channels_unwant(&cs, "r:a"); /* asked for: stays, and isn't subscribed */
+    ck_assert_ptr_null(fwi_redis_channels_find_again(&cs, "r:a", &hint));
+    fwi_redis_channels_fini(&cs);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_channels");
@@ -161,6 +185,7 @@ int main(void)
     tcase_add_test(tc, a_channel_left_and_settled_is_forgotten);
     tcase_add_test(tc, batches_hold_one_command_and_no_more_than_allowed);
     tcase_add_test(tc, a_return_awaits_what_was_wanted_then_and_not_what_comes_later);
+    tcase_add_test(tc, a_hint_is_worth_nothing_once_a_channel_was_dropped);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

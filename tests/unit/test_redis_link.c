@@ -22,7 +22,7 @@ static void on_live(void *user)
     lives++;
 }
 
-static void on_reply(void *user, const redisReply *reply)
+static void on_reply(void *user, const fwi_redis_reply *reply)
 {
     (void)user;
     (void)reply;

@@ -3,6 +3,7 @@
  */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backplane/redis_pending.h"
 
@@ -93,6 +94,70 @@ START_TEST(a_lost_link_puts_the_unanswered_back_in_order)
 }
 END_TEST
 
+static void finish(uint64_t serial)
+{
+    fwi_redis_publish *e = fwi_redis_pending_find(&pending, serial);
+    ck_assert_ptr_nonnull(e);
+    ck_assert_uint_eq(e->serial, serial);
+    e->answered = true;
+    fwi_redis_pending_release(&pending, e);
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, serial));
+}
+
+START_TEST(each_is_found_by_its_serial_however_many_there_are)
+{
+    enum { MANY = 5000 };
+    for (int i = 0; i < MANY; i++) {
+        add(0);
+    }
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, 0));
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, MANY + 1));
+    /* The even ones first: those that stay are found all the same. */
+    for (uint64_t serial = 2; serial <= MANY; serial += 2) {
+        finish(serial);
+    }
+    for (uint64_t serial = 1; serial <= MANY; serial += 2) {
+        finish(serial);
+    }
+    ck_assert_ptr_null(fwi_redis_pending_oldest(&pending));
+}
+END_TEST
+
+START_TEST(one_that_stays_long_is_found_behind_all_that_came_and_went)
+{
+    uint64_t first = add(0)->serial;
+    for (int i = 0; i < 5000; i++) {
+        finish(add(0)->serial);
+        ck_assert_uint_eq(fwi_redis_pending_find(&pending, first)->serial, first);
+    }
+    finish(first);
+}
+END_TEST
+
+START_TEST(an_entry_used_again_shows_nothing_of_the_one_before)
+{
+    char name[300];
+    static const size_t lengths[] = {3, 63, 64, 257, 3};
+    for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+        memset(name, 'a' + (int)i, lengths[i]);
+        name[lengths[i]] = '\0';
+        fwi_redis_publish *e = fwi_redis_pending_add(&pending, name, m, i, 7 + i);
+        ck_assert_ptr_nonnull(e);
+        ck_assert_str_eq(e->channel, name);
+        ck_assert_uint_eq(e->subscription, i);
+        ck_assert_uint_eq(e->deadline_ms, 7 + i);
+        ck_assert(!e->answered && !e->refused && fwi_redis_publish_is_unsent(e));
+        ck_assert_int_eq(fwi_redis_publish_is_delivered(e), i == 0);
+        ck_assert_ptr_null(e->hint.at);
+        fwi_redis_publish_set_refused(e);
+        fwi_redis_publish_set_delivered(e);
+        e->hint.at = (fwi_redis_channel *)(void *)name;
+        fwi_redis_pending_release(&pending, e);
+    }
+    ck_assert_uint_eq(pending.bytes, 0);
+}
+END_TEST
+
 START_TEST(questions_come_back_first_in_first_out_across_growth)
 {
     fwi_redis_asked asked = {0};
@@ -123,6 +188,9 @@ int main(void)
     tcase_add_test(tc, an_entry_stays_until_it_is_answered_and_delivered);
     tcase_add_test(tc, bytes_are_those_of_what_is_there);
     tcase_add_test(tc, a_lost_link_puts_the_unanswered_back_in_order);
+    tcase_add_test(tc, each_is_found_by_its_serial_however_many_there_are);
+    tcase_add_test(tc, one_that_stays_long_is_found_behind_all_that_came_and_went);
+    tcase_add_test(tc, an_entry_used_again_shows_nothing_of_the_one_before);
     tcase_add_test(tc, questions_come_back_first_in_first_out_across_growth);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);

@@ -222,6 +222,7 @@ static bool send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t 
     }
     const char *argv[] = {"PUBLISH", rb->name.data, rb->envelope.data};
     const size_t lens[] = {7, rb->name.len, rb->envelope.len};
+    rb->counts.publishes++;
     return send_command(rb, FWI_REDIS_COMMAND, 3, argv, lens);
 }
 
@@ -268,6 +269,8 @@ static bool send_batch(fwi_redis_backplane *rb, bool subscribe,
         }
     }
     starts[n] = rb->name.len;
+    rb->counts.subscribes += subscribe;
+    rb->counts.unsubscribes += !subscribe;
     argv[0] = subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
     lens[0] = strlen(argv[0]);
     for (size_t i = 0; i < n; i++) {
@@ -293,12 +296,13 @@ static bool send_subscriptions(fwi_redis_backplane *rb)
 
 /* A publish to a channel whose SUBSCRIBE isn't confirmed would go by before this node
  * hears the channel. It waits, and all later ones behind it. */
-static bool must_wait(fwi_redis_backplane *rb, const fwi_redis_publish *e)
+static bool must_wait(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     if (fwi_redis_publish_is_delivered(e)) {
         return false; /* It needs no echo. */
     }
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     return c != NULL && !c->confirmed;
 }
 
@@ -415,7 +419,9 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
 static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
 {
     fwi_redis_backplane *rb = redis_of(bp);
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, channel);
+    fwi_redis_channel_hint hint = {0};
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, channel, &hint);
     uint64_t subscription = c != NULL ? c->subscription : 0;
     bool room = has_room(rb, channel, m);
     rb->counts.published++;
@@ -428,6 +434,7 @@ static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
     if (e == NULL) {
         return false;
     }
+    e->hint = hint;
     if (!room) {
         fwi_redis_publish_set_refused(e);
     }
@@ -478,6 +485,9 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
+    for (int i = 0; i < FWI_REDIS_LINKS; i++) {
+        out->writes += fwi_redis_link_writes(rb->links[i]);
+    }
     bool probed = fwi_redis_channels_find(&rb->channels, rb->probe_channel) != NULL;
     out->channels = rb->channels.wanted - probed;
     uint64_t since = rb->health.came_at_us != 0 ? rb->health.came_at_us : rb->started_us;

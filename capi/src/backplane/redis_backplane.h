@@ -80,8 +80,8 @@ void fwi_redis_complain(fwi_redis_backplane *rb, const char *what, const void *d
 /* --- redis_receive.c --- */
 
 /* rb is the user pointer of both links. */
-void fwi_redis_on_command_reply(void *user, const redisReply *reply);
-void fwi_redis_on_subscriber_reply(void *user, const redisReply *reply);
+void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply);
+void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply);
 
 /* Calls the hub for all channels to be reported. */
 void fwi_redis_report(fwi_redis_backplane *rb);

@@ -19,6 +19,7 @@ void fwi_redis_channels_init(fwi_redis_channels *cs)
 static void drop(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
     HASH_DEL(cs->table, c);
+    cs->dropped++;
     fwi_list_remove(&c->dirty);
     fwi_list_remove(&c->report);
     free(c);
@@ -40,10 +41,46 @@ static fwi_redis_channel *find_any(fwi_redis_channels *cs, const char *name)
     return c;
 }
 
+/* Makes it if there is none; hashes the name once. */
+static fwi_redis_channel *find_or_add(fwi_redis_channels *cs, const char *name)
+{
+    size_t len = strlen(name);
+    unsigned hash;
+    fwi_redis_channel *c = NULL;
+    HASH_VALUE(name, len, hash);
+    HASH_FIND_BYHASHVALUE(hh, cs->table, name, len, hash, c);
+    if (c != NULL) {
+        return c;
+    }
+    c = calloc(1, sizeof *c + len + 1);
+    if (c == NULL) {
+        return NULL;
+    }
+    memcpy(c->name, name, len + 1);
+    fwi_list_init(&c->dirty);
+    fwi_list_init(&c->report);
+    HASH_ADD_BYHASHVALUE(hh, cs->table, name[0], len, hash, c);
+    if (!FWI_HASH_ADDED(c)) {
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
 fwi_redis_channel *fwi_redis_channels_find(fwi_redis_channels *cs, const char *name)
 {
     fwi_redis_channel *c = find_any(cs, name);
     return c != NULL && c->subscription != 0 ? c : NULL;
+}
+
+fwi_redis_channel *fwi_redis_channels_find_again(fwi_redis_channels *cs, const char *name,
+                                                 fwi_redis_channel_hint *hint)
+{
+    if (hint->at == NULL || hint->dropped != cs->dropped) {
+        hint->at = find_any(cs, name);
+        hint->dropped = cs->dropped;
+    }
+    return hint->at != NULL && hint->at->subscription != 0 ? hint->at : NULL;
 }
 
 static bool is_idle(const fwi_redis_channel *c)
@@ -81,21 +118,9 @@ static void settle(fwi_redis_channels *cs, fwi_redis_channel *c)
 
 fwi_redis_channel *fwi_redis_channels_want(fwi_redis_channels *cs, const char *name)
 {
-    fwi_redis_channel *c = find_any(cs, name);
+    fwi_redis_channel *c = find_or_add(cs, name);
     if (c == NULL) {
-        size_t len = strlen(name);
-        c = calloc(1, sizeof *c + len + 1);
-        if (c == NULL) {
-            return NULL;
-        }
-        memcpy(c->name, name, len + 1);
-        fwi_list_init(&c->dirty);
-        fwi_list_init(&c->report);
-        HASH_ADD_STR(cs->table, name, c);
-        if (!FWI_HASH_ADDED(c)) {
-            free(c);
-            return NULL;
-        }
+        return NULL;
     }
     FWI_ASSERT(c->subscription == 0);
     c->subscription = ++cs->subscriptions;

@@ -27,15 +27,25 @@ typedef struct fwi_redis_channels {
     fwi_redis_channel *table;
     fwi_list dirty, reports;
     uint64_t subscriptions;
-    size_t wanted;  /* channels that the hub wants */
-    size_t awaited; /* channels still to be confirmed before this node is back */
+    size_t wanted;    /* channels that the hub wants */
+    size_t awaited;   /* channels still to be confirmed before this node is back */
+    uint64_t dropped; /* how many, ever: see fwi_redis_channel_hint */
 } fwi_redis_channels;
+
+/* Where a channel was found. It holds until any channel is dropped, so that what asks for
+ * the same one several times looks it up once. All zero: not yet. */
+typedef struct fwi_redis_channel_hint {
+    fwi_redis_channel *at;
+    uint64_t dropped;
+} fwi_redis_channel_hint;
 
 void fwi_redis_channels_init(fwi_redis_channels *cs);
 void fwi_redis_channels_fini(fwi_redis_channels *cs);
 
 /* NULL: not subscribed (though Redis may not have answered UNSUBSCRIBE yet). */
 fwi_redis_channel *fwi_redis_channels_find(fwi_redis_channels *cs, const char *name);
+fwi_redis_channel *fwi_redis_channels_find_again(fwi_redis_channels *cs, const char *name,
+                                                 fwi_redis_channel_hint *hint);
 
 /* NULL: out of memory. Wanting what is wanted already is a mistake of the caller. */
 fwi_redis_channel *fwi_redis_channels_want(fwi_redis_channels *cs, const char *name);

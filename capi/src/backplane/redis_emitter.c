@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backplane/redis_blocking.h"
+#include "backplane/redis_command.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "core/error.h"
@@ -60,13 +61,13 @@ void fwi_redis_emitter_free(fwi_redis_emitter *e)
 static int send_command(fwi_redis_emitter *e, int argc, const char **argv,
                         const size_t *lens, uint64_t deadline_us)
 {
-    char *command = NULL;
-    long long n = redisFormatCommandArgv(&command, argc, argv, lens);
-    if (n < 0) {
-        return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
-    }
-    int err = fwi_redis_blocking_write(e->connection, command, (size_t)n, deadline_us);
-    redisFreeCommand(command);
+    fwi_buf command;
+    fwi_buf_init(&command);
+    int err = fwi_redis_command(&command, argc, argv, lens)
+                  ? fwi_redis_blocking_write(e->connection, command.data, command.len,
+                                             deadline_us)
+                  : fwi_error(FW_ERR_MEMORY, "redis: out of memory");
+    fwi_buf_fini(&command);
     return err;
 }
 

@@ -3,15 +3,15 @@
  * One setter, one table, one way out. Its owner is the Redis backplane; it doesn't know
  * what the commands are for. Runs on loop 0.
  *
- * What a server sends never asserts: hiredis' reader turns rubbish into an error, and an
- * error into a disconnect with its words.
+ * What a server sends never asserts: the reader turns rubbish into an error, and an error
+ * into a disconnect with its words.
  */
 #include "backplane/redis_link.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/buf.h"
+#include "backplane/redis_command.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 3000,
@@ -32,8 +32,9 @@ struct fwi_redis_link {
     void *user;
     fwi_redis_link_state state;
     fwi_stream *stream;
-    redisReader *reader;
+    fwi_redis_reader *reader; /* lives as long as the link: replies are lent from it */
     fwi_buf out;
+    uint64_t writes;
     fwi_timer greeting_timer;
     step steps[GREETING_STEPS]; /* greeting commands whose reply is outstanding */
     size_t step_count, step_next;
@@ -88,8 +89,7 @@ void fwi_redis_link_close(fwi_redis_link *l)
         l->loop->ops->stream_close(l->stream);
         l->stream = NULL;
     }
-    redisReaderFree(l->reader);
-    l->reader = NULL;
+    fwi_redis_reader_end(l->reader);
     l->out.len = 0;
     set_state(l, FWI_REDIS_LINK_CLOSED);
 }
@@ -106,17 +106,10 @@ void fwi_redis_link_disconnect(fwi_redis_link *l, const char *why)
     l->events->on_down(l->user, text);
 }
 
-bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char **argv,
+bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char *const *argv,
                          const size_t *lens)
 {
-    char *command = NULL;
-    long long n = redisFormatCommandArgv(&command, argc, argv, lens);
-    if (n < 0) {
-        return false;
-    }
-    bool ok = fwi_buf_append(&l->out, command, (size_t)n);
-    redisFreeCommand(command);
-    return ok;
+    return fwi_redis_command(&l->out, argc, argv, lens);
 }
 
 void fwi_redis_link_flush(fwi_redis_link *l)
@@ -126,10 +119,16 @@ void fwi_redis_link_flush(fwi_redis_link *l)
     }
     /* Out of memory: the stream closes by itself and says so. */
     (void)l->loop->ops->stream_write(l->stream, l->out.data, l->out.len);
+    l->writes++;
     l->out.len = 0;
     if (l->out.cap > 256u * 1024u) {
         fwi_buf_fini(&l->out); /* A burst's memory isn't kept. */
     }
+}
+
+uint64_t fwi_redis_link_writes(const fwi_redis_link *l)
+{
+    return l->writes;
 }
 
 size_t fwi_redis_link_backlog(const fwi_redis_link *l)
@@ -137,7 +136,7 @@ size_t fwi_redis_link_backlog(const fwi_redis_link *l)
     return l->out.len + (l->stream != NULL ? l->loop->ops->stream_pending(l->stream) : 0);
 }
 
-static bool greet(fwi_redis_link *l, step s, int argc, const char **argv)
+static bool greet(fwi_redis_link *l, step s, int argc, const char *const *argv)
 {
     size_t lens[3];
     for (int i = 0; i < argc; i++) {
@@ -182,14 +181,14 @@ static void greeting_is_late(fwi_timer *t)
     fwi_redis_link_disconnect(l, "connected, but no answer to the greeting in time");
 }
 
-static void on_greeting_reply(fwi_redis_link *l, const redisReply *reply)
+static void on_greeting_reply(fwi_redis_link *l, const fwi_redis_reply *reply)
 {
     static const char *const names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "PING"};
     step s = l->steps[l->step_next++];
     /* The name is for whoever looks at CLIENT LIST; an ACL may forbid it. */
-    if (reply->type == REDIS_REPLY_ERROR && s != STEP_SETNAME) {
+    if (reply->whole.type == FWI_REDIS_ERROR && s != STEP_SETNAME) {
         char quoted[160], why[224];
-        fwi_log_quote(quoted, sizeof quoted, reply->str, reply->len);
+        fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
         snprintf(why, sizeof why, "%s: %s", names[s], quoted);
         fwi_redis_link_disconnect(l, why);
         return;
@@ -206,16 +205,15 @@ static bool take_replies(fwi_redis_link *l)
 {
     uint64_t opened = l->opened;
     while (l->opened == opened && is_open(l)) {
-        void *any = NULL;
-        if (redisReaderGetReply(l->reader, &any) != REDIS_OK) {
+        const char *problem;
+        const fwi_redis_reply *reply = fwi_redis_reader_next(l->reader, &problem);
+        if (problem != NULL) {
             char quoted[160], why[200];
-            fwi_log_quote(quoted, sizeof quoted, l->reader->errstr,
-                          strlen(l->reader->errstr));
+            fwi_log_quote(quoted, sizeof quoted, problem, strlen(problem));
             snprintf(why, sizeof why, "not what Redis says: %s", quoted);
             fwi_redis_link_disconnect(l, why);
             return false;
         }
-        redisReply *reply = any;
         if (reply == NULL) {
             return true;
         }
@@ -224,7 +222,6 @@ static bool take_replies(fwi_redis_link *l)
         } else {
             l->events->on_reply(l->user, reply);
         }
-        freeReplyObject(reply);
     }
     return false;
 }
@@ -235,7 +232,7 @@ static void link_on_data(void *user, const void *data, size_t len)
     const char *p = data;
     while (len > 0) {
         size_t n = FWI_MIN(len, (size_t)FEED_BYTES);
-        if (redisReaderFeed(l->reader, p, n) != REDIS_OK) {
+        if (!fwi_redis_reader_feed(l->reader, p, n)) {
             fwi_redis_link_disconnect(l, "out of memory");
             return;
         }
@@ -272,15 +269,12 @@ bool fwi_redis_link_open(fwi_redis_link *l)
         .tls_insecure = c->tls_insecure,
         .connect_timeout_us = CONNECT_TIMEOUT_MS * 1000u,
     };
-    l->reader = redisReaderCreate();
-    if (l->reader == NULL) {
+    if (!fwi_redis_reader_begin(l->reader)) {
         return false;
     }
-    l->reader->maxbuf = 0; /* Keep the buffer: a link is read for months. */
     l->stream = l->loop->ops->stream_open(l->loop, &target, &stream_events, l);
     if (l->stream == NULL) {
-        redisReaderFree(l->reader);
-        l->reader = NULL;
+        fwi_redis_reader_end(l->reader);
         return false;
     }
     l->opened++;
@@ -294,6 +288,11 @@ fwi_redis_link *fwi_redis_link_new(fwi_loop *loop, const fwi_redis_config *confi
 {
     fwi_redis_link *l = calloc(1, sizeof *l);
     if (l == NULL) {
+        return NULL;
+    }
+    l->reader = fwi_redis_reader_new();
+    if (l->reader == NULL) {
+        free(l);
         return NULL;
     }
     l->loop = loop;
@@ -312,6 +311,7 @@ void fwi_redis_link_free(fwi_redis_link *l)
         return;
     }
     fwi_redis_link_close(l);
+    fwi_redis_reader_free(l->reader);
     fwi_buf_fini(&l->out);
     free(l);
 }

@@ -1,6 +1,6 @@
 /*
- * One connection to Redis: a stream of the loop, hiredis' reader and formatter, and the
- * greeting. It carries commands and replies and doesn't know what they mean.
+ * One connection to Redis: a stream of the loop, a reader of replies, and the greeting.
+ * It carries commands and replies and doesn't know what they mean.
  *
  * Opened, closed and opened again by its owner, the Redis backplane; all on loop 0.
  * Every failure passes through fwi_redis_link_disconnect().
@@ -8,9 +8,8 @@
 #ifndef FWI_BACKPLANE_REDIS_LINK_H
 #define FWI_BACKPLANE_REDIS_LINK_H
 
-#include <hiredis/hiredis.h>
-
 #include "backplane/backplanes.h"
+#include "backplane/redis_reply.h"
 
 typedef enum {
     FWI_REDIS_LINK_IDLE,       /* never opened */
@@ -25,7 +24,8 @@ typedef enum {
  * flush, open or close. The link may be disconnected or closed inside, not freed. */
 typedef struct fwi_redis_link_events {
     void (*on_live)(void *user);
-    void (*on_reply)(void *user, const redisReply *reply); /* borrowed for the call */
+    void (*on_reply)(void *user,
+                     const fwi_redis_reply *reply); /* borrowed for the call */
     void (*on_down)(void *user, const char *why);
 } fwi_redis_link_events;
 
@@ -47,9 +47,11 @@ void fwi_redis_link_close(fwi_redis_link *l);
 void fwi_redis_link_disconnect(fwi_redis_link *l, const char *why);
 
 /* Appends a command to what flush writes. false: out of memory, nothing appended. */
-bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char **argv,
+bool fwi_redis_link_send(fwi_redis_link *l, int argc, const char *const *argv,
                          const size_t *lens);
+/* All that was appended, in one write. */
 void fwi_redis_link_flush(fwi_redis_link *l);
+uint64_t fwi_redis_link_writes(const fwi_redis_link *l);
 
 /* Bytes that the kernel hasn't got yet. */
 size_t fwi_redis_link_backlog(const fwi_redis_link *l);

@@ -5,23 +5,82 @@
 
 #include <string.h>
 
+enum { SLOTS_MIN = 256, SLOTS_KEPT = 64 * 1024 };
+
 void fwi_redis_pending_init(fwi_redis_pending *p)
 {
     memset(p, 0, sizeof *p);
     fwi_list_init(&p->all);
     fwi_list_init(&p->local);
     fwi_list_init(&p->unsent);
+    fwi_list_init(&p->spare);
+}
+
+static fwi_redis_publish **slot_of(const fwi_redis_pending *p, uint64_t serial)
+{
+    return &p->slots[serial & (p->slot_count - 1)];
+}
+
+/* Doubles until the slot of the serial is free. */
+static bool make_slot(fwi_redis_pending *p, uint64_t serial)
+{
+    while (p->slot_count == 0 || *slot_of(p, serial) != NULL) {
+        size_t count = p->slot_count ? p->slot_count * 2 : SLOTS_MIN;
+        fwi_redis_publish **slots = calloc(count, sizeof(fwi_redis_publish *));
+        if (slots == NULL) {
+            return false;
+        }
+        free(p->slots);
+        p->slots = slots;
+        p->slot_count = count;
+        for (fwi_list *l = p->all.next; l != &p->all; l = l->next) {
+            fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, all);
+            *slot_of(p, e->serial) = e;
+        }
+    }
+    return true;
+}
+
+static fwi_redis_publish *take_entry(fwi_redis_pending *p, size_t name_size)
+{
+    size_t cap = FWI_MAX(name_size, (size_t)FWI_REDIS_PUBLISH_NAME);
+    fwi_list *l = cap == FWI_REDIS_PUBLISH_NAME ? fwi_list_pop(&p->spare) : NULL;
+    if (l != NULL) {
+        p->spare_count--;
+        return fwi_list_entry(l, fwi_redis_publish, all);
+    }
+    fwi_redis_publish *e = malloc(sizeof *e + cap);
+    if (e != NULL) {
+        e->name_cap = cap;
+    }
+    return e;
+}
+
+static void give_back(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    if (p->spare_count >= FWI_REDIS_PUBLISH_SPARE ||
+        e->name_cap != FWI_REDIS_PUBLISH_NAME) {
+        free(e);
+        return;
+    }
+    fwi_list_append(p->spare.next, &e->all); /* first: the cache still has it */
+    p->spare_count++;
 }
 
 static void drop(fwi_redis_pending *p, fwi_redis_publish *e)
 {
-    HASH_DEL(p->table, e);
+    *slot_of(p, e->serial) = NULL;
     fwi_list_remove(&e->all);
     fwi_list_remove(&e->local);
     fwi_list_remove(&e->unsent);
     p->bytes -= e->cost;
     fw_message_unref(e->m);
-    free(e);
+    give_back(p, e);
+    if (fwi_list_is_empty(&p->all) && p->slot_count > SLOTS_KEPT) {
+        free(p->slots);
+        p->slots = NULL;
+        p->slot_count = 0;
+    }
 }
 
 void fwi_redis_pending_fini(fwi_redis_pending *p)
@@ -30,29 +89,32 @@ void fwi_redis_pending_fini(fwi_redis_pending *p)
     while ((e = fwi_redis_pending_oldest(p)) != NULL) {
         drop(p, e);
     }
+    for (fwi_list *l; (l = fwi_list_pop(&p->spare)) != NULL;) {
+        free(fwi_list_entry(l, fwi_redis_publish, all));
+    }
+    free(p->slots);
 }
 
 fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *channel,
                                          fw_message *m, uint64_t subscription,
                                          uint64_t deadline_ms)
 {
-    size_t len = strlen(channel);
-    fwi_redis_publish *e = calloc(1, sizeof *e + len + 1);
+    size_t name_size = strlen(channel) + 1;
+    if (!make_slot(p, p->last_serial + 1)) {
+        return NULL;
+    }
+    fwi_redis_publish *e = take_entry(p, name_size);
     if (e == NULL) {
         return NULL;
     }
-    e->serial = p->last_serial + 1;
-    HASH_ADD(hh, p->table, serial, sizeof e->serial, e);
-    if (!FWI_HASH_ADDED(e)) {
-        free(e);
-        return NULL;
-    }
-    p->last_serial = e->serial;
+    e->serial = ++p->last_serial;
     e->subscription = subscription;
     e->deadline_ms = deadline_ms;
     e->cost = fwi_message_cost(m);
     e->m = fw_message_ref(m);
-    memcpy(e->channel, channel, len + 1);
+    e->hint = (fwi_redis_channel_hint){0};
+    e->answered = e->refused = false;
+    memcpy(e->channel, channel, name_size);
     fwi_list_init(&e->local);
     fwi_list_init(&e->unsent);
     fwi_list_init(&e->all);
@@ -62,14 +124,14 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
         fwi_list_append(&p->local, &e->local);
     }
     p->bytes += e->cost;
+    *slot_of(p, e->serial) = e;
     return e;
 }
 
 fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial)
 {
-    fwi_redis_publish *e;
-    HASH_FIND(hh, p->table, &serial, sizeof serial, e);
-    return e;
+    fwi_redis_publish *e = p->slot_count > 0 ? *slot_of(p, serial) : NULL;
+    return e != NULL && e->serial == serial ? e : NULL;
 }
 
 fwi_redis_publish *fwi_redis_pending_oldest(fwi_redis_pending *p)

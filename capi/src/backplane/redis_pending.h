@@ -3,18 +3,24 @@
  * echo has come back if this node is subscribed. They carry the serial numbers.
  *
  * Used by the Redis backplane on loop 0's thread. Pure bookkeeping: it sends and delivers
- * nothing, it knows no channels but by name.
+ * nothing, and asks nothing of channels; it only keeps the hint for who does.
  */
 #ifndef FWI_BACKPLANE_REDIS_PENDING_H
 #define FWI_BACKPLANE_REDIS_PENDING_H
 
-#include "base/hashmap.h"
+#include "backplane/redis_channels.h"
 #include "base/list.h"
 #include "core/message.h"
 
+enum {
+    /* Entries kept for the next ones, so that a burst of publishes allocates nothing, if
+     * their channels' names are this short. */
+    FWI_REDIS_PUBLISH_SPARE = 256,
+    FWI_REDIS_PUBLISH_NAME = 64
+};
+
 typedef struct fwi_redis_publish {
-    UT_hash_handle hh;
-    fwi_list all;    /* in serial order */
+    fwi_list all;    /* in serial order; of a spare one: in pending->spare */
     fwi_list local;  /* in pending->local until delivered here; unlinked if not needed */
     fwi_list unsent; /* in pending->unsent until written to the link there is now */
     uint64_t serial;
@@ -22,14 +28,20 @@ typedef struct fwi_redis_publish {
     uint64_t deadline_ms;
     size_t cost;
     fw_message *m;
+    fwi_redis_channel_hint hint;
+    size_t name_cap;
     bool answered; /* by Redis, or given up: the other nodes are done with */
     bool refused;  /* no echo will come: to be delivered here when its turn has come */
     char channel[];
 } fwi_redis_publish;
 
 typedef struct fwi_redis_pending {
-    fwi_redis_publish *table; /* by serial */
-    fwi_list all, local, unsent;
+    /* By the low bits of the serial. Serials come one after the other, so it needs to be
+     * no larger than the newest is ahead of the oldest that is still there. */
+    fwi_redis_publish **slots;
+    size_t slot_count; /* a power of two, or 0 */
+    fwi_list all, local, unsent, spare;
+    size_t spare_count;
     uint64_t last_serial;
     size_t bytes;
 } fwi_redis_pending;

@@ -28,14 +28,17 @@ void fwi_redis_report(fwi_redis_backplane *rb)
         }
         /* Copied, since the hub may unsubscribe in answer. */
         char name[FWI_REDIS_CHANNEL_MAX];
-        snprintf(name, sizeof name, "%s", c->name);
+        size_t len = FWI_MIN(strlen(c->name), sizeof name - 1);
+        memcpy(name, c->name, len);
+        name[len] = '\0';
         rb->base.sink->on_subscribed(rb->base.sink_user, name);
     }
 }
 
 void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     bool wanted = !fwi_redis_publish_is_delivered(e) && c != NULL &&
                   c->subscription == e->subscription;
     fwi_redis_publish_set_delivered(e);
@@ -67,14 +70,14 @@ void fwi_redis_deliver_refused(fwi_redis_backplane *rb)
 /* --- answers on the command link --- */
 
 /* Errors that say "not now" about the server, in contrast to "never" about a message. */
-static bool is_about_the_server(const redisReply *reply)
+static bool is_about_the_server(const fwi_redis_reply *reply)
 {
     static const char *const words[] = {"LOADING ",    "BUSY ",     "MASTERDOWN ",
                                         "NOAUTH ",     "TRYAGAIN ", "CLUSTERDOWN ",
                                         "NOREPLICAS ", "READONLY "};
     for (size_t i = 0; i < FWI_ARRAY_LEN(words); i++) {
         size_t n = strlen(words[i]);
-        if (reply->len >= n && memcmp(reply->str, words[i], n) == 0) {
+        if (reply->whole.len >= n && memcmp(reply->whole.str, words[i], n) == 0) {
             return true;
         }
     }
@@ -82,33 +85,33 @@ static bool is_about_the_server(const redisReply *reply)
 }
 
 static void leave_with_error(fwi_redis_backplane *rb, const char *command,
-                             const redisReply *reply)
+                             const fwi_redis_reply *reply)
 {
     char quoted[160], why[224];
-    fwi_log_quote(quoted, sizeof quoted, reply->str, reply->len);
+    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
     snprintf(why, sizeof why, "%s: %s", command, quoted);
     fwi_redis_leave(rb, why);
 }
 
 static void on_publish_refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
-                               const redisReply *reply)
+                               const fwi_redis_reply *reply)
 {
     rb->counts.queue_dropped++;
     fwi_redis_complain(rb, "a PUBLISH was refused, dropped for the other nodes",
-                       reply->str, reply->len);
+                       reply->whole.str, reply->whole.len);
     fwi_redis_publish_set_refused(e);
     fwi_redis_pending_release(&rb->pending, e);
     fwi_redis_deliver_refused(rb);
 }
 
 static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
-                              const redisReply *reply)
+                              const fwi_redis_reply *reply)
 {
     fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, serial);
     if (e == NULL) {
         return;
     }
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (reply->whole.type == FWI_REDIS_ERROR) {
         on_publish_refused(rb, e, reply);
         return;
     }
@@ -116,14 +119,15 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
     /* If the channel was left meanwhile, Redis may have heard of that first: then no
      * echo comes, and none is needed. If it hadn't been left yet when this answer came,
      * the PUBLISH was executed before any UNSUBSCRIBE, and the echo is on its way. */
-    const fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, e->channel);
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
     if (c == NULL || c->subscription != e->subscription) {
         fwi_redis_publish_set_delivered(e);
     }
     fwi_redis_pending_release(&rb->pending, e);
 }
 
-void fwi_redis_on_command_reply(void *user, const redisReply *reply)
+void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
 {
     fwi_redis_backplane *rb = user;
     uint64_t what;
@@ -132,15 +136,15 @@ void fwi_redis_on_command_reply(void *user, const redisReply *reply)
         fwi_redis_leave(rb, "an answer that nobody had asked for");
         return;
     }
-    bool is_error = reply->type == REDIS_REPLY_ERROR;
+    bool is_error = reply->whole.type == FWI_REDIS_ERROR;
     bool is_publish = what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
     if (is_error && (!is_publish || is_about_the_server(reply))) {
         leave_with_error(rb, what == FWI_REDIS_ASKED_PING ? "PING" : "PUBLISH", reply);
         return;
     }
-    int expected =
-        what == FWI_REDIS_ASKED_PING ? REDIS_REPLY_STATUS : REDIS_REPLY_INTEGER;
-    if (!is_error && reply->type != expected) {
+    fwi_redis_type expected =
+        what == FWI_REDIS_ASKED_PING ? FWI_REDIS_STATUS : FWI_REDIS_INTEGER;
+    if (!is_error && reply->whole.type != expected) {
         fwi_redis_leave(rb, "not the kind of answer that was asked for");
         return;
     }
@@ -151,10 +155,11 @@ void fwi_redis_on_command_reply(void *user, const redisReply *reply)
 
 /* --- the subscribe link --- */
 
-static void malformed(fwi_redis_backplane *rb, const char *what, const redisReply *about)
+static void malformed(fwi_redis_backplane *rb, const char *what,
+                      const fwi_redis_part *about)
 {
     rb->counts.malformed++;
-    fwi_redis_complain(rb, what, about->str != NULL ? about->str : "", about->len);
+    fwi_redis_complain(rb, what, about->str, about->len);
 }
 
 static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope)
@@ -182,8 +187,9 @@ static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope
     }
 }
 
-static void on_foreign_message(fwi_redis_backplane *rb, const redisReply *channel,
-                               const redisReply *payload)
+static void on_foreign_message(fwi_redis_backplane *rb, const fwi_redis_part *channel,
+                               const fwi_redis_part *payload, fwi_envelope_result result,
+                               const fwi_envelope *envelope)
 {
     char name[FWI_REDIS_CHANNEL_MAX];
     rb->counts.received++;
@@ -192,16 +198,20 @@ static void on_foreign_message(fwi_redis_backplane *rb, const redisReply *channe
         malformed(rb, "a message of a channel that isn't ours, dropped", channel);
         return;
     }
-    uint64_t node = 0, serial = 0;
-    int err = 0;
-    fw_message *m = fwi_message_decode(payload->str, payload->len, &node, &serial, &err);
+    fw_message *m = NULL;
+    if (result == FWI_ENVELOPE_OK) {
+        m = fwi_message_from_envelope(envelope);
+    } else if (result == FWI_ENVELOPE_NONE) {
+        m = fwi_message_from_bytes(payload->str, payload->len);
+    }
     if (m == NULL) {
         malformed(rb, "a damaged message or one of an unknown version, dropped", channel);
         return;
     }
-    /* Node 0: plain bytes of some other program, which have no number. */
-    bool is_new = node == 0 || fwi_redis_seen_is_new(&rb->seen, node, serial,
-                                                     fwi_loop_now_ms(rb->loop));
+    /* Plain bytes of some other program have no number. */
+    bool is_new = result == FWI_ENVELOPE_NONE || envelope->node == 0 ||
+                  fwi_redis_seen_is_new(&rb->seen, envelope->node, envelope->serial,
+                                        fwi_loop_now_ms(rb->loop));
     if (!is_new) {
         rb->counts.duplicates++;
     } else if (m->kind != FWI_MSG_PROBE &&
@@ -211,19 +221,20 @@ static void on_foreign_message(fwi_redis_backplane *rb, const redisReply *channe
     fw_message_unref(m);
 }
 
-static void on_message(fwi_redis_backplane *rb, const redisReply *channel,
-                       const redisReply *payload)
+static void on_message(fwi_redis_backplane *rb, const fwi_redis_part *channel,
+                       const fwi_redis_part *payload)
 {
     fwi_envelope envelope;
-    if (fwi_envelope_decode(&envelope, payload->str, payload->len) == FWI_ENVELOPE_OK &&
-        envelope.node == rb->config.node) {
+    fwi_envelope_result result =
+        fwi_envelope_decode(&envelope, payload->str, payload->len);
+    if (result == FWI_ENVELOPE_OK && envelope.node == rb->config.node) {
         on_own_message(rb, &envelope);
     } else {
-        on_foreign_message(rb, channel, payload);
+        on_foreign_message(rb, channel, payload, result, &envelope);
     }
 }
 
-static void on_confirmation(fwi_redis_backplane *rb, const redisReply *channel,
+static void on_confirmation(fwi_redis_backplane *rb, const fwi_redis_part *channel,
                             bool subscribe)
 {
     char name[FWI_REDIS_CHANNEL_MAX];
@@ -237,40 +248,37 @@ static void on_confirmation(fwi_redis_backplane *rb, const redisReply *channel,
     fwi_redis_check_return(rb);
 }
 
-static bool is_word(const redisReply *reply, const char *word)
+static bool is_word(const fwi_redis_part *part, const char *word)
 {
-    return reply->type == REDIS_REPLY_STRING && reply->len == strlen(word) &&
-           memcmp(reply->str, word, reply->len) == 0;
+    return part->type == FWI_REDIS_STRING && part->len == strlen(word) &&
+           memcmp(part->str, word, part->len) == 0;
 }
 
-void fwi_redis_on_subscriber_reply(void *user, const redisReply *reply)
+void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply)
 {
     fwi_redis_backplane *rb = user;
     fwi_redis_health_heard(&rb->health, FWI_REDIS_SUBSCRIBER);
-    if (reply->type == REDIS_REPLY_ERROR) {
+    if (reply->whole.type == FWI_REDIS_ERROR) {
         leave_with_error(rb, "SUBSCRIBE", reply);
         return;
     }
     /* Before the first SUBSCRIBE was executed PING is answered by a plain status. */
-    if (reply->type == REDIS_REPLY_STATUS) {
+    if (reply->whole.type == FWI_REDIS_STATUS) {
         return;
     }
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
-        malformed(rb, "an unknown reply on the subscribe link", reply);
+    const fwi_redis_part *part = reply->part;
+    if (reply->whole.type != FWI_REDIS_ARRAY || reply->parts < 2) {
+        malformed(rb, "an unknown reply on the subscribe link", &reply->whole);
         return;
     }
-    redisReply *const *part = reply->element;
-    if (is_word(part[0], "pong")) {
-        return;
-    }
-    bool named = reply->elements == 3 && part[1]->type == REDIS_REPLY_STRING;
-    if (named && is_word(part[0], "message") && part[2]->type == REDIS_REPLY_STRING) {
-        on_message(rb, part[1], part[2]);
-    } else if (named && is_word(part[0], "subscribe")) {
-        on_confirmation(rb, part[1], true);
-    } else if (named && is_word(part[0], "unsubscribe")) {
-        on_confirmation(rb, part[1], false);
-    } else {
-        malformed(rb, "an unknown reply on the subscribe link", part[0]);
+    bool named = reply->parts == 3 && part[1].type == FWI_REDIS_STRING;
+    if (named && is_word(&part[0], "message") && part[2].type == FWI_REDIS_STRING) {
+        on_message(rb, &part[1], &part[2]);
+    } else if (named && is_word(&part[0], "subscribe")) {
+        on_confirmation(rb, &part[1], true);
+    } else if (named && is_word(&part[0], "unsubscribe")) {
+        on_confirmation(rb, &part[1], false);
+    } else if (!is_word(&part[0], "pong")) {
+        malformed(rb, "an unknown reply on the subscribe link", &part[0]);
     }
 }

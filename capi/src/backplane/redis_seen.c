@@ -62,11 +62,20 @@ static void forget_silent(fwi_redis_seen *s, uint64_t now_ms)
     }
 }
 
+static seen_node *find(fwi_redis_seen *s, uint64_t node)
+{
+    /* Messages come in bursts: mostly it is the node that spoke last. */
+    seen_node *n = fwi_list_entry(s->by_age.prev, seen_node, by_age);
+    if (fwi_list_is_empty(&s->by_age) || n->node != node) {
+        HASH_FIND(hh, s->table, &node, sizeof node, n);
+    }
+    return n;
+}
+
 bool fwi_redis_seen_is_new(fwi_redis_seen *s, uint64_t node, uint64_t serial,
                            uint64_t now_ms)
 {
-    seen_node *n;
-    HASH_FIND(hh, s->table, &node, sizeof node, n);
+    seen_node *n = find(s, node);
     if (n == NULL) {
         forget_silent(s, now_ms);
         n = calloc(1, sizeof *n);

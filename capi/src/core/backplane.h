@@ -35,8 +35,10 @@ typedef struct fwi_backplane_figures {
     uint64_t queue_bytes;   /* publishes that wait for their echo or for the link */
     uint64_t queue_dropped; /* messages that other nodes never got: full or too late */
     uint64_t published, received, duplicates, malformed;
-    uint64_t connects, disconnects; /* of the links */
-    uint64_t channels;              /* subscribed to */
+    uint64_t connects, disconnects;               /* of the links */
+    uint64_t publishes, subscribes, unsubscribes; /* commands; a probe is a publish */
+    uint64_t writes;                              /* that carried them */
+    uint64_t channels;                            /* subscribed to */
 } fwi_backplane_figures;
 
 typedef struct fwi_backplane_ops {

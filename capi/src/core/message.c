@@ -10,26 +10,23 @@
 #include <fanwire/error.h>
 
 #include "base/utf8.h"
-#include "wire/envelope.h"
 #include "wire/ws_codec.h"
 
 fw_message *fwi_message_new(fwi_msg_kind kind, const void *data, size_t len,
                             unsigned flags)
 {
-    fw_message *m = calloc(1, sizeof *m);
-    if (m == NULL) {
-        return NULL;
-    }
     unsigned opcode = flags & FW_BINARY ? FWI_WS_BINARY : FWI_WS_TEXT;
-    m->frame = fwi_frame_new_ws(opcode, data, len);
-    if (m->frame == NULL) {
-        free(m);
+    fwi_frame *frame = fwi_frame_new_ws(opcode, data, len);
+    if (frame == NULL) {
         return NULL;
     }
-    atomic_init(&m->refs, 1);
-    atomic_init(&m->sent, false);
-    m->kind = (uint8_t)kind;
-    m->flags = (uint8_t)flags;
+    fw_message *m = malloc(sizeof *m);
+    if (m == NULL) {
+        fwi_frame_unref(frame);
+        return NULL;
+    }
+    *m = (fw_message){
+        .refs = 1, .kind = (uint8_t)kind, .flags = (uint8_t)flags, .frame = frame};
     return m;
 }
 
@@ -82,8 +79,13 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi
     return fwi_envelope_encode(&e, out);
 }
 
-static fw_message *from_envelope(const fwi_envelope *e)
+fw_message *fwi_message_from_envelope(const fwi_envelope *e)
 {
+    /* Text of another node was checked there; a damaged one would get its reader's
+     * session closed by the browser, so it is looked at again. */
+    if (!(e->flags & FWI_ENVELOPE_BINARY) && !fwi_utf8_is_valid(e->data, e->len)) {
+        return NULL;
+    }
     unsigned flags = e->flags & FWI_ENVELOPE_BINARY ? FW_BINARY : FW_TEXT;
     fw_message *m = fwi_message_new((fwi_msg_kind)e->kind, e->data, e->len, flags);
     if (m == NULL) {
@@ -106,37 +108,10 @@ static fw_message *from_envelope(const fwi_envelope *e)
     return m;
 }
 
-fw_message *fwi_message_decode(const void *data, size_t len, uint64_t *node,
-                               uint64_t *serial, int *err)
+fw_message *fwi_message_from_bytes(const void *data, size_t len)
 {
-    fwi_envelope e;
-    fw_message *m = NULL;
-    *node = *serial = 0;
-    *err = FW_ERR_MEMORY;
-    switch (fwi_envelope_decode(&e, data, len)) {
-    case FWI_ENVELOPE_OK:
-        /* Text of another node was checked there; a damaged one would get its reader's
-         * session closed by the browser, so it is looked at again. */
-        if (!(e.flags & FWI_ENVELOPE_BINARY) && !fwi_utf8_is_valid(e.data, e.len)) {
-            *err = FW_ERR_INVALID;
-            return NULL;
-        }
-        m = from_envelope(&e);
-        *node = e.node;
-        *serial = e.serial;
-        break;
-    case FWI_ENVELOPE_NONE:
-        m = fwi_message_new(FWI_MSG_DATA, data, len,
-                            fwi_utf8_is_valid(data, len) ? FW_TEXT : FW_BINARY);
-        break;
-    default:
-        *err = FW_ERR_INVALID;
-        return NULL;
-    }
-    if (m != NULL) {
-        *err = FW_OK;
-    }
-    return m;
+    return fwi_message_new(FWI_MSG_DATA, data, len,
+                           fwi_utf8_is_valid(data, len) ? FW_TEXT : FW_BINARY);
 }
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)

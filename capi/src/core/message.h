@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "core/frame.h"
+#include "wire/envelope.h"
 
 /* What is to be done where the message arrives. The numbers travel in envelopes. */
 typedef enum {
@@ -68,11 +69,11 @@ static inline size_t fwi_message_cost(const fw_message *m)
 bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial,
                         fwi_buf *out);
 
-/* Reads what came over the backplane. With an envelope node and serial are set; bytes
- * without one are a DATA message, text if they are UTF-8, of node 0. NULL: *err says
- * FW_ERR_INVALID (damaged or unknown version) or FW_ERR_MEMORY. */
-fw_message *fwi_message_decode(const void *data, size_t len, uint64_t *node,
-                               uint64_t *serial, int *err);
+/* What came over the backplane: from an envelope that was decoded, or from bytes without
+ * one, which are a DATA message, text if they are UTF-8. NULL: out of memory, or what the
+ * envelope says is text isn't. */
+fw_message *fwi_message_from_envelope(const fwi_envelope *e);
+fw_message *fwi_message_from_bytes(const void *data, size_t len);
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);

@@ -65,6 +65,18 @@ static bool loop_lags(const fwi_hub_figures *f, fwi_buf *out)
     return ok;
 }
 
+static bool commands(const fwi_backplane_figures *bp, fwi_buf *out)
+{
+    const char *name = "fanwire_redis_commands_total";
+    return head(out, name, "counter", "Commands sent to Redis") &&
+           fwi_buf_printf(out, "%s{command=\"publish\"} %" PRIu64 "\n", name,
+                          bp->publishes) &&
+           fwi_buf_printf(out, "%s{command=\"subscribe\"} %" PRIu64 "\n", name,
+                          bp->subscribes) &&
+           fwi_buf_printf(out, "%s{command=\"unsubscribe\"} %" PRIu64 "\n", name,
+                          bp->unsubscribes);
+}
+
 static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
 {
     return whole(out, "fanwire_redis_up", "gauge",
@@ -93,6 +105,9 @@ static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
                  "Connections to Redis made", bp->connects) &&
            whole(out, "fanwire_redis_disconnects_total", "counter",
                  "Connections to Redis lost", bp->disconnects) &&
+           commands(bp, out) &&
+           whole(out, "fanwire_redis_writes_total", "counter",
+                 "Writes to Redis, each with all the commands of a turn", bp->writes) &&
            whole(out, "fanwire_redis_channels", "gauge", "Channels subscribed to",
                  bp->channels);
 }

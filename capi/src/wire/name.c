@@ -111,8 +111,15 @@ long fwi_name_from_redis(const char *prefix, const char *data, size_t len, char 
         memchr(data, 0, len) != NULL) {
         return -1;
     }
-    size_t n = 0;
-    for (size_t i = before + 1; i < len; n++) {
+    data += before + 1;
+    len -= before + 1;
+    const char *escape = memchr(data, '%', len);
+    size_t n = escape != NULL ? (size_t)(escape - data) : len;
+    if (n >= cap) {
+        return -1;
+    }
+    memcpy(out, data, n);
+    for (size_t i = n; i < len; n++) {
         if (n + 1 >= cap) {
             return -1;
         }
