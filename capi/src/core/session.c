@@ -298,7 +298,8 @@ void fwi_session_on_bytes(fwi_session *s)
 static bool over_rate(fwi_session *s)
 {
     int64_t rate = s->shard->hub->set.limit_rate;
-    return rate > 0 && !fwi_rate_allow(&s->rate_tat, s->shard->loop->now_us, rate);
+    return rate > 0 &&
+           !fwi_rate_allow(&s->rate_tat, fwi_loop_now_us(s->shard->loop), rate);
 }
 
 bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len)

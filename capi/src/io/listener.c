@@ -310,6 +310,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
     fwi_listener *l = poll->data;
+    fwi_uv_turn_begins(l->u);
     /* libuv may ask epoll again within a turn when it was full of news. */
     if (l->turn == l->u->turns) {
         return;

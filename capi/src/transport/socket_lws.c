@@ -280,6 +280,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     if (c == NULL || c->wsi == NULL) {
         return 0; /* closed, or its adoption fails: who adopts sees that */
     }
+    (void)fwi_loop_now_us(c->transport->loop); /* the turn's length counts from here */
     if (reason == LWS_CALLBACK_RAW_CLOSE) {
         on_closed(c);
         return 0;
