@@ -393,8 +393,6 @@ static fwi_facts *facts_of(const fwi_conn *c)
         .query = fwi_http_request_query(r),
         .address = address,
         .peer = c->head->peer,
-        .host = fwi_http_request_header(r, "host"),
-        .origin = fwi_http_request_header(r, "origin"),
         .protocol = choose_protocol(r),
         .headers = headers,
         .n_headers = n_headers,
