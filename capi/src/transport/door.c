@@ -83,7 +83,7 @@ static void enter(fwi_conn *c, fwi_phase next)
     FWI_ASSERT((next_phases[c->phase] & BIT(next)) != 0);
     FWI_LOG(log_of(c), FWI_LOG_TRACE, "transport", "connection %p: %s -> %s", (void *)c,
             phase_names[c->phase], phase_names[next]);
-    c->phase = (uint8_t)next;
+    c->phase = next;
     if (c->admitted && next != FWI_PHASE_ASKED) {
         fwi_shard_unadmit(fwi_transport_shard(c->transport));
     }
