@@ -186,17 +186,15 @@ const char *fw_event_fact(const fw_event *e, const char *name)
     if (f == NULL) {
         return NULL;
     }
+    if (strcmp(name, "host") == 0 || strcmp(name, "origin") == 0) {
+        return fwi_facts_header(f, name);
+    }
     const struct {
         const char *name, *value;
     } facts[] = {
-        {"path", fwi_facts_path(f)},
-        {"query", fwi_facts_query(f)},
-        {"protocol", fwi_facts_protocol(f)},
-        {"address", fwi_facts_address(f)},
-        {"peer", fwi_facts_peer(f)},
-        {"host", fwi_facts_header(f, "host")},
-        {"origin", fwi_facts_header(f, "origin")},
-        {"scheme", f->secure ? "wss" : "ws"},
+        {"path", fwi_facts_path(f)},         {"query", fwi_facts_query(f)},
+        {"protocol", fwi_facts_protocol(f)}, {"address", fwi_facts_address(f)},
+        {"peer", fwi_facts_peer(f)},         {"scheme", f->secure ? "wss" : "ws"},
     };
     for (size_t i = 0; i < FWI_ARRAY_LEN(facts); i++) {
         if (strcmp(facts[i].name, name) == 0) {
