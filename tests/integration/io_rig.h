@@ -37,7 +37,7 @@ static inline void on_accept(void *user, int fd, const char *peer)
     seen.turn = r.turns;
     seen.most_in_turn = FWI_MAX(seen.most_in_turn, seen.in_turn);
     seen.accepted++;
-    seen.stale_us = now_us - r.loop->now_us;
+    seen.stale_us = now_us - fwi_loop_now_us(r.loop);
     snprintf(seen.peer, sizeof seen.peer, "%s", peer);
     ck_assert_int_ne(fcntl(fd, F_GETFD) & FD_CLOEXEC, 0);
     ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);

@@ -130,6 +130,72 @@ START_TEST(time_is_fresh_in_the_first_callback_after_a_sleep)
 }
 END_TEST
 
+static uint64_t wake_stale_us;
+
+static void note_time(void *arg)
+{
+    (void)arg;
+    wake_stale_us = fwi_clock_us() - fwi_loop_now_us(r.loop);
+}
+
+START_TEST(time_is_fresh_for_who_wakes_the_loop_up)
+{
+    rig_run(&r);
+    let_it_sleep(600);
+    rig_do(&r, note_time, NULL);
+    ck_assert_uint_lt(wake_stale_us, 300000);
+    rig_halt(&r);
+}
+END_TEST
+
+static struct {
+    fwi_timer t;
+    int port, fd;
+    unsigned accepted; /* when it fired */
+    bool fired;
+} late;
+
+static void on_late(fwi_timer *t)
+{
+    (void)t;
+    rig_note_begin(&r);
+    late.accepted = seen.accepted;
+    late.fired = true;
+    rig_note_end(&r);
+}
+
+/* Somebody comes while the loop is busy, and then a timer falls due. */
+static void be_late(void *arg)
+{
+    (void)arg;
+    late.fd = connect_port(late.port);
+    fwi_loop_timer_set(r.loop, &late.t, 5);
+    while (fwi_clock_us() < fwi_loop_now_us(r.loop) + 20000) {
+        /* what is under test is a loop that has no time */
+    }
+}
+
+static bool late_has_fired(void *arg)
+{
+    (void)arg;
+    return late.fired;
+}
+
+START_TEST(what_came_before_a_timer_was_due_is_served_before_it)
+{
+    fwi_listener *l = listen_loopback();
+    late.port = fwi_listener_port(l);
+    late.fired = false;
+    fwi_timer_init(&late.t, on_late);
+    rig_run(&r);
+    rig_do(&r, be_late, NULL);
+    ck_assert(rig_wait(&r, late_has_fired, NULL));
+    ck_assert_uint_eq(late.accepted, 1);
+    close(late.fd);
+    rig_halt(&r);
+}
+END_TEST
+
 START_TEST(an_idle_loop_does_not_turn)
 {
     timed m = {.fired_us = 0};
@@ -143,7 +209,7 @@ START_TEST(an_idle_loop_does_not_turn)
     rig_note_begin(&r);
     unsigned turns = r.turns - before;
     rig_note_end(&r);
-    ck_assert_uint_le(turns, 12);
+    ck_assert_uint_le(turns, 4); /* the call's own, and the timer's */
     rig_halt(&r);
 }
 END_TEST
@@ -232,6 +298,8 @@ int main(void)
     tcase_add_test(tc, a_timer_wakes_a_waiting_loop_in_time);
     tcase_add_test(tc, a_timer_set_before_the_start_fires);
     tcase_add_test(tc, time_is_fresh_in_the_first_callback_after_a_sleep);
+    tcase_add_test(tc, time_is_fresh_for_who_wakes_the_loop_up);
+    tcase_add_test(tc, what_came_before_a_timer_was_due_is_served_before_it);
     tcase_add_test(tc, an_idle_loop_does_not_turn);
     tcase_add_test(tc, a_thousand_lives_leave_nothing_behind);
     tcase_add_test(tc, a_forked_child_can_let_go_of_the_loop);

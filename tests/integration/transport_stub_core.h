@@ -148,9 +148,10 @@ void fwi_shard_count_http_error(fwi_shard *shard)
 fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
                              fwi_facts *facts, int *status)
 {
+    const char *origin = fwi_facts_header(facts, "origin");
     snprintf(shard->facts, sizeof shard->facts, "%d|%s|%s|%s|%s|%s", facts->secure,
-             facts->path, facts->query, facts->address, facts->peer,
-             facts->origin ? facts->origin : "-");
+             fwi_facts_path(facts), fwi_facts_query(facts), fwi_facts_address(facts),
+             fwi_facts_peer(facts), origin ? origin : "-");
     fwi_facts_unref(facts);
     if (shard->session_status != 0) {
         *status = shard->session_status;

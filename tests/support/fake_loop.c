@@ -119,14 +119,19 @@ static void fake_close(fwi_stream *stream)
     end_stream(stream_of(stream));
 }
 
+static uint64_t fake_clock(fwi_loop *loop)
+{
+    return loop->turn_us; /* never 0: nobody has to ask */
+}
+
 static void *fake_native(fwi_loop *loop)
 {
     (void)loop;
     return NULL;
 }
 
-static const fwi_loop_ops fake_ops = {fake_wake,    fake_open,  fake_write,
-                                      fake_pending, fake_close, fake_native};
+static const fwi_loop_ops fake_ops = {fake_wake,  fake_open,  fake_write, fake_pending,
+                                      fake_close, fake_clock, fake_native};
 
 /* --- the loop --- */
 
@@ -135,7 +140,7 @@ fwi_loop *fake_loop_new(const fwi_loop_events *events, void *user)
     fake_loop *f = calloc(1, sizeof *f);
     FWI_ASSERT(f != NULL);
     f->loop.ops = &fake_ops;
-    f->loop.now_us = 1000u * 1000000u;
+    f->loop.turn_us = 1000u * 1000000u;
     fwi_wheel_init(&f->loop.wheel, fwi_loop_now_ms(&f->loop));
     if (events != NULL) {
         f->events = *events;
@@ -202,19 +207,19 @@ void fake_loop_turn(fwi_loop *loop)
 void fake_loop_advance(fwi_loop *loop, uint64_t ms)
 {
     fake_loop_turn(loop);
-    uint64_t target_us = loop->now_us + ms * 1000u;
+    uint64_t target_us = loop->turn_us + ms * 1000u;
     for (;;) {
         uint64_t next_ms = fwi_wheel_next_ms(&loop->wheel);
         if (next_ms > target_us / 1000u) {
             break;
         }
-        if (next_ms * 1000u > loop->now_us) {
-            loop->now_us = next_ms * 1000u;
+        if (next_ms * 1000u > loop->turn_us) {
+            loop->turn_us = next_ms * 1000u;
         }
         fwi_wheel_advance(&loop->wheel, next_ms);
         fake_loop_turn(loop);
     }
-    loop->now_us = target_us;
+    loop->turn_us = target_us;
     fwi_wheel_advance(&loop->wheel, target_us / 1000u);
     fake_loop_turn(loop);
 }

@@ -313,6 +313,32 @@ START_TEST(pings_come_at_the_interval_and_patience_is_the_timeout)
 }
 END_TEST
 
+START_TEST(pings_of_many_sessions_share_turns)
+{
+    enum { SESSIONS = 2000, INTERVAL_MS = 25000 };
+    core_rig_init(&rig, 1, "heartbeat.interval", "25s", "heartbeat.timeout", "60s", NULL);
+    fwi_conn *c[SESSIONS];
+    for (int i = 0; i < SESSIONS; i++) {
+        c[i] = core_connect(&rig, 0, "");
+        core_rig_advance(&rig, i % 3 == 0);
+    }
+    unsigned turns = 0;
+    uint64_t before = core_rig_stat(&rig, FWI_STAT_WRITES);
+    for (uint64_t seen = before, ms = 0; ms < INTERVAL_MS; ms++) {
+        core_rig_advance(&rig, 1);
+        uint64_t now = core_rig_stat(&rig, FWI_STAT_WRITES);
+        turns += now > seen;
+        seen = now;
+    }
+    ck_assert_uint_ge(core_rig_stat(&rig, FWI_STAT_WRITES) - before, SESSIONS);
+    ck_assert_uint_le(turns, INTERVAL_MS / 50 + 1);
+    for (int i = 0; i < SESSIONS; i++) {
+        core_conn_free(c[i]);
+    }
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_close_frame_that_can_t_be_written_ends_in_a_reset)
 {
     core_rig_init(&rig, 1, NULL);
@@ -517,6 +543,7 @@ int main(void)
     tcase_add_test(tc, who_takes_what_was_written_is_alive_however_slow);
     tcase_add_loop_test(tc, pings_come_at_the_interval_and_patience_is_the_timeout, 0,
                         FWI_ARRAY_LEN(hearts));
+    tcase_add_test(tc, pings_of_many_sessions_share_turns);
     tcase_add_test(tc, a_close_frame_that_can_t_be_written_ends_in_a_reset);
     tcase_add_test(tc, a_drain_closes_at_its_rate_and_lets_nobody_in);
     tcase_add_test(tc, a_slow_member_is_closed_with_1013_and_the_others_hear_everything);

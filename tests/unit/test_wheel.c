@@ -127,22 +127,61 @@ START_TEST(random_timers_fire_once_and_in_time)
 }
 END_TEST
 
-START_TEST(following_next_ms_reaches_every_timer)
+START_TEST(following_next_ms_stops_only_where_something_is_due)
+{
+    fwi_rand rnd;
+    fwi_rand_init(&rnd, (uint64_t)_i + 77);
+    fwi_wheel_init(&wheel, 5);
+    probe p[TIMERS];
+    for (int i = 0; i < TIMERS; i++) {
+        probe_init(&p[i]);
+        uint64_t range = 1ull << fwi_rand_between(&rnd, 0, 29); /* six days */
+        fwi_wheel_set(&wheel, &p[i].timer, 6 + fwi_rand_between(&rnd, 0, range));
+    }
+    while (wheel.count > 0) {
+        size_t before = wheel.count;
+        uint64_t next = fwi_wheel_next_ms(&wheel);
+        ck_assert(next > wheel.now_ms);
+        fwi_wheel_advance(&wheel, next - 1);
+        ck_assert_uint_eq(wheel.count, before);
+        fwi_wheel_advance(&wheel, next);
+        ck_assert_uint_lt(wheel.count, before);
+    }
+    ck_assert(fwi_wheel_next_ms(&wheel) == UINT64_MAX);
+}
+END_TEST
+
+/* What lies further away than the wheel reaches is looked at when it comes round. */
+START_TEST(following_next_ms_reaches_what_is_beyond_the_wheel)
 {
     probe p;
     probe_init(&p);
+    uint64_t due = 5 + (3ull << 30);
     fwi_wheel_init(&wheel, 5);
-    fwi_wheel_set(&wheel, &p.timer, 5 + 25000);
+    fwi_wheel_set(&wheel, &p.timer, due);
     unsigned turns = 0;
     while (!p.fired) {
         uint64_t next = fwi_wheel_next_ms(&wheel);
-        ck_assert(next > wheel.now_ms && next <= 5 + 25000);
+        ck_assert(next > wheel.now_ms && next <= due);
         fwi_wheel_advance(&wheel, next);
         turns++;
     }
-    ck_assert_uint_eq(p.fired_at, 5 + 25000);
-    ck_assert_uint_le(turns, FWI_WHEEL_LEVELS);
-    ck_assert(fwi_wheel_next_ms(&wheel) == UINT64_MAX);
+    ck_assert_uint_eq(p.fired_at, due);
+    ck_assert_uint_le(turns, 8);
+}
+END_TEST
+
+START_TEST(a_wheel_that_was_empty_for_long_is_exact_again)
+{
+    probe p, q;
+    probe_init(&p);
+    probe_init(&q);
+    fwi_wheel_init(&wheel, 0);
+    fwi_wheel_set(&wheel, &p.timer, 70000);
+    fwi_wheel_clear(&wheel, &p.timer);
+    fwi_wheel_advance(&wheel, 75000);
+    fwi_wheel_set(&wheel, &q.timer, 75000 + 300000);
+    ck_assert_uint_eq(fwi_wheel_next_ms(&wheel), 75000 + 300000);
 }
 END_TEST
 
@@ -230,7 +269,9 @@ int main(void)
     tcase_add_test(tc, each_delay_fires_in_its_millisecond);
     tcase_add_loop_test(tc, a_far_timer_fires_in_its_millisecond, 0, FWI_ARRAY_LEN(far));
     tcase_add_loop_test(tc, random_timers_fire_once_and_in_time, 0, 20);
-    tcase_add_test(tc, following_next_ms_reaches_every_timer);
+    tcase_add_loop_test(tc, following_next_ms_stops_only_where_something_is_due, 0, 20);
+    tcase_add_test(tc, following_next_ms_reaches_what_is_beyond_the_wheel);
+    tcase_add_test(tc, a_wheel_that_was_empty_for_long_is_exact_again);
     tcase_add_test(tc, next_ms_is_exact_for_what_is_near);
     tcase_add_test(tc, what_is_due_already_fires_in_the_next_millisecond);
     tcase_add_test(tc, a_timer_may_set_itself_again);

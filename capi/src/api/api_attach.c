@@ -15,8 +15,6 @@ static fwi_facts *facts_of(const fwi_http_request *r, const char *address)
     if (r != NULL) {
         from.path = fwi_http_request_path(r);
         from.query = fwi_http_request_query(r);
-        from.host = fwi_http_request_header(r, "host");
-        from.origin = fwi_http_request_header(r, "origin");
         from.headers = fwi_http_request_headers(r, &from.n_headers);
     }
     fwi_facts *facts = fwi_facts_new(&from);

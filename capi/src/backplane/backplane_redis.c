@@ -368,7 +368,7 @@ static int redis_start(fwi_backplane *bp)
     if (fwi_redis_channels_want(&rb->channels, rb->probe_channel) == NULL) {
         return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
     }
-    rb->started_us = rb->loop->now_us;
+    rb->started_us = fwi_loop_now_us(rb->loop);
     /* By the timer, so that no callback of the hub's runs inside this call. */
     set_state(rb, FWI_REDIS_WAITING);
     fwi_loop_timer_set(rb->loop, &rb->retry, 0);
@@ -491,7 +491,7 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     bool probed = fwi_redis_channels_find(&rb->channels, rb->probe_channel) != NULL;
     out->channels = rb->channels.wanted - probed;
     uint64_t since = rb->health.came_at_us != 0 ? rb->health.came_at_us : rb->started_us;
-    out->probe_age_us = since != 0 ? rb->loop->now_us - since : 0;
+    out->probe_age_us = since != 0 ? fwi_loop_now_us(rb->loop) - since : 0;
 }
 
 static void redis_stop(fwi_backplane *bp)

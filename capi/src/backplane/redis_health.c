@@ -80,5 +80,5 @@ void fwi_redis_health_heard(fwi_redis_health *h, fwi_redis_which link)
 void fwi_redis_health_echoed(fwi_redis_health *h)
 {
     h->echoed = true;
-    h->came_at_us = h->loop->now_us;
+    h->came_at_us = fwi_loop_now_us(h->loop);
 }

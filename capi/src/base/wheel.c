@@ -5,6 +5,8 @@
  */
 #include "base/wheel.h"
 
+#include <string.h>
+
 enum { BITS = 6, MASK = FWI_WHEEL_SLOTS - 1 };
 
 void fwi_wheel_init(fwi_wheel *w, uint64_t now_ms)
@@ -41,7 +43,9 @@ static void place(fwi_wheel *w, fwi_timer *t, uint64_t earliest)
         tick = last;
     }
     unsigned i = (unsigned)(tick & MASK);
+    uint64_t *soonest = &w->soonest[level][i];
     fwi_list_append(&w->slot[level][i], &t->link);
+    *soonest = (w->busy[level] >> i & 1) != 0 ? FWI_MIN(*soonest, due) : due;
     w->busy[level] |= 1ull << i;
 }
 
@@ -111,6 +115,8 @@ void fwi_wheel_advance(fwi_wheel *w, uint64_t now_ms)
 {
     while (w->now_ms < now_ms) {
         if (w->count == 0) {
+            /* What is passed here isn't served: no slot may be left that looks busy. */
+            memset(w->busy, 0, sizeof w->busy);
             w->now_ms = now_ms;
             return;
         }
@@ -147,7 +153,9 @@ uint64_t fwi_wheel_next_ms(const fwi_wheel *w)
             at == 0 ? busy : (busy >> at) | (busy << (FWI_WHEEL_SLOTS - at));
         if (turned != 0) {
             uint64_t slot = tick + 1 + (uint64_t)__builtin_ctzll(turned);
-            next = FWI_MIN(next, slot << (BITS * level));
+            /* The slot's end is for what lies there until it comes round again. */
+            uint64_t end = (slot + 1) << (BITS * level);
+            next = FWI_MIN(next, FWI_MIN(w->soonest[level][slot & MASK], end));
         }
     }
     return next;

@@ -24,6 +24,8 @@ typedef struct fwi_wheel {
     uint64_t now_ms;
     size_t count;
     uint64_t busy[FWI_WHEEL_LEVELS]; /* a bit for each slot that may hold timers */
+    /* Of a busy slot: nothing in it is due before. */
+    uint64_t soonest[FWI_WHEEL_LEVELS][FWI_WHEEL_SLOTS];
     fwi_list slot[FWI_WHEEL_LEVELS][FWI_WHEEL_SLOTS];
 } fwi_wheel;
 
@@ -42,8 +44,9 @@ void fwi_wheel_clear(fwi_wheel *w, fwi_timer *t);
 /* Fires what is due up to now_ms. Timers may be set and cleared meanwhile. */
 void fwi_wheel_advance(fwi_wheel *w, uint64_t now_ms);
 
-/* When to advance next at the latest: exact for what is near, a lower bound for what is
- * far; UINT64_MAX if no timer is set. */
+/* When to advance next at the latest: when the first timer is due, however far that is;
+ * earlier only where a timer was cleared that would have been the first. UINT64_MAX if no
+ * timer is set. */
 uint64_t fwi_wheel_next_ms(const fwi_wheel *w);
 
 #endif

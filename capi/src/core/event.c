@@ -186,13 +186,15 @@ const char *fw_event_fact(const fw_event *e, const char *name)
     if (f == NULL) {
         return NULL;
     }
+    if (strcmp(name, "host") == 0 || strcmp(name, "origin") == 0) {
+        return fwi_facts_header(f, name);
+    }
     const struct {
         const char *name, *value;
     } facts[] = {
-        {"path", f->path},         {"query", f->query},
-        {"protocol", f->protocol}, {"address", f->address},
-        {"peer", f->peer},         {"host", f->host},
-        {"origin", f->origin},     {"scheme", f->secure ? "wss" : "ws"},
+        {"path", fwi_facts_path(f)},         {"query", fwi_facts_query(f)},
+        {"protocol", fwi_facts_protocol(f)}, {"address", fwi_facts_address(f)},
+        {"peer", fwi_facts_peer(f)},         {"scheme", f->secure ? "wss" : "ws"},
     };
     for (size_t i = 0; i < FWI_ARRAY_LEN(facts); i++) {
         if (strcmp(facts[i].name, name) == 0) {
@@ -204,26 +206,21 @@ const char *fw_event_fact(const fw_event *e, const char *name)
 
 const char *fw_event_header(const fw_event *e, const char *name)
 {
-    for (size_t i = 0; e->facts != NULL && i < e->facts->n_headers; i++) {
-        if (strcasecmp(e->facts->headers[2 * i], name) == 0) {
-            return e->facts->headers[2 * i + 1];
-        }
-    }
-    return NULL;
+    return e->facts != NULL ? fwi_facts_header(e->facts, name) : NULL;
 }
 
 const char *fw_event_query(const fw_event *e, const char *name, size_t index)
 {
-    if (e->facts == NULL || e->facts->query == NULL) {
+    if (e->facts == NULL) {
         return NULL;
     }
     /* Decoding never makes it longer. */
-    size_t cap = strlen(e->facts->query) + 1;
+    size_t cap = strlen(fwi_facts_query(e->facts)) + 1;
     struct fwi_event_text *t = malloc(sizeof *t + cap);
     if (t == NULL) {
         return NULL;
     }
-    if (fwi_http_query_get(e->facts->query, name, index, t->text, cap) < 0) {
+    if (fwi_http_query_get(fwi_facts_query(e->facts), name, index, t->text, cap) < 0) {
         free(t);
         return NULL;
     }

@@ -19,7 +19,8 @@ typedef struct fwi_stream fwi_stream;
 typedef struct fwi_loop_events {
     /* Somebody called wake(); several calls may come as one. */
     void (*on_wake)(void *user);
-    /* The loop has served what there was and is about to wait: write what was gathered.
+    /* The loop has served what there was, timers last, and is about to wait: write what
+     * was gathered.
      * Called at least once after each batch of work; cheap when there is nothing to do.
      */
     void (*on_turn_end)(void *user);
@@ -62,6 +63,9 @@ typedef struct fwi_loop_ops {
     /* Ends it; no callback afterwards. */
     void (*stream_close)(fwi_stream *s);
 
+    /* The monotonic clock, read for fwi_loop_now_us. */
+    uint64_t (*clock_us)(fwi_loop *loop);
+
     /* The native loop (uv_loop_t) for the transport; NULL if there is none. */
     void *(*native)(fwi_loop *loop);
 } fwi_loop_ops;
@@ -69,7 +73,7 @@ typedef struct fwi_loop_ops {
 struct fwi_loop {
     const fwi_loop_ops *ops;
     fwi_wheel wheel;         /* the loop advances it, and wakes up in time for it */
-    uint64_t now_us;         /* the time at the begin of this turn */
+    uint64_t turn_us;        /* fwi_loop_now_us; 0: nobody has asked in this turn */
     _Atomic uint64_t lag_us; /* how long the longest turn of the last seconds took */
 };
 
@@ -79,9 +83,20 @@ static inline uint64_t fwi_loop_lag_us(fwi_loop *loop)
     return atomic_load_explicit(&loop->lag_us, memory_order_relaxed);
 }
 
-static inline uint64_t fwi_loop_now_ms(const fwi_loop *loop)
+/* The time of this turn, the same for everybody in it. It is taken when the first asks,
+ * which is after the loop has waited: so nobody, whoever he is called by, can be told the
+ * time at which the waiting began. */
+static inline uint64_t fwi_loop_now_us(fwi_loop *loop)
 {
-    return loop->now_us / 1000u;
+    if (loop->turn_us == 0) {
+        loop->turn_us = loop->ops->clock_us(loop);
+    }
+    return loop->turn_us;
+}
+
+static inline uint64_t fwi_loop_now_ms(fwi_loop *loop)
+{
+    return fwi_loop_now_us(loop) / 1000u;
 }
 
 /* Fires once, at the earliest `delay_ms` from now. */

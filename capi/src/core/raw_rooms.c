@@ -18,7 +18,7 @@ enum { NAME_CAP = FWI_NAME_MAX + 1 };
 /* The index'th room of the query. 1: there is one; 0: there is no such; -1: bad. */
 static int room_at(const fwi_session *s, size_t index, char *out)
 {
-    long n = fwi_http_query_get(s->facts->query, "room", index, out, NAME_CAP);
+    long n = fwi_http_query_get(fwi_facts_query(s->facts), "room", index, out, NAME_CAP);
     if (n == -1) {
         return 0;
     }
@@ -30,7 +30,8 @@ const char *fwi_raw_user(const fwi_session *s, char *out, size_t cap)
     if (s->shard->hub->set.raw_user != FWI_RAW_USER_QUERY) {
         return NULL;
     }
-    return fwi_http_query_get(s->facts->query, "user", 0, out, cap) > 0 ? out : NULL;
+    return fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, out, cap) > 0 ? out
+                                                                                  : NULL;
 }
 
 const char *fwi_raw_problem(const fwi_session *s)
@@ -47,7 +48,8 @@ const char *fwi_raw_problem(const fwi_session *s)
         return "too many rooms";
     }
     if (s->shard->hub->set.raw_user == FWI_RAW_USER_QUERY) {
-        long n = fwi_http_query_get(s->facts->query, "user", 0, name, sizeof name);
+        long n =
+            fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, name, sizeof name);
         if (n == -2 || (n > 0 && fwi_name_problem(name, (size_t)n) != NULL)) {
             return "the user's name is not allowed";
         }

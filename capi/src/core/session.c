@@ -60,7 +60,8 @@ static int check_limits(fwi_shard *shard, fwi_session *s)
         return 503;
     }
     if (hub->set.limit_address > 0) {
-        if (!fwi_limits_take(&hub->limits, s->facts->address, hub->set.limit_address)) {
+        if (!fwi_limits_take(&hub->limits, fwi_facts_address(s->facts),
+                             hub->set.limit_address)) {
             atomic_fetch_sub(&hub->sessions, 1);
             fwi_shard_count(shard, FWI_STAT_LIMIT_ADDRESS);
             return 429;
@@ -85,7 +86,7 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
     if (*status == 0 &&
         !fwi_idtable_add(&shard->sessions, s, &s->index, &s->generation)) {
         if (s->has_address) {
-            fwi_limits_give(&shard->hub->limits, facts->address);
+            fwi_limits_give(&shard->hub->limits, fwi_facts_address(facts));
         }
         atomic_fetch_sub(&shard->hub->sessions, 1);
         *status = 503;
@@ -139,7 +140,7 @@ static void forget(fwi_session *s)
     fwi_idtable_remove(&s->shard->sessions, s->index, s->generation);
     fwi_list_remove(&s->all);
     if (s->has_address) {
-        fwi_limits_give(&hub->limits, s->facts->address);
+        fwi_limits_give(&hub->limits, fwi_facts_address(s->facts));
         s->has_address = false;
     }
     if (s->paused) {
@@ -298,7 +299,8 @@ void fwi_session_on_bytes(fwi_session *s)
 static bool over_rate(fwi_session *s)
 {
     int64_t rate = s->shard->hub->set.limit_rate;
-    return rate > 0 && !fwi_rate_allow(&s->rate_tat, s->shard->loop->now_us, rate);
+    return rate > 0 &&
+           !fwi_rate_allow(&s->rate_tat, fwi_loop_now_us(s->shard->loop), rate);
 }
 
 bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len)

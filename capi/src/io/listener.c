@@ -226,17 +226,34 @@ static int open_unix(fwi_listener *l, const fwi_listen_at *at)
 
 /* --- accepting --- */
 
+/* What inet_ntop writes, which does it by way of printf. */
+static void write_ipv4(char *out, const void *address)
+{
+    const uint8_t *ip = address;
+    for (int i = 0; i < 4; i++) {
+        if (ip[i] >= 100) {
+            *out++ = (char)('0' + ip[i] / 100);
+        }
+        if (ip[i] >= 10) {
+            *out++ = (char)('0' + ip[i] / 10 % 10);
+        }
+        *out++ = (char)('0' + ip[i] % 10);
+        *out++ = i < 3 ? '.' : '\0';
+    }
+}
+
+/* out has room for INET6_ADDRSTRLEN. */
 static void write_peer(char *out, size_t cap, const struct sockaddr *a)
 {
     out[0] = '\0';
     if (a->sa_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)a;
-        inet_ntop(AF_INET, &in->sin_addr, out, (socklen_t)cap);
+        write_ipv4(out, &in->sin_addr);
     } else if (a->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)a;
         const struct in6_addr *ip = &in6->sin6_addr;
         if (IN6_IS_ADDR_V4MAPPED(ip)) {
-            inet_ntop(AF_INET, &ip->s6_addr[12], out, (socklen_t)cap);
+            write_ipv4(out, &ip->s6_addr[12]);
         } else {
             inet_ntop(AF_INET6, ip, out, (socklen_t)cap);
         }
@@ -310,6 +327,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     (void)status, (void)events;
     fwi_listener *l = poll->data;
+    fwi_uv_turn_begins(l->u);
     /* libuv may ask epoll again within a turn when it was full of news. */
     if (l->turn == l->u->turns) {
         return;

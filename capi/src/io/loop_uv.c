@@ -1,21 +1,20 @@
 /*
- * The loop port on libuv. One turn is: read the clock, fire timers, serve what is ready,
- * tell the owner that the turn ends, wait.
+ * The loop port on libuv. One turn is: wait, serve what is ready, fire timers, tell the
+ * owner that the turn ends.
  *
- * The waiting is done here, by poll() on libuv's own epoll descriptor, and libuv is then
- * run without waiting. Its hooks would not do: callbacks of ready descriptors run before
- * uv_check, so a loop that slept for 25 s would tell them a time 25 s old, and a timer
- * set by them would fire at once. Here everybody in a turn, libwebsockets too, sees the
- * time at which the waiting ended; nothing that was gathered waits through a poll; and
- * the wheel needs no timer of libuv. It costs one system call a turn.
+ * libuv runs for as long as the thread lives. A turn ends in its prepare hook, behind
+ * everything that it runs without waiting and right before it waits: so nothing that was
+ * gathered waits through a poll, and a turn is one system call. What libuv has no hook
+ * for is the moment after the waiting, before the first callback. So nobody is told the
+ * time: it is taken when the first in a turn asks (fwi_loop_now_us).
+ *
+ * Timers fire behind what was served: a pong that lay there when a loop comes late is
+ * read before the time-out that it answers.
  *
  * Knows nothing of sessions or Redis. @thread loop, unless said otherwise
  */
 #include "io/uv_inside.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +38,12 @@ static void loop_wake(fwi_loop *loop)
     uv_async_send(&fwi_uv_of(loop)->wake);
 }
 
+static uint64_t loop_clock_us(fwi_loop *loop)
+{
+    (void)loop;
+    return fwi_clock_us();
+}
+
 static void *loop_native(fwi_loop *loop)
 {
     return &fwi_uv_of(loop)->uv;
@@ -50,6 +55,7 @@ static const fwi_loop_ops loop_ops = {
     .stream_write = fwi_uv_stream_write,
     .stream_pending = fwi_uv_stream_pending,
     .stream_close = fwi_uv_stream_close,
+    .clock_us = loop_clock_us,
     .native = loop_native,
 };
 
@@ -57,8 +63,85 @@ static void on_wake(uv_async_t *handle)
 {
     fwi_uv_loop *u = handle->data;
     if (u->running) {
+        fwi_uv_turn_begins(u);
         u->events->on_wake(u->user);
     }
+}
+
+/* --- turns --- */
+
+/* The longest turn of the last one or two windows: a peak is seen by whoever looks every
+ * few seconds, and is forgotten again. Returns how long this one took. */
+static uint64_t note_lag(fwi_uv_loop *u)
+{
+    uint64_t now_us = fwi_loop_now_us(&u->loop), took_us = fwi_clock_us() - now_us;
+    if (now_us - u->window_us > LAG_WINDOW_US) {
+        u->window_us = now_us;
+        u->lag_before_us = u->lag_us;
+        u->lag_us = 0;
+    }
+    u->lag_us = FWI_MAX(u->lag_us, took_us);
+    atomic_store_explicit(&u->loop.lag_us, FWI_MAX(u->lag_us, u->lag_before_us),
+                          memory_order_relaxed);
+    return took_us;
+}
+
+static void on_alarm(uv_timer_t *handle)
+{
+    fwi_uv_loop *u = handle->data;
+    u->alarm_ms = UINT64_MAX; /* the turn that this begins does the rest */
+}
+
+/* libuv is to wake up in time for the wheel. Its clock is the wheel's in whole
+ * milliseconds. */
+static void set_alarm(fwi_uv_loop *u)
+{
+    uint64_t next_ms = fwi_wheel_next_ms(&u->loop.wheel);
+    if (next_ms == u->alarm_ms) {
+        return;
+    }
+    u->alarm_ms = next_ms;
+    if (next_ms == UINT64_MAX) {
+        uv_timer_stop(&u->alarm);
+        return;
+    }
+    uint64_t now_ms = uv_now(&u->uv);
+    uv_timer_start(&u->alarm, on_alarm, next_ms > now_ms ? next_ms - now_ms : 0, 0);
+}
+
+static void end_turn(fwi_uv_loop *u)
+{
+    u->turns++;
+    fwi_wheel_advance(&u->loop.wheel, fwi_loop_now_ms(&u->loop));
+    u->events->on_turn_end(u->user);
+    /* libuv counts its waiting from what it last took for the time. */
+    if (note_lag(u) >= 1000) {
+        uv_update_time(&u->uv);
+    }
+    u->loop.turn_us = 0;
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    fwi_uv_loop *u = handle->data;
+    if (u->running) {
+        end_turn(u);
+        set_alarm(u);
+    }
+}
+
+/* --- a life --- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    fwi_uv_loop *u = handle->data;
+    u->open--;
+}
+
+static void own(fwi_uv_loop *u, void *handle)
+{
+    ((uv_handle_t *)handle)->data = u;
+    u->open++;
 }
 
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
@@ -81,85 +164,26 @@ fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
         free(u);
         return NULL;
     }
-    u->wake.data = u;
-    u->open = 1; /* the wake-up */
-    u->loop.now_us = fwi_clock_us();
+    own(u, &u->wake);
+    uv_timer_init(&u->uv, &u->alarm);
+    own(u, &u->alarm);
+    u->alarm_ms = UINT64_MAX;
+    uv_prepare_init(&u->uv, &u->prepare);
+    own(u, &u->prepare);
+    uv_prepare_start(&u->prepare, on_prepare);
     fwi_wheel_init(&u->loop.wheel, fwi_loop_now_ms(&u->loop));
     return &u->loop;
-}
-
-/* --- turns --- */
-
-/* How long the poll may last: what libuv's own timers (libwebsockets has one) and the
- * wheel allow. Rounded up, so that nobody wakes up a moment too early and polls again. */
-static int wait_ms(fwi_uv_loop *u)
-{
-    uv_update_time(&u->uv);
-    int ms = uv_backend_timeout(&u->uv);
-    uint64_t next_ms = fwi_wheel_next_ms(&u->loop.wheel);
-    if (ms == 0 || next_ms == UINT64_MAX) {
-        return ms;
-    }
-    uint64_t now_us = fwi_clock_us();
-    /* Far timers are looked at once an hour: the product below must not overflow. */
-    uint64_t now_ms = now_us / 1000u;
-    if (next_ms <= now_ms) {
-        return 0;
-    }
-    if (next_ms - now_ms > 3600000u) {
-        next_ms = now_ms + 3600000u;
-    }
-    int wheel = (int)((next_ms * 1000u - now_us + 999u) / 1000u);
-    return ms < 0 ? wheel : FWI_MIN(ms, wheel);
-}
-
-static void wait_for_work(fwi_uv_loop *u)
-{
-    int ms = wait_ms(u);
-    if (ms == 0) {
-        return; /* libuv has work, or descriptors that its epoll doesn't know yet */
-    }
-    struct pollfd p = {.fd = uv_backend_fd(&u->uv), .events = POLLIN};
-    int n = poll(&p, 1, ms);
-    FWI_ASSERT(n >= 0 || errno == EINTR || errno == ENOMEM);
-}
-
-/* The longest turn of the last one or two windows: a peak is seen by whoever looks every
- * few seconds, and is forgotten again. */
-static void note_lag(fwi_uv_loop *u)
-{
-    uint64_t took_us = fwi_clock_us() - u->loop.now_us;
-    if (u->loop.now_us - u->window_us > LAG_WINDOW_US) {
-        u->window_us = u->loop.now_us;
-        u->lag_before_us = u->lag_us;
-        u->lag_us = 0;
-    }
-    u->lag_us = FWI_MAX(u->lag_us, took_us);
-    atomic_store_explicit(&u->loop.lag_us, FWI_MAX(u->lag_us, u->lag_before_us),
-                          memory_order_relaxed);
-}
-
-static void run_turn(fwi_uv_loop *u)
-{
-    u->turns++;
-    u->loop.now_us = fwi_clock_us();
-    fwi_wheel_advance(&u->loop.wheel, fwi_loop_now_ms(&u->loop));
-    uv_run(&u->uv, UV_RUN_NOWAIT);
-    u->events->on_turn_end(u->user);
-    note_lag(u);
 }
 
 static void *thread_main(void *arg)
 {
     fwi_uv_loop *u = arg;
+    u->loop.turn_us = 0; /* what was set in advance counted from when the loop was made */
     u->running = true;
-    for (;;) {
-        run_turn(u);
-        if (u->stopping) {
-            break;
-        }
-        wait_for_work(u);
+    while (!u->stopping) {
+        uv_run(&u->uv, UV_RUN_DEFAULT);
     }
+    end_turn(u);
     u->running = false;
     return NULL;
 }
@@ -197,7 +221,9 @@ int fwi_loop_uv_start(fwi_loop *loop, unsigned index)
 
 void fwi_loop_uv_stop(fwi_loop *loop)
 {
-    fwi_uv_of(loop)->stopping = true;
+    fwi_uv_loop *u = fwi_uv_of(loop);
+    u->stopping = true;
+    uv_stop(&u->uv);
 }
 
 void fwi_loop_uv_join(fwi_loop *loop)
@@ -223,12 +249,6 @@ void fwi_loop_uv_run_pending(fwi_loop *loop)
     } while (uv_backend_timeout(&u->uv) == 0 && ++rounds < 64);
 }
 
-static void on_wake_closed(uv_handle_t *handle)
-{
-    fwi_uv_loop *u = handle->data;
-    u->open--;
-}
-
 void fwi_loop_uv_free(fwi_loop *loop)
 {
     if (loop == NULL) {
@@ -242,7 +262,9 @@ void fwi_loop_uv_free(fwi_loop *loop)
     while (!fwi_list_is_empty(&u->listeners)) {
         fwi_listener_close(fwi_uv_listener_at(u->listeners.next));
     }
-    uv_close((uv_handle_t *)&u->wake, on_wake_closed);
+    uv_close((uv_handle_t *)&u->wake, on_handle_closed);
+    uv_close((uv_handle_t *)&u->alarm, on_handle_closed);
+    uv_close((uv_handle_t *)&u->prepare, on_handle_closed);
     /* Waits for nothing but our own: a name that is being looked up can't be called back
      * from the thread it blocks. */
     while (u->open > 0) {

@@ -48,6 +48,7 @@ static void on_connect(uv_connect_t *req, int status)
 {
     fwi_stream_conn *c = fwi_container_of(req, fwi_stream_conn, connect);
     fwi_stream *s = c->s;
+    fwi_uv_turn_begins(c->u);
     if (s == NULL) {
         return;
     }
@@ -122,6 +123,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
 {
     lookup *l = fwi_container_of(req, lookup, req);
     fwi_stream *s = l->s;
+    fwi_uv_turn_begins(l->u);
     l->u->open--;
     free(l);
     if (s == NULL) {

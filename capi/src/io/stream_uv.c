@@ -291,6 +291,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (n == 0) {
         return; /* EAGAIN */
     }
+    fwi_uv_turn_begins(c->u);
     fwi_stream_hold(s);
     if (n < 0) {
         read_ended(s, (int)n);

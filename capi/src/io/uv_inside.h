@@ -22,6 +22,9 @@ typedef struct fwi_uv_loop {
     fwi_loop loop;
     uv_loop_t uv;
     uv_async_t wake;
+    uv_prepare_t prepare; /* a turn ends there */
+    uv_timer_t alarm;     /* wakes libuv up for the wheel */
+    uint64_t alarm_ms;    /* what it is set to; UINT64_MAX: it isn't set */
     const fwi_loop_events *events;
     void *user;
     pthread_t thread;
@@ -39,6 +42,12 @@ typedef struct fwi_uv_loop {
 static inline fwi_uv_loop *fwi_uv_of(fwi_loop *loop)
 {
     return fwi_container_of(loop, fwi_uv_loop, loop);
+}
+
+/* First in every callback of libuv: from here on the turn's length counts. */
+static inline void fwi_uv_turn_begins(fwi_uv_loop *u)
+{
+    (void)fwi_loop_now_us(&u->loop);
 }
 
 /* libuv's sentence for an error, "connection refused". Returns out. */

@@ -43,23 +43,25 @@ struct fwi_conn {
     fwi_transport *transport;
     struct lws *wsi;      /* NULL until libwebsockets has taken the socket */
     fwi_list link;        /* in one of the transport's lists, by phase */
-    uint64_t deadline_ms; /* where that list has deadlines */
     fwi_session *session; /* the tie */
     fwi_head *head;
     fwi_kept *kept;
     fwi_ws_decoder decoder;
-    uint8_t phase;
-    uint8_t patience; /* how often the end of FINISHING may still be put off */
-    bool secure;
-    bool heard;    /* a byte came: a TLS handshake is done */
-    bool admitted; /* to be given back to the shard */
-    bool paused;   /* by the session */
-    bool deaf;     /* a Close frame or a failure came: what follows is thrown away */
-    bool inside;   /* one of its callbacks is running */
-    bool decoding;
-    bool reading; /* as libwebsockets was told last */
-    bool shut;    /* no more writing: FIN is sent */
+    uint32_t deadline_ms; /* where that list has deadlines: the clock's low bits */
+    unsigned phase : 3;
+    unsigned patience : 4; /* how often the end of FINISHING may still be put off */
+    bool secure : 1;
+    bool heard : 1;    /* a byte came: a TLS handshake is done */
+    bool admitted : 1; /* to be given back to the shard */
+    bool paused : 1;   /* by the session */
+    bool deaf : 1;     /* a Close frame or a failure came: what follows is thrown away */
+    bool inside : 1;   /* one of its callbacks is running */
+    bool decoding : 1;
+    bool reading : 1; /* as libwebsockets was told last */
+    bool shut : 1;    /* no more writing: FIN is sent */
 };
+
+_Static_assert(sizeof(struct fwi_conn) <= 120, "with malloc's own 8 bytes 128 are taken");
 
 /* --- socket_lws.c, for the door --- */
 

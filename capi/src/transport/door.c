@@ -83,7 +83,7 @@ static void enter(fwi_conn *c, fwi_phase next)
     FWI_ASSERT((next_phases[c->phase] & BIT(next)) != 0);
     FWI_LOG(log_of(c), FWI_LOG_TRACE, "transport", "connection %p: %s -> %s", (void *)c,
             phase_names[c->phase], phase_names[next]);
-    c->phase = (uint8_t)next;
+    c->phase = next;
     if (c->admitted && next != FWI_PHASE_ASKED) {
         fwi_shard_unadmit(fwi_transport_shard(c->transport));
     }
@@ -393,8 +393,6 @@ static fwi_facts *facts_of(const fwi_conn *c)
         .query = fwi_http_request_query(r),
         .address = address,
         .peer = c->head->peer,
-        .host = fwi_http_request_header(r, "host"),
-        .origin = fwi_http_request_header(r, "origin"),
         .protocol = choose_protocol(r),
         .headers = headers,
         .n_headers = n_headers,

@@ -176,9 +176,9 @@ static void on_deadline(fwi_timer *timer)
     while (!fwi_list_is_empty(&d->list)) {
         fwi_conn *c = fwi_list_entry(d->list.next, fwi_conn, link);
         /* The wheel's clock, which is what the timer was set by. */
-        uint64_t now_ms = fwi_loop_now_ms(loop);
-        if (c->deadline_ms > now_ms) {
-            fwi_loop_timer_set(loop, timer, c->deadline_ms - now_ms);
+        int32_t rest_ms = (int32_t)(c->deadline_ms - (uint32_t)fwi_loop_now_ms(loop));
+        if (rest_ms > 0) {
+            fwi_loop_timer_set(loop, timer, (uint64_t)rest_ms);
             return;
         }
         fwi_socket_rest(c); /* the door moves it on; it must not be found here again */
@@ -199,7 +199,7 @@ static void await(fwi_conn *c, deadlines *d)
     fwi_loop *loop = d->transport->loop;
     fwi_list_remove(&c->link);
     fwi_list_append(&d->list, &c->link);
-    c->deadline_ms = fwi_loop_now_ms(loop) + d->after_ms;
+    c->deadline_ms = (uint32_t)(fwi_loop_now_ms(loop) + d->after_ms);
     if (!fwi_timer_is_set(&d->timer)) {
         fwi_loop_timer_set(loop, &d->timer, d->after_ms);
     }
@@ -280,6 +280,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     if (c == NULL || c->wsi == NULL) {
         return 0; /* closed, or its adoption fails: who adopts sees that */
     }
+    (void)fwi_loop_now_us(c->transport->loop); /* the turn's length counts from here */
     if (reason == LWS_CALLBACK_RAW_CLOSE) {
         on_closed(c);
         return 0;

@@ -109,8 +109,9 @@ bool fwi_networks_contain(const fwi_networks *n, const char *peer)
 {
     struct in6_addr address;
     bool is_v4;
-    return peer[0] == '\0' || (read_address(peer, strlen(peer), &address, &is_v4) &&
-                               list_contains(n, &address));
+    return peer[0] == '\0' ||
+           (n->n > 0 && read_address(peer, strlen(peer), &address, &is_v4) &&
+            list_contains(n, &address));
 }
 
 /* The usual form; IPv4 without the ::ffff: in front. */
@@ -167,7 +168,8 @@ void fwi_client_address(const fwi_http_request *r, const char *peer,
             return;
         }
     }
-    if (read_address(peer, strlen(peer), &address, &is_v4)) {
+    /* An IPv4 address has only one form. */
+    if (strchr(peer, ':') != NULL && read_address(peer, strlen(peer), &address, &is_v4)) {
         write_address(&address, out, cap);
     } else {
         snprintf(out, cap, "%s", peer);

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { KEY_LEN = 24, SHA1_LEN = 20, ACCEPT_LEN = 28 };
+#include "wire/sha1.h"
+
+enum { KEY_LEN = 24, ACCEPT_LEN = 28 };
 
 const char fwi_ws_upgrade_headers[] =
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
@@ -133,19 +135,18 @@ bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
     char text[KEY_LEN + sizeof guid];
     memcpy(text, fwi_http_request_header(r, "sec-websocket-key"), KEY_LEN);
     memcpy(text + KEY_LEN, guid, sizeof guid);
-    unsigned char hash[EVP_MAX_MD_SIZE];
-    if (!EVP_Digest(text, KEY_LEN + sizeof guid - 1, hash, NULL, EVP_sha1(), NULL)) {
+    uint8_t hash[FWI_SHA1_LEN];
+    if (!fwi_sha1(text, KEY_LEN + sizeof guid - 1, hash)) {
         return false;
     }
     unsigned char accept[ACCEPT_LEN + 1];
-    EVP_EncodeBlock(accept, hash, SHA1_LEN);
+    EVP_EncodeBlock(accept, hash, FWI_SHA1_LEN);
     size_t before = out->len;
-    bool ok = fwi_buf_printf(out,
-                             "HTTP/1.1 101 Switching Protocols\r\n"
-                             "Upgrade: websocket\r\n"
-                             "Connection: Upgrade\r\n"
-                             "Sec-WebSocket-Accept: %s\r\n",
-                             (const char *)accept);
+    bool ok = fwi_buf_puts(out, "HTTP/1.1 101 Switching Protocols\r\n"
+                                "Upgrade: websocket\r\n"
+                                "Connection: Upgrade\r\n"
+                                "Sec-WebSocket-Accept: ") &&
+              fwi_buf_puts(out, (const char *)accept) && fwi_buf_puts(out, "\r\n");
     if (protocol) {
         ok = ok && fwi_buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", protocol);
     }
