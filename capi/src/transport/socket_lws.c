@@ -115,7 +115,9 @@ bool fwi_socket_write(fwi_conn *c, const void *data, size_t len)
     if (lws_write(c->wsi, bytes, len, LWS_WRITE_RAW) < 0) {
         return false;
     }
-    fwi_socket_update_reading(c);
+    if (fwi_socket_is_buffered(c)) {
+        fwi_socket_update_reading(c);
+    }
     return true;
 }
 
