@@ -29,6 +29,7 @@ struct fwi_session {
     bool overflowed;    /* policy close: to be closed at the end of the turn */
     bool paused;
     bool has_address; /* counted in limits */
+    uint8_t deflates; /* its window's bits if it gets messages compressed, else 0 */
     uint32_t index, generation;
     fwi_list all;        /* shard's open or closing */
     fwi_list dirty;      /* shard's dirty or dead */

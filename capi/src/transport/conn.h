@@ -57,14 +57,17 @@ struct fwi_conn {
     bool deaf;     /* a Close frame or a failure came: what follows is thrown away */
     bool inside;   /* one of its callbacks is running */
     bool decoding;
-    bool reading; /* as libwebsockets was told last */
-    bool shut;    /* no more writing: FIN is sent */
+    bool reading;  /* as libwebsockets was told last */
+    bool shut;     /* no more writing: FIN is sent */
+    bool deflates; /* compressed messages may come */
 };
 
 /* --- socket_lws.c, for the door --- */
 
 fwi_shard *fwi_transport_shard(const fwi_transport *t);
 const fwi_transport_config *fwi_transport_config_of(const fwi_transport *t);
+/* The loop's, for all its connections; NULL without compression. */
+fwi_inflater *fwi_transport_inflater(const fwi_transport *t);
 
 /* Takes all of it; what the kernel doesn't take is copied. false: it failed. */
 bool fwi_socket_write(fwi_conn *c, const void *data, size_t len);
