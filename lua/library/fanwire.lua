@@ -72,6 +72,8 @@ local fanwire = {}
 ---@field outbox_max_bytes? fanwire.Number
 ---@field outbox_policy? "close"|"drop_oldest"|"drop_newest"|"latest"
 ---@field write_delay? fanwire.Duration
+---@field compression? fanwire.Switch
+---@field compression_min_bytes? fanwire.Number
 ---@field drain_rate? fanwire.Number
 ---@field drain_timeout? fanwire.Duration
 ---@field origins? fanwire.List

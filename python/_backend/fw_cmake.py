@@ -16,7 +16,8 @@ LEAST_CMAKE = (3, 25)
 # What has to be there, and the Debian package that has it.
 PROGRAMS = (("cmake", "cmake"), ("swig", "swig"), ("pkg-config", "pkgconf"))
 MODULES = (("libwebsockets", "libwebsockets-dev"), ("hiredis", "libhiredis-dev"),
-           ("libuv", "libuv1-dev"), ("openssl", "libssl-dev"), ("inih", "libinih-dev"))
+           ("libuv", "libuv1-dev"), ("openssl", "libssl-dev"), ("zlib", "zlib1g-dev"),
+           ("inih", "libinih-dev"))
 HEADERS = (("uthash.h", "uthash-dev"), ("http_parser.h", "libhttp-parser-dev"))
 
 # One that is small, and says nothing of the machine that it was made on.

@@ -187,6 +187,8 @@ class Hub:
         outbox_policy: Union[_Text, Literal[
             "close", "drop_oldest", "drop_newest", "latest"]] = ...,
         write_delay: _Duration = ...,
+        compression: _Switch = ...,
+        compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
         origins: _List = ...,
@@ -237,6 +239,8 @@ class Hub:
         outbox_policy: Union[_Text, Literal[
             "close", "drop_oldest", "drop_newest", "latest"]] = ...,
         write_delay: _Duration = ...,
+        compression: _Switch = ...,
+        compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
         origins: _List = ...,

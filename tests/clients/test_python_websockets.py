@@ -1,6 +1,7 @@
 """Debian's python3-websockets, a client that we did not write, against fanwired in rooms
 mode: what is said in a room comes back to its sender. The same in JavaScript is in
-tests/e2e/clients.test.mjs."""
+tests/e2e/{clients,compression}.test.mjs. The client offers compression in any case: once
+the server has it off, once on."""
 
 import asyncio
 import os
@@ -18,10 +19,16 @@ MIB = 1024 * 1024
 DEADLINE = 15 * int(os.environ.get("FW_TEST_SLOW", "1"))
 
 
+@pytest.fixture(scope="module", params=["off", "on"])
+def compression(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def url():
+def url(compression):
     server = subprocess.Popen(
-        [BUILD / "capi/server/fanwired", "--listen", "ws://127.0.0.1:0/ws"],
+        [BUILD / "capi/server/fanwired", "--listen", "ws://127.0.0.1:0/ws",
+         "--compression", compression],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -66,6 +73,18 @@ def test_text_and_binary_come_back(url, size):
             assert await ws.recv() == message
 
     talk(f"{url}?room=py-{size}", conversation)
+
+
+def test_compression_is_agreed_on_where_it_is_on(url, compression):
+    async def conversation(ws):
+        names = [extension.name for extension in ws.extensions]
+        assert names == (["permessage-deflate"] if compression == "on" else [])
+        for i in range(20):  # nothing of one message is in the way of the next
+            message = "the same words again and again, %d " % i * 50
+            await ws.send(message)
+            assert await ws.recv() == message
+
+    talk(f"{url}?room=py-agreed", conversation)
 
 
 def test_one_mib_in_fragments_comes_back_whole(url):

@@ -9,6 +9,7 @@ def load():
     import cases_large       # 9
     import cases_handshake   # 20
     import cases_framing     # 21
-    # 12, 13: permessage-deflate, when there is any
+    import cases_deflate     # 12, 13
+    import cases_deflate_own  # 23
     return (cases_frames, cases_utf8, cases_closing, cases_large, cases_handshake,
-            cases_framing)
+            cases_framing, cases_deflate, cases_deflate_own)

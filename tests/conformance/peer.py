@@ -3,7 +3,8 @@
 Raw sockets and nothing but the standard library, so that every byte on the wire is the
 test's own: frames with wrong masks, lengths, bits and opcodes, heads cut anywhere. What
 the server sends is judged strictly: a masked frame, a length that isn't minimal, a
-reserved bit or a fragmented control frame raises Violation at once.
+reserved bit or a fragmented control frame raises Violation at once. With `offer` it
+speaks permessage-deflate (RFC 7692), and what comes compressed is inflated.
 
 Used by the conformance cases and by tests/hostile. Knows nothing of fanwire.
 One thread for one Peer.
@@ -17,6 +18,7 @@ import socket
 import ssl
 import struct
 import time
+import zlib
 from collections import namedtuple
 from urllib.parse import urlsplit
 
@@ -29,7 +31,9 @@ PATIENCE = 15.0 * float(os.environ.get("FANWIRE_TEST_PATIENCE", "1"))
 
 # kind: "text", "binary", "ping", "pong", "close" or "eof"; code and reason of a Close
 # are in code and data; for "eof", data says how it ended: b"fin" or b"reset".
-Event = namedtuple("Event", "kind data code")
+# compressed: the frame's payload as it came, if it was.
+Event = namedtuple("Event", "kind data code compressed", defaults=(None,))
+RSV1 = 4  # as frame() takes it
 
 
 class Violation(AssertionError):
@@ -78,15 +82,49 @@ def close_payload(code=None, reason=b""):
     return b"" if code is None else struct.pack("!H", code) + reason
 
 
-def fragments(opcode, parts):
-    """The frames of a message in parts."""
+def fragments(opcode, parts, rsv=0):
+    """The frames of a message in parts; rsv: of the first."""
     last = len(parts) - 1
-    return b"".join(frame(opcode if i == 0 else CONTINUATION, part, fin=i == last)
+    return b"".join(frame(opcode if i == 0 else CONTINUATION, part, fin=i == last,
+                          rsv=rsv if i == 0 else 0)
                     for i, part in enumerate(parts))
 
 
 def pieces(data, size):
     return [data[i:i + size] for i in range(0, len(data), size)] or [b""]
+
+
+def deflate(data, level=6, window=15, strategy=zlib.Z_DEFAULT_STRATEGY,
+            flush=zlib.Z_SYNC_FLUSH):
+    """A message as RFC 7692 7.2.1 compresses it, nothing taken over."""
+    z = zlib.compressobj(level, zlib.DEFLATED, -window, 8, strategy)
+    out = z.compress(data) + z.flush(flush)
+    return out[:-4] if out.endswith(b"\0\0\xff\xff") else out
+
+
+def inflate(data, z, window=15):
+    """What was in it. With a small window in small pieces, so that a distance out of it
+    is noticed: zlib looks back into what it has just put out, too."""
+    out, rest = [], data + b"\0\0\xff\xff"
+    while True:
+        piece = z.decompress(rest, 64 if window < 15 else 1 << 20)
+        out.append(piece)
+        rest = z.unconsumed_tail
+        if not piece and not rest:
+            return b"".join(out)
+
+
+def extensions(value):
+    """[(name, {parameter: value or None})] of a Sec-WebSocket-Extensions header."""
+    found = []
+    for element in value.split(","):
+        name, *parameters = [part.strip() for part in element.split(";")]
+        pairs = [p.partition("=") for p in parameters]
+        if len({p[0] for p in pairs}) != len(pairs):
+            raise Violation("a parameter twice in %r" % value)
+        found.append((name, {p[0].strip(): p[2].strip() if p[1] else None
+                             for p in pairs}))
+    return found
 
 
 def tls_context():
@@ -157,6 +195,9 @@ class Peer:
         self.write_failed = False
         self.message = None       # [opcode, parts] of a fragmented message
         self.closed = None        # the Close event that came
+        self.inflater = None
+        self.offer = None         # Sec-WebSocket-Extensions as it was sent
+        self.agreed = None        # parameters of permessage-deflate, once agreed on
 
     # --- bytes ---
 
@@ -274,9 +315,33 @@ class Peer:
             raise Violation("101 with a wrong Sec-WebSocket-Accept")
         if answer.all("content-length") or answer.all("transfer-encoding"):
             raise Violation("101 with a body length (RFC 9110 8.6, 9112 6.1)")
+        if answer.all("sec-websocket-extensions"):
+            self._check_extensions(answer.all("sec-websocket-extensions"))
 
-    def handshake(self, query="", **kwargs):
-        self.send(self.head(query, **kwargs))
+    def _check_extensions(self, lines):
+        """RFC 7692 7.1: what a client must check of the answer."""
+        (name, agreed), *more = extensions(",".join(lines))
+        if name != "permessage-deflate" or more or self.offer is None:
+            raise Violation("agreed on what wasn't offered: %r" % lines)
+        for key, value in agreed.items():
+            if key in ("server_no_context_takeover", "client_no_context_takeover"):
+                if value is not None:
+                    raise Violation("%s with a value" % key)
+            elif key in ("server_max_window_bits", "client_max_window_bits"):
+                if key not in self.offer:
+                    raise Violation("%s, which wasn't offered" % key)
+                if value not in [str(bits) for bits in range(8, 16)]:
+                    raise Violation("%s=%s" % (key, value))
+            else:
+                raise Violation("parameter %s doesn't exist" % key)
+        self.agreed = agreed
+
+    def handshake(self, query="", offer=None, extra=(), **kwargs):
+        """offer: the value of Sec-WebSocket-Extensions, without which there is none."""
+        self.offer = offer
+        if offer is not None:
+            extra = [*extra, "Sec-WebSocket-Extensions: " + offer]
+        self.send(self.head(query, extra=extra, **kwargs))
         answer = self.answer()
         if answer is None:
             raise Violation("the stream ended instead of an answer to the handshake")
@@ -288,6 +353,11 @@ class Peer:
     def send_frame(self, *args, chop=0, **kwargs):
         data = frame(*args, **kwargs)
         return self.send_chopped(data, chop) if chop else self.send(data)
+
+    def send_compressed(self, opcode, data, size=None, **how):
+        """A message compressed as a whole; size: in fragments of so many bytes."""
+        packed = deflate(data, **how)
+        return self.send(fragments(opcode, pieces(packed, size or len(packed)), RSV1))
 
     def send_close(self, code=None, reason=b"", **kwargs):
         return self.send_frame(CLOSE, close_payload(code, reason), **kwargs)
@@ -302,7 +372,8 @@ class Peer:
         fin, opcode, length = first & 0x80, first & 15, second & 127
         if second & 0x80:
             raise Violation("the server masked a frame (5.1)")
-        if first & 0x70:
+        compressible = self.agreed is not None and opcode in (TEXT, BINARY)
+        if first & (0x30 if compressible else 0x70):
             raise Violation("the server set a reserved bit (5.2)")
         if opcode not in (CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG):
             raise Violation("the server sent opcode %d" % opcode)
@@ -321,7 +392,17 @@ class Peer:
         if payload is None:
             raise Violation("the stream ended in the middle of a frame (%d of %d bytes)"
                             % (len(self.buffer), length))
-        return opcode, bool(fin), payload
+        return opcode, bool(fin), payload, bool(first & 0x40)
+
+    def _inflated(self, data):
+        bits = int(self.agreed.get("server_max_window_bits", 15))
+        if self.inflater is None or "server_no_context_takeover" in self.agreed:
+            self.inflater = zlib.decompressobj(-bits)
+        try:
+            return inflate(data, self.inflater, bits)
+        except zlib.error as e:
+            raise Violation("what the server compressed can't be inflated: %s" % e) \
+                from None
 
     def _close_event(self, payload):
         if len(payload) == 1:
@@ -343,7 +424,7 @@ class Peer:
                 return Event("eof", self.at_end, None)
             if self.closed:
                 raise Violation("the server sent a frame after its Close frame (5.5.1)")
-            opcode, fin, payload = got
+            opcode, fin, payload, compressed = got
             if opcode == CLOSE:
                 return self._close_event(payload)
             if opcode in (PING, PONG):
@@ -351,14 +432,16 @@ class Peer:
             if (opcode == CONTINUATION) != (self.message is not None):
                 raise Violation("the server's fragments are out of order (5.4)")
             if opcode != CONTINUATION:
-                self.message = [opcode, []]
+                self.message = [opcode, [], compressed]
             self.message[1].append(payload)
             if fin:
-                (kind, parts), self.message = self.message, None
-                data = b"".join(parts)
+                (kind, parts, compressed), self.message = self.message, None
+                came = b"".join(parts)
+                data = self._inflated(came) if compressed else came
                 if kind == TEXT:
                     data.decode("utf-8")
-                return Event("text" if kind == TEXT else "binary", data, None)
+                return Event("text" if kind == TEXT else "binary", data, None,
+                             came if compressed else None)
 
     def heard(self, timeout=PATIENCE):
         """As event(), but answers the server's own pings and goes on."""

@@ -11,7 +11,7 @@ import hostile  # noqa: E402  (puts tests/conformance on the path)
 from server import Server, program  # noqa: E402
 
 # Short time-outs, so that what must be dropped is dropped while the test looks.
-OPTIONS = ["--handshake.timeout", "2s", "--log.level", "error"]
+OPTIONS = ["--handshake.timeout", "2s", "--compression", "on", "--log.level", "error"]
 
 
 def is_sanitized(server):

@@ -10,6 +10,7 @@
 
 #include "core/loop.h"
 #include "core/session.h"
+#include "wire/deflate.h"
 #include "wire/ws_codec.h"
 
 typedef enum rig_mode {
@@ -27,7 +28,7 @@ struct fwi_shard {
     int admit_status, session_status;
     size_t pour_bytes;
     atomic_int admits, unadmits, http_errors, sessions, ended, gone, failures, messages;
-    atomic_int writables, blocked;
+    atomic_int writables, blocked, inflated;
     fwi_session *last;
     fwi_loop *loop;
     char facts[400]; /* of the last session, as text */
@@ -40,6 +41,7 @@ struct fwi_session {
     fwi_buf out;
     size_t poured;
     bool pouring, closing;
+    unsigned deflates; /* as it was told */
     fwi_timer resume;
 };
 
@@ -166,6 +168,19 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
     shard->last = s;
     atomic_fetch_add(&shard->sessions, 1);
     return s;
+}
+
+void fwi_shard_count_inflated(fwi_shard *shard, fwi_inflater *inflater)
+{
+    if (inflater != NULL) {
+        atomic_fetch_add(&shard->inflated,
+                         (int)fwi_inflater_take_counts(inflater).messages);
+    }
+}
+
+void fwi_session_set_deflates(fwi_session *s, unsigned window_bits)
+{
+    s->deflates = window_bits;
 }
 
 void fwi_session_ask(fwi_session *s)

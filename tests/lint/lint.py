@@ -46,6 +46,7 @@ LIBRARIES = {
     "uv/*": {"io"},
     "openssl/*": {"io", "wire", "backplane"},  # the emitter's blocking TLS
     "http_parser.h": {"wire"},
+    "zlib.h": {"wire"},
     "llhttp.h": {"wire"},
     "uthash.h": {"base"},
     "ini.h": {"core"},

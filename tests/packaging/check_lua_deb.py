@@ -101,7 +101,7 @@ def check_dependencies(made, versions):
             ("libfanwire-dev", [on_library]),
             # The first is for libwebsockets to load, the others are linked with.
             ("libfanwire0", ["libwebsockets-evlib-uv", "libwebsockets", "libhiredis",
-                             "libuv1", "libssl"])):
+                             "libuv1", "libssl", "zlib1g"])):
         depends = field(made[package], "Depends").split(", ")
         for one in wanted:
             if not any(have.startswith(one) for have in depends):

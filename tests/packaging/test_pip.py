@@ -202,7 +202,7 @@ def path_without(folder, *absent):
     (["cmake"], "cmake"), (["swig"], "swig"), (["ninja", "make"], "ninja-build"),
     (["cmake", "swig"], "cmake swig"),
     (["pkg-config"], "pkgconf libwebsockets-dev libhiredis-dev libuv1-dev libssl-dev "
-                     "libinih-dev"),
+                     "zlib1g-dev libinih-dev"),
     (["cc"], "build-essential uthash-dev libhttp-parser-dev"),
 ], ids=lambda value: "-".join(value) if isinstance(value, list) else "")
 def test_a_missing_tool_is_named_by_its_package(builder, source, tmp_path, absent,
@@ -216,7 +216,7 @@ def test_a_missing_development_package_is_named(builder, source):
     """One that has been found before must not hide those that haven't."""
     env = pip_rig.environment(PKG_CONFIG_PATH="", PKG_CONFIG_LIBDIR="/nowhere")
     assert ("apt-get install libwebsockets-dev libhiredis-dev libuv1-dev libssl-dev "
-            "libinih-dev") in failure(builder, source, env)
+            "zlib1g-dev libinih-dev") in failure(builder, source, env)
 
 
 def test_a_compiler_error_is_shown(builder, sdist, tmp_path):

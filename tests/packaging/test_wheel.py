@@ -15,7 +15,7 @@ import pytest
 
 # What a wheel may need that it doesn't carry: the system's, each of a Debian package.
 ALLOWED = re.compile(r"(libwebsockets\.so\.\d+|libhiredis\.so\.[\d.]+|libuv\.so\.1"
-                     r"|libssl\.so\.3|libcrypto\.so\.3|libinih\.so\.1"
+                     r"|libssl\.so\.3|libcrypto\.so\.3|libz\.so\.1|libinih\.so\.1"
                      r"|libhttp_parser\.so\.[\d.]+"
                      r"|libc\.so\.6|ld-linux-[\w-]+\.so\.2)")
 VERSION = "%d%d" % sys.version_info[:2]

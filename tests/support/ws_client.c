@@ -437,7 +437,10 @@ static bool frame_header(const ws_client *c, size_t *header, uint64_t *payload)
         return false;
     }
     const uint8_t *p = c->in + c->in_start;
-    ck_assert_msg((p[0] & 0x70) == 0, "reserved bits in a frame of the server");
+    bool may_deflate = (p[0] & 0x0f) != 0 && (p[0] & 0x08) == 0 &&
+                       strstr(c->answer, "permessage-deflate") != NULL;
+    ck_assert_msg((p[0] & (may_deflate ? 0x30 : 0x70)) == 0,
+                  "reserved bits in a frame of the server");
     ck_assert_msg((p[1] & 0x80) == 0, "masked frame of the server");
     unsigned more = (p[1] & 0x7f) == 126 ? 2 : (p[1] & 0x7f) == 127 ? 8 : 0;
     if (have < 2 + more) {
@@ -495,8 +498,10 @@ static bool take_frame(ws_client *c, ws_message *m, size_t header, uint64_t payl
     if (!last) {
         return false;
     }
-    *m = (ws_message){
-        .opcode = c->message_opcode, .data = c->message, .len = c->message_len};
+    *m = (ws_message){.opcode = c->message_opcode,
+                      .data = c->message,
+                      .len = c->message_len,
+                      .compressed = (p[0] & 0x40) != 0};
     c->message_opcode = 0;
     return true;
 }

@@ -42,7 +42,9 @@ typedef struct ws_message {
     int opcode;          /* as above */
     const uint8_t *data; /* a NUL follows; valid until the next receive */
     size_t len;
-    unsigned code; /* of a Close frame, 1005 if it had none; data is then the reason */
+    unsigned code;   /* of a Close frame, 1005 if it had none; data is then the reason */
+    bool compressed; /* it had RSV1, and permessage-deflate was agreed on: data is as came
+                      */
 } ws_message;
 
 /* Connects to ws://, wss:// (any certificate is good) or unix:/FILE:/PATH and sends the

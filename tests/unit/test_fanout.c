@@ -263,6 +263,46 @@ START_TEST(a_slow_member_is_closed_at_its_limit_and_the_others_hear_on)
 }
 END_TEST
 
+START_TEST(who_agreed_on_compression_gets_the_same_in_one_write_too)
+{
+    teardown();
+    core_rig_init(&rig, 1, "raw.mode", "rooms", "heartbeat.interval", "0s", "compression",
+                  "on", NULL);
+    fwi_conn *plain = enter("room=r"), *small = enter("room=r");
+    fwi_conn *deflating[] = {enter("room=r"), enter("room=r&room=q")};
+    fwi_session_set_deflates(small->s, 8);
+    fwi_session_set_deflates(deflating[0]->s, 15);
+    fwi_session_set_deflates(deflating[1]->s, 15);
+    char text[301];
+    memset(text, 'x', 300);
+    text[300] = '\0';
+    for (int i = 0; i < 3; i++) {
+        say("r", text, NULL);
+    }
+    end_turn();
+    for (int i = 0; i < 2; i++) {
+        ck_assert_uint_eq(deflating[i]->writes, 1);
+        for (int k = 0; k < 3; k++) {
+            char got[512];
+            ck_assert_uint_eq((uint8_t)deflating[i]->out.data[0], 0xc1);
+            ck_assert_int_eq(core_conn_next(deflating[i], got, sizeof got), FWI_WS_TEXT);
+            ck_assert_uint_lt(strlen(got), 20);
+        }
+        ck_assert_uint_eq(deflating[i]->out.len, 0);
+    }
+    ck_assert_uint_eq(plain->writes, 1);
+    ck_assert_uint_eq(small->writes, 1);
+    /* 300 bytes don't fit into a window of 256. */
+    ck_assert_uint_eq(small->out.len, plain->out.len);
+    ck_assert_int_eq(memcmp(small->out.data, plain->out.data, plain->out.len), 0);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_DEFLATED), 3);
+    core_conn_free(plain);
+    core_conn_free(small);
+    core_conn_free(deflating[0]);
+    core_conn_free(deflating[1]);
+}
+END_TEST
+
 /* --- beside a model --- */
 
 enum { PEOPLE = 8, ROOMS = 4, STEPS = 400 };
@@ -374,6 +414,7 @@ int main(void)
     tcase_add_test(t, a_full_socket_delays_nobody_else_and_loses_nothing);
     tcase_add_test(t, more_than_a_write_may_hold_goes_in_several_and_in_order);
     tcase_add_test(t, a_slow_member_is_closed_at_its_limit_and_the_others_hear_on);
+    tcase_add_test(t, who_agreed_on_compression_gets_the_same_in_one_write_too);
     tcase_add_loop_test(t, random_turns_give_everybody_what_a_model_gives, 0, 300);
     Suite *s = suite_create("fanout");
     suite_add_tcase(s, t);

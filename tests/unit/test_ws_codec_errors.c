@@ -96,7 +96,7 @@ START_TEST(each_close_code_is_taken_or_refused)
         record l = {0};
         size_t used;
         const char *why;
-        unsigned got = fwi_ws_decode(&d, in, 8, LIMIT, &sink, &l, &used, &why);
+        unsigned got = fwi_ws_decode(&d, in, 8, &limit, &sink, &l, &used, &why);
         CHECK(got == (ok ? 0u : 1002u));
         CHECK((l.text.len > 0) == ok);
         fwi_buf_fini(&l.text);
@@ -113,8 +113,8 @@ START_TEST(what_follows_a_failure_is_thrown_away)
     record l = {0};
     size_t used;
     const char *why;
-    ck_assert_uint_eq(fwi_ws_decode(&d, bad, 6, LIMIT, &sink, &l, &used, &why), 1002);
-    ck_assert_uint_eq(fwi_ws_decode(&d, good, 7, LIMIT, &sink, &l, &used, &why), 0);
+    ck_assert_uint_eq(fwi_ws_decode(&d, bad, 6, &limit, &sink, &l, &used, &why), 1002);
+    ck_assert_uint_eq(fwi_ws_decode(&d, good, 7, &limit, &sink, &l, &used, &why), 0);
     ck_assert_uint_eq(used, 7);
     ck_assert_uint_eq(l.text.len, 0);
     fwi_ws_decoder_fini(&d);

@@ -23,6 +23,7 @@ static fwi_http_request *parse(const char *in)
 #define KEY  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define ALL  HOST UP CONN VER KEY
 #define K(k) GET HOST UP CONN VER "Sec-WebSocket-Key: " k "\r\n\r\n"
+#define E(e) GET ALL "Sec-WebSocket-Extensions: " e "\r\n\r\n"
 #define P(p) GET ALL "Sec-WebSocket-Protocol: " p "\r\n\r\n"
 
 static const struct {
@@ -72,6 +73,13 @@ static const struct {
     {"a protocol with a blank", P("a b"), 400},
     {"a protocol with a slash", P("a/b"), 400},
     {"no protocol in the header", P(" , "), 400},
+    {"an extension", E("permessage-deflate; client_max_window_bits"), 0},
+    {"extensions in two lines",
+     GET ALL "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: y; z\r\n\r\n", 0},
+    {"a parameter that is unknown", E("permessage-deflate; unknown=1"), 0},
+    {"no extension in the header", E(""), 0},
+    {"an extension that can't be read", E("permessage-deflate; =1"), 400},
+    {"a quote that doesn't end", E("x; a=\"b"), 400},
 };
 
 START_TEST(handshakes_are_taken_or_refused)
@@ -89,16 +97,23 @@ START_TEST(the_answer_is_that_of_the_rfc)
 {
     fwi_http_request *r = parse(GET ALL "\r\n");
     fwi_buf b = {0};
-    ck_assert(fwi_ws_handshake_answer(r, NULL, &b));
+    ck_assert(fwi_ws_handshake_answer(r, NULL, NULL, &b));
     ck_assert_str_eq(fwi_buf_text(&b),
                      "HTTP/1.1 101 Switching Protocols\r\n"
                      "Upgrade: websocket\r\nConnection: Upgrade\r\n"
                      "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
                      "\r\n\r\n");
     b.len = 0;
-    ck_assert(fwi_ws_handshake_answer(r, "chat", &b));
+    ck_assert(fwi_ws_handshake_answer(r, "chat", NULL, &b));
     ck_assert_ptr_nonnull(
         strstr(fwi_buf_text(&b), "\r\nSec-WebSocket-Protocol: chat\r\n\r\n"));
+    b.len = 0;
+    const fwi_ws_deflate deflate = {.window_bits = 10, .window_was_asked = true};
+    ck_assert(fwi_ws_handshake_answer(r, NULL, &deflate, &b));
+    ck_assert_ptr_nonnull(strstr(
+        fwi_buf_text(&b), "\r\nSec-WebSocket-Extensions: permessage-deflate; "
+                          "server_no_context_takeover; client_no_context_takeover; "
+                          "server_max_window_bits=10\r\n\r\n"));
     fwi_buf_fini(&b);
     fwi_http_request_free(r);
 }

@@ -23,6 +23,35 @@
     } while (0)
 
 enum { LIMIT = 1 << 20 };
+static const fwi_ws_rules limit = {LIMIT, NULL};
+
+/* --- frames as a client writes them --- */
+
+static inline void add_header(fwi_buf *b, unsigned first, uint64_t len,
+                              const char mask[4])
+{
+    uint8_t head[14] = {(uint8_t)first};
+    size_t n = fwi_ws_header(head, 0, len);
+    head[0] = (uint8_t)first;
+    head[1] |= 0x80;
+    memcpy(head + n, mask, 4);
+    fwi_buf_append(b, head, n + 4);
+}
+
+static inline void add_frame(fwi_buf *b, unsigned first, const void *data, size_t len)
+{
+    static const char mask[4] = "\x37\xfa\x21\x3d";
+    add_header(b, first, len, mask);
+    for (size_t i = 0; i < len; i++) {
+        char c = (char)(((const char *)data)[i] ^ mask[i & 3]);
+        fwi_buf_append(b, &c, 1);
+    }
+}
+
+static inline void add_text(fwi_buf *b, unsigned first, const char *text)
+{
+    add_frame(b, first, text, strlen(text));
+}
 
 #define M "\0\0\0\0" /* a mask that changes nothing */
 
@@ -71,12 +100,16 @@ static inline bool on_close(void *user, unsigned code, const uint8_t *reason, si
 
 static const fwi_ws_sink sink = {on_message, on_ping, on_pong, on_close};
 
+/* Of decoders whose connection agreed on compression; else NULL. */
+static fwi_inflater *inflater;
+
 /* Feeds in pieces of random size up to max_piece (0: whole), each in memory of its own.
  */
 static inline char *decode_in(const fwi_buf *in, size_t max_piece, bool stops,
                               size_t message_max, fwi_rand *rnd)
 {
     fwi_ws_decoder d = {0};
+    const fwi_ws_rules rules = {message_max, inflater};
     record l = {.stops = stops};
     fwi_buf_init(&l.text);
     unsigned failure = 0;
@@ -89,8 +122,8 @@ static inline char *decode_in(const fwi_buf *in, size_t max_piece, bool stops,
         while (from < n && !failure) {
             size_t used = SIZE_MAX;
             const char *why = "?";
-            failure = fwi_ws_decode(&d, piece + from, n - from, message_max, &sink, &l,
-                                    &used, &why);
+            failure =
+                fwi_ws_decode(&d, piece + from, n - from, &rules, &sink, &l, &used, &why);
             CHECK((why != NULL) == (failure != 0));
             CHECK(used <= n - from);
             CHECK(failure || stops || d.ended || used == n - from);
@@ -132,6 +165,24 @@ static inline char *decode(const fwi_buf *in, size_t message_max)
     ck_assert_str_eq(same, whole);
     free(same);
     return whole;
+}
+
+/* Decodes and frees b; does the outcome begin so? Numbers behind # need not be known. */
+static inline void expect(fwi_buf *b, const char *want)
+{
+    char *got = decode(b, LIMIT);
+    char *to = got;
+    for (char *from = got; *from;) {
+        if (*from == '#') {
+            from += 9;
+        } else {
+            *to++ = *from++;
+        }
+    }
+    *to = '\0';
+    ck_assert_str_eq(got, want);
+    free(got);
+    fwi_buf_fini(b);
 }
 
 static inline fwi_buf raw(const void *data, size_t len)

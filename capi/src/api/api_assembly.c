@@ -112,6 +112,7 @@ static int read_transport_config(fw_hub *hub)
         .tls_key = key[0] ? key : NULL,
         .handshake_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HANDSHAKE_TIMEOUT),
         .message_max = hub->core.set.message_max,
+        .compression = hub->core.set.compression,
         .origins = hub->origins,
         .n_origins = n,
         .trusted = hub->trusted,

@@ -7,7 +7,9 @@
 
 #include <string.h>
 
+#include "core/compress.h"
 #include "core/session_inside.h"
+#include "wire/ws_extensions.h"
 
 enum {
     UNUSED_MAX = 256, /* batches, and references in each, that are kept for later */
@@ -20,7 +22,7 @@ bool fwi_fanout_init(fwi_fanout *fo)
     memset(fo, 0, sizeof *fo);
     fwi_list_init(&fo->speaking);
     fwi_list_init(&fo->unused);
-    fo->joined = malloc(FWI_SCRATCH);
+    fo->joined = malloc(2 * (size_t)FWI_SCRATCH);
     return fo->joined != NULL;
 }
 
@@ -205,27 +207,61 @@ static void hear_slowly(fwi_session *s, uint32_t round)
     s->heard_round = round;
 }
 
-/* The batch as one piece; n == 1 may be larger than the buffer. */
-static const uint8_t *join(fwi_fanout *fo, const fwi_batch *b)
+/* A batch in one piece, as members with this window (0: uncompressed) get it. */
+typedef struct wording {
+    const uint8_t *bytes; /* NULL: not put together yet */
+    size_t len;
+    uint64_t written; /* to so many members */
+} wording;
+
+/* Puts it together in `space`; a single frame stays where it is, and may be larger. A
+ * compressed frame is never longer than the plain one, so both fit. */
+static void join(fwi_shard *shard, const fwi_batch *b, unsigned window, uint8_t *space,
+                 wording *out)
 {
-    if (b->n == 1) {
-        return b->said[0].frame->bytes;
-    }
-    size_t at = 0;
+    out->bytes = space;
     for (uint32_t i = 0; i < b->n; i++) {
-        const fwi_frame *f = b->said[i].frame;
-        memcpy(fo->joined + at, f->bytes, f->len);
-        at += f->len;
+        fwi_frame *f = b->said[i].frame;
+        if (window != 0) {
+            f = fwi_frame_for_deflate(shard, f, window);
+        }
+        if (b->n == 1) {
+            out->bytes = f->bytes;
+        } else {
+            memcpy(space + out->len, f->bytes, f->len);
+        }
+        out->len += f->len;
     }
-    return fo->joined;
+}
+
+/* What s gets. NULL: its window is one of the rare small ones, and it goes slowly. */
+static wording *wording_for(fwi_shard *shard, const fwi_batch *b, const fwi_session *s,
+                            wording both[2])
+{
+    bool deflated = s->deflates != 0;
+    if (deflated && s->deflates != FWI_WS_WINDOW_MAX) {
+        return NULL;
+    }
+    if (both[deflated].bytes == NULL) {
+        join(shard, b, s->deflates, shard->fanout.joined + deflated * FWI_SCRATCH,
+             &both[deflated]);
+    }
+    return &both[deflated];
+}
+
+static void count(fwi_shard *shard, const fwi_batch *b, const wording *w)
+{
+    fwi_stat_add(&shard->stats, FWI_STAT_DELIVERIES, w->written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITES, w->written);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, w->written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, w->written * w->len);
 }
 
 static void speak(fwi_shard *shard, fwi_batch *b)
 {
     fwi_fanout *fo = &shard->fanout;
     const fwi_room *room = b->room;
-    const uint8_t *bytes = join(fo, b);
-    uint64_t written = 0;
+    wording both[2] = {{NULL, 0, 0}, {NULL, 0, 0}};
     for (uint32_t i = 0; i < room->n_in; i++) {
         if (i + 2 * AHEAD < room->n_in) {
             __builtin_prefetch(room->members[i + 2 * AHEAD]);
@@ -235,17 +271,19 @@ static void speak(fwi_shard *shard, fwi_batch *b)
         if (s->heard_round == fo->round) {
             continue;
         }
-        if (s->several > 1 || s->ahead || !fwi_session_can_write_now(s)) {
+        wording *w = NULL;
+        if (s->several <= 1 && !s->ahead && fwi_session_can_write_now(s)) {
+            w = wording_for(shard, b, s, both);
+        }
+        if (w == NULL) {
             hear_slowly(s, fo->round);
         } else {
             s->several = 0;
-            written += s->tp->write(s->conn, bytes, b->bytes); /* else gone comes soon */
+            w->written += s->tp->write(s->conn, w->bytes, w->len); /* or gone comes */
         }
     }
-    fwi_stat_add(&shard->stats, FWI_STAT_DELIVERIES, written * b->n);
-    fwi_stat_add(&shard->stats, FWI_STAT_WRITES, written);
-    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, written * b->n);
-    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, written * b->bytes);
+    count(shard, b, &both[0]);
+    count(shard, b, &both[1]);
 }
 
 /* Who is in more than one of the rooms that speak? */

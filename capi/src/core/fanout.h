@@ -38,7 +38,7 @@ typedef struct fwi_fanout {
     unsigned n_speaking, n_unused;
     uint64_t serial;
     uint32_t round;
-    uint8_t *joined; /* a batch as one write; FWI_SCRATCH */
+    uint8_t *joined; /* a batch as one write: FWI_SCRATCH plain, as much compressed */
 } fwi_fanout;
 
 /* false: out of memory. */

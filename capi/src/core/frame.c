@@ -1,6 +1,6 @@
 /*
  * Frames: the bytes of a message as they go into sockets, made once. Called by message,
- * session and raw_rooms; knows none of them.
+ * session, raw_rooms and compress; knows none of them.
  * @thread any
  */
 #include "core/frame.h"
@@ -18,6 +18,7 @@ fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
         return NULL;
     }
     atomic_init(&f->refs, 1);
+    atomic_init(&f->deflated, NULL);
     f->header = (uint32_t)n;
     f->len = n + len;
     memcpy(f->bytes, header, n);
@@ -31,6 +32,10 @@ fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
 void fwi_frame_unref(fwi_frame *f)
 {
     if (f != NULL && atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) == 1) {
+        fwi_frame *deflated = atomic_load_explicit(&f->deflated, memory_order_relaxed);
+        if (deflated != f) {
+            fwi_frame_unref(deflated);
+        }
         free(f);
     }
 }

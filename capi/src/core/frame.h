@@ -13,6 +13,9 @@ typedef struct fwi_frame {
     atomic_uint refs;
     uint32_t header; /* bytes in front of the payload */
     size_t len;      /* header and payload */
+    /* The same message compressed (core/compress.h), owned; NULL as long as nobody has
+     * wanted that; the frame itself if it doesn't get smaller. */
+    struct fwi_frame *_Atomic deflated;
     uint8_t bytes[]; /* a NUL follows, for readers of text */
 } fwi_frame;
 

@@ -30,6 +30,8 @@ typedef struct fwi_settings {
     uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
     uint64_t write_delay_ms;
     size_t message_max, outbox_max, inbox_max, held_max;
+    size_t compression_min;
+    bool compression;
     int outbox_policy;
     int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
     int64_t drain_rate;

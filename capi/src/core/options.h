@@ -69,6 +69,10 @@
        "over that: close the session, or drop; latest keeps the newest of each room")    \
     XX(WRITE_DELAY, "write.delay", DURATION, 0, 1000, "0ms", "0.1",                      \
        "wait that long for more before writing")                                         \
+    XX(COMPRESSION, "compression", SWITCH, 0, 1, "off", "0.1",                           \
+       "compress messages for clients that offer permessage-deflate, and take theirs")   \
+    XX(COMPRESSION_MIN_BYTES, "compression.min_bytes", SIZE, 1, 1073741824, "256",       \
+       "0.1", "a shorter message is sent as it is")                                      \
     XX(DRAIN_RATE, "drain.rate", NUMBER, 1, 1000000, "1000", "0.1",                      \
        "sessions closed a second while draining")                                        \
     XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/compress.h"
 #include "core/decision.h"
 #include "core/error.h"
 #include "core/raw_rooms.h"
@@ -291,6 +292,11 @@ static bool wants_more(const fwi_session *s)
     return s->conn != NULL && !s->paused;
 }
 
+void fwi_session_set_deflates(fwi_session *s, unsigned window_bits)
+{
+    s->deflates = (uint8_t)window_bits;
+}
+
 void fwi_session_on_bytes(fwi_session *s)
 {
     s->awaiting_pong = false;
@@ -507,6 +513,9 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     if (s->overflowed) {
         fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
         return;
+    }
+    if (s->deflates != 0) {
+        f = fwi_frame_for_deflate(shard, f, s->deflates);
     }
     /* A burst within one turn isn't a slow reader's fault: what the socket takes now
      * isn't in the way. */

@@ -29,6 +29,11 @@ void fwi_shard_unadmit(fwi_shard *shard);
  * or wasn't there in time (TLS included). */
 void fwi_shard_count_http_error(fwi_shard *shard);
 
+/* What has been inflated for a session of this loop, or couldn't be; inflater NULL:
+ * nothing. */
+struct fwi_inflater;
+void fwi_shard_count_inflated(fwi_shard *shard, struct fwi_inflater *inflater);
+
 /* A handshake that is in order: makes a session, tied to c. facts is taken.
  * NULL: refuse with *status (503: limits, draining, out of memory; 429: address limit).
  */
@@ -37,6 +42,10 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
 
 /* Ask the application. accept or refuse follow, from inside this call or later. */
 void fwi_session_ask(fwi_session *s);
+
+/* Compression was agreed on: the peer inflates with a window of so many bits, 8 to 15.
+ * 0, as at first: it wasn't. From inside `accept`, before anything is sent. */
+void fwi_session_set_deflates(fwi_session *s, unsigned window_bits);
 
 /* Something came, if only a part of a message: the peer lives. */
 void fwi_session_on_bytes(fwi_session *s);

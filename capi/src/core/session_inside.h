@@ -31,6 +31,7 @@ struct fwi_session {
     bool overflowed;    /* policy close: to be closed at the end of the turn */
     bool paused;
     bool has_address;     /* counted in limits */
+    uint8_t deflates;     /* its window's bits if it gets messages compressed, else 0 */
     uint32_t heard_round; /* fan-out: it has heard all of this round */
     uint32_t index, generation;
     fwi_list all;        /* shard's open or closing */

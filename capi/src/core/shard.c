@@ -108,6 +108,7 @@ void fwi_shard_fini(fwi_shard *shard)
     fwi_idtable_fini(&shard->sessions);
     fwi_decisions_fini(shard);
     free(shard->scratch);
+    fwi_deflater_free(shard->deflater);
     if (here == shard) {
         here = NULL;
     }

@@ -15,6 +15,7 @@
 #include "core/outbox.h"
 #include "core/room.h"
 #include "core/session.h"
+#include "wire/deflate.h"
 
 enum { FWI_SCRATCH = 128 * 1024 };
 
@@ -38,8 +39,9 @@ struct fwi_shard {
     fwi_timer drain_timer;
     uint64_t drain_started_ms;
     uint64_t drained;
-    fwi_rand jitter;  /* heartbeats don't all come at once */
-    uint8_t *scratch; /* small frames put together */
+    fwi_rand jitter;        /* heartbeats don't all come at once */
+    uint8_t *scratch;       /* small frames put together */
+    fwi_deflater *deflater; /* NULL until something is compressed */
 };
 
 extern const fwi_loop_events fwi_shard_loop_events; /* user is the shard */

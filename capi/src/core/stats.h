@@ -40,6 +40,21 @@
     XX(WRITES, "fanwire_writes_total", "", "counter", "Writes to sockets")               \
     XX(WRITTEN_BYTES, "fanwire_written_bytes_total", "", "counter",                      \
        "Bytes handed to sockets")                                                        \
+    XX(DEFLATED, "fanwire_deflated_total", "result=\"smaller\"", "counter",              \
+       "Messages compressed, once for all who get them, and those that got no smaller")  \
+    XX(NOT_DEFLATED, "fanwire_deflated_total", "result=\"no_smaller\"", "counter", "")   \
+    XX(DEFLATED_BEFORE, "fanwire_deflated_bytes_total", "side=\"before\"", "counter",    \
+       "Payload of messages compressed, before and after")                               \
+    XX(DEFLATED_AFTER, "fanwire_deflated_bytes_total", "side=\"after\"", "counter", "")  \
+    XX(INFLATED, "fanwire_inflated_total", "", "counter",                                \
+       "Messages from clients that were compressed")                                     \
+    XX(INFLATED_BEFORE, "fanwire_inflated_bytes_total", "side=\"before\"", "counter",    \
+       "Their payload, before and after it was inflated")                                \
+    XX(INFLATED_AFTER, "fanwire_inflated_bytes_total", "side=\"after\"", "counter", "")  \
+    XX(INFLATE_BROKEN, "fanwire_inflate_failures_total", "reason=\"broken\"", "counter", \
+       "Sessions closed over a compressed message: broken, or larger than allowed")      \
+    XX(INFLATE_TOO_BIG, "fanwire_inflate_failures_total", "reason=\"too_large\"",        \
+       "counter", "")                                                                    \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
     XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \

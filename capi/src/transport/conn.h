@@ -57,8 +57,9 @@ struct fwi_conn {
     bool deaf : 1;     /* a Close frame or a failure came: what follows is thrown away */
     bool inside : 1;   /* one of its callbacks is running */
     bool decoding : 1;
-    bool reading : 1; /* as libwebsockets was told last */
-    bool shut : 1;    /* no more writing: FIN is sent */
+    bool reading : 1;  /* as libwebsockets was told last */
+    bool shut : 1;     /* no more writing: FIN is sent */
+    bool deflates : 1; /* compressed messages may come */
 };
 
 _Static_assert(sizeof(struct fwi_conn) <= 120, "with malloc's own 8 bytes 128 are taken");
@@ -67,6 +68,8 @@ _Static_assert(sizeof(struct fwi_conn) <= 120, "with malloc's own 8 bytes 128 ar
 
 fwi_shard *fwi_transport_shard(const fwi_transport *t);
 const fwi_transport_config *fwi_transport_config_of(const fwi_transport *t);
+/* The loop's, for all its connections; NULL without compression. */
+fwi_inflater *fwi_transport_inflater(const fwi_transport *t);
 
 /* Takes all of it; what the kernel doesn't take is copied. false: it failed. */
 bool fwi_socket_write(fwi_conn *c, const void *data, size_t len);

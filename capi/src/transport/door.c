@@ -204,25 +204,32 @@ static const fwi_ws_sink sink = {
     .on_close = on_close,
 };
 
-/* Decodes until the session wants no more. Returns how much was taken; what is left is to
- * be kept if the session is only paused. */
+/* Decodes until the session wants no more, or enough was inflated for a turn. Returns how
+ * much was taken; what is left is to be kept unless the connection has ended. */
 static size_t decode(fwi_conn *c, uint8_t *data, size_t len)
 {
-    size_t max = fwi_transport_config_of(c->transport)->message_max;
+    const fwi_ws_rules rules = {
+        .message_max = fwi_transport_config_of(c->transport)->message_max,
+        .inflater = c->deflates ? fwi_transport_inflater(c->transport) : NULL,
+    };
     size_t at = 0;
     while (at < len && goes_on(c)) {
         size_t used = 0;
         const char *why = NULL;
         c->decoding = true;
-        unsigned code =
-            fwi_ws_decode(&c->decoder, data + at, len - at, max, &sink, c, &used, &why);
+        unsigned code = fwi_ws_decode(&c->decoder, data + at, len - at, &rules, &sink, c,
+                                      &used, &why);
         c->decoding = false;
+        fwi_shard_count_inflated(fwi_transport_shard(c->transport), rules.inflater);
         at += used;
         if (code != 0) {
             c->deaf = true;
             if (c->phase == FWI_PHASE_OPEN) {
                 fwi_session_on_failure(c->session, code, why);
             }
+        } else if (at < len && goes_on(c)) {
+            fwi_socket_ask_writable(c); /* the rest: serve_kept */
+            break;
         }
     }
     if (c->phase != FWI_PHASE_OPEN) {
@@ -299,7 +306,14 @@ static void port_accept(fwi_conn *c)
     fwi_buf answer;
     fwi_buf_init(&answer);
     const fwi_http_request *r = c->head->request;
-    bool ok = fwi_ws_handshake_answer(r, choose_protocol(r), &answer) &&
+    fwi_ws_deflate deflate = {0};
+    if (fwi_transport_config_of(c->transport)->compression) {
+        fwi_ws_handshake_deflate(r, &deflate);
+    }
+    c->deflates = deflate.window_bits > 0;
+    fwi_session_set_deflates(c->session, deflate.window_bits);
+    bool ok = fwi_ws_handshake_answer(r, choose_protocol(r),
+                                      c->deflates ? &deflate : NULL, &answer) &&
               fwi_socket_write(c, answer.data, answer.len);
     fwi_buf_fini(&answer);
     enter(c, ok ? FWI_PHASE_OPEN : FWI_PHASE_DEAD);

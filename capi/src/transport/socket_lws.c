@@ -49,6 +49,7 @@ struct fwi_transport {
     struct lws_protocols protocols[2];
     lws_retry_bo_t no_retry; /* all zero: no pings or hang-ups of libwebsockets' own */
     void *native;
+    fwi_inflater *inflater;
     fwi_list resting;
     deadlines heads, ends;
     fwi_list doomed;
@@ -101,6 +102,11 @@ fwi_shard *fwi_transport_shard(const fwi_transport *t)
 const fwi_transport_config *fwi_transport_config_of(const fwi_transport *t)
 {
     return t->config;
+}
+
+fwi_inflater *fwi_transport_inflater(const fwi_transport *t)
+{
+    return t->inflater;
 }
 
 bool fwi_socket_is_buffered(const fwi_conn *c)
@@ -496,6 +502,10 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     fwi_list_init(&t->doomed);
     fwi_timer_init(&t->reaper, on_reap);
     int err = make_all(t);
+    if (err == FW_OK && config->compression) {
+        t->inflater = fwi_inflater_new();
+        err = t->inflater != NULL ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
     if (err != FW_OK) {
         fwi_transport_free(t);
         return err;
@@ -539,5 +549,6 @@ void fwi_transport_free(fwi_transport *t)
         t->config->run_pending(t->loop);
         lws_context_destroy(t->context);
     }
+    fwi_inflater_free(t->inflater);
     free(t);
 }

@@ -32,6 +32,7 @@ typedef struct fwi_transport_config {
     const char *tls_cert, *tls_key; /* files; NULL: no door has TLS */
     uint64_t handshake_timeout_ms;
     size_t message_max;
+    bool compression; /* permessage-deflate is agreed on with those who offer it */
     const char *const *origins;
     size_t n_origins;
     const fwi_networks *trusted;

@@ -6,7 +6,9 @@
  * usual case, a message in one frame that was read whole, is unmasked and handed out
  * where it lies: no copy, no allocation. Whatever spans reads is put together in one heap
  * buffer, which grows with what has come and never with what was announced; the bytes of
- * a control frame in the middle of a message stand behind those of the message.
+ * a control frame in the middle of a message stand behind those of the message. A
+ * compressed message is put together as it is and inflated when it is whole, since the
+ * inflater is shared with the other connections of the loop.
  *
  * Violations are found when the byte that shows them comes. @thread the connection's
  */
@@ -102,7 +104,8 @@ bool fwi_ws_close_code_is_valid(unsigned code)
 typedef struct reading {
     fwi_ws_decoder *d;
     uint8_t *at, *end;
-    size_t message_max;
+    size_t inflated; /* bytes */
+    const fwi_ws_rules *rules;
     const fwi_ws_sink *sink;
     void *user;
     const char *why;
@@ -139,9 +142,10 @@ static bool check_first_bytes(reading *r)
     const fwi_ws_decoder *d = r->d;
     unsigned opcode = opcode_of(d);
     bool final = d->head[0] & FIN;
-    /* permessage-deflate: its RSV1 on the first frame of a message is let through here.
-     */
-    if (d->head[0] & RSV) {
+    /* RFC 7692 6: RSV1 is on the first frame of a message, and on no other. */
+    bool may_be_compressed = r->rules->inflater != NULL && !(opcode & CONTROL) &&
+                             opcode != FWI_WS_CONTINUATION;
+    if (d->head[0] & RSV & ~(may_be_compressed ? FWI_WS_RSV1 : 0)) {
         return fail(r, PROTOCOL_ERROR, "a reserved bit is set");
     }
     if (!(d->head[1] & MASKED)) {
@@ -171,6 +175,15 @@ static bool check_first_bytes(reading *r)
     return true;
 }
 
+/* What a message may have as it stands in its frames. */
+static size_t frames_max(const reading *r)
+{
+    const fwi_ws_decoder *d = r->d;
+    bool compressed = d->message ? d->compressed : (d->head[0] & FWI_WS_RSV1) != 0;
+    size_t max = r->rules->message_max;
+    return compressed ? fwi_deflated_max(max) : max;
+}
+
 /* The length, complete in d->head. What it says over the limit is refused here, before a
  * byte of it has come. */
 static bool check_length(reading *r, size_t bytes)
@@ -190,8 +203,8 @@ static bool check_length(reading *r, size_t bytes)
                         "a length must be written as short as possible");
         }
     }
-    if (!(opcode_of(d) & CONTROL) &&
-        (d->buf.len > r->message_max || len > r->message_max - d->buf.len)) {
+    size_t max = frames_max(r);
+    if (!(opcode_of(d) & CONTROL) && (d->buf.len > max || len > max - d->buf.len)) {
         return fail(r, TOO_BIG, "the message is too large");
     }
     d->left = (size_t)len;
@@ -231,6 +244,7 @@ static bool read_header(reading *r)
     d->in_payload = true;
     if (!(opcode_of(d) & CONTROL) && !d->message) {
         d->message = (uint8_t)opcode_of(d);
+        d->compressed = (d->head[0] & FWI_WS_RSV1) != 0;
         d->utf8 = 0;
     }
     return true;
@@ -294,6 +308,31 @@ static bool deliver_control(reading *r, unsigned opcode, const uint8_t *data, si
     }
 }
 
+/* A message that is compressed, whole. Its text is looked at here: before, there was
+ * none. */
+static bool deliver_inflated(reading *r, bool text, const uint8_t *data, size_t len)
+{
+    const uint8_t *out;
+    size_t out_len;
+    switch (fwi_inflate(r->rules->inflater, data, len, r->rules->message_max, &out,
+                        &out_len)) {
+    case FWI_INFLATE_OK:
+        break;
+    case FWI_INFLATE_BROKEN:
+        return fail(r, NOT_UTF8, "a compressed message that can't be inflated");
+    case FWI_INFLATE_TOO_BIG:
+        return fail(r, TOO_BIG, "the message is too large");
+    default:
+        return fail(r, NO_MEMORY, "out of memory");
+    }
+    if (text && !fwi_utf8_is_valid(out, out_len)) {
+        return fail(r, NOT_UTF8, "text that is not UTF-8");
+    }
+    r->inflated += out_len;
+    return r->sink->on_message(r->user, text, out, out_len) &&
+           r->inflated < FWI_WS_INFLATE_ENOUGH;
+}
+
 /* The frame lies wholly in the input and is all of a message, or a control frame. */
 static bool read_in_place(reading *r)
 {
@@ -308,6 +347,9 @@ static bool read_in_place(reading *r)
         return deliver_control(r, opcode, data, len);
     }
     d->message = 0;
+    if (d->compressed) {
+        return deliver_inflated(r, opcode == FWI_WS_TEXT, data, len);
+    }
     if (opcode == FWI_WS_TEXT && !fwi_utf8_is_valid(data, len)) {
         return fail(r, NOT_UTF8, "text that is not UTF-8");
     }
@@ -342,6 +384,7 @@ static bool finish_data(reading *r)
         return true;
     }
     bool text = d->message == FWI_WS_TEXT;
+    bool compressed = d->compressed;
     if (text && d->utf8 != 0) {
         return fail(r, NOT_UTF8, "text that ends inside a character");
     }
@@ -350,7 +393,8 @@ static bool finish_data(reading *r)
     fwi_buf_init(&d->buf);
     d->message = 0;
     const uint8_t *data = message.data ? (const uint8_t *)message.data : r->at;
-    bool go_on = r->sink->on_message(r->user, text, data, message.len);
+    bool go_on = compressed ? deliver_inflated(r, text, data, message.len)
+                            : r->sink->on_message(r->user, text, data, message.len);
     fwi_buf_fini(&message);
     return go_on;
 }
@@ -363,7 +407,8 @@ static bool read_in_parts(reading *r)
     uint8_t *data = r->at;
     size_t len = FWI_MIN((size_t)(r->end - r->at), d->left);
     unmask(data, len, d->head + MASK_AT);
-    if (!control && d->message == FWI_WS_TEXT && !fwi_utf8_feed(&d->utf8, data, len)) {
+    if (!control && d->message == FWI_WS_TEXT && !d->compressed &&
+        !fwi_utf8_feed(&d->utf8, data, len)) {
         return fail(r, NOT_UTF8, "text that is not UTF-8");
     }
     if (!fwi_buf_append(&d->buf, data, len)) {
@@ -389,14 +434,14 @@ static bool read_payload(reading *r)
 }
 
 /* NOLINTNEXTLINE(readability-function-size): eight values are the codec's one door. */
-unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len, size_t message_max,
-                       const fwi_ws_sink *sink, void *user, size_t *used,
-                       const char **why)
+unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len,
+                       const fwi_ws_rules *rules, const fwi_ws_sink *sink, void *user,
+                       size_t *used, const char **why)
 {
     reading r = {.d = d,
                  .at = data,
                  .end = data + len,
-                 .message_max = message_max,
+                 .rules = rules,
                  .sink = sink,
                  .user = user};
     if (d->ended) {

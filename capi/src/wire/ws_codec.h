@@ -1,7 +1,7 @@
 /*
  * RFC 6455 frames: bytes to messages and back. Pure: no I/O, no clock. The server's side:
- * it expects masked frames and writes unmasked ones. permessage-deflate (RFC 7692) will
- * hook in where RSV1 is looked at.
+ * it expects masked frames and writes unmasked ones. Messages that are compressed (RFC
+ * 7692) are given out inflated.
  *
  * @thread the caller's; a decoder belongs to one connection
  */
@@ -9,6 +9,7 @@
 #define FWI_WIRE_WS_CODEC_H
 
 #include "base/buf.h"
+#include "wire/deflate.h"
 
 enum {
     FWI_WS_CONTINUATION = 0,
@@ -20,6 +21,10 @@ enum {
 };
 
 enum { FWI_WS_HEADER_MAX = 10, FWI_WS_CONTROL_MAX = 125 };
+
+/* Set in the first byte of a message that is compressed; together with an opcode it may
+ * be given to fwi_ws_header. */
+enum { FWI_WS_RSV1 = 0x40 };
 
 /* Writes the header of an unmasked final frame; returns its length (2, 4 or 10). */
 size_t fwi_ws_header(uint8_t out[FWI_WS_HEADER_MAX], unsigned opcode, uint64_t len);
@@ -62,6 +67,7 @@ typedef struct fwi_ws_decoder {
                          and the last four are its mask, turned to the next byte */
     uint8_t head_len;
     uint8_t message; /* TEXT or BINARY while a message is incomplete, else 0 */
+    bool compressed; /* that message is */
     bool in_payload;
     bool ended; /* a failure or a Close frame came */
 } fwi_ws_decoder;
@@ -70,21 +76,33 @@ _Static_assert(sizeof(fwi_ws_decoder) < 64, "each idle connection carries one");
 
 void fwi_ws_decoder_fini(fwi_ws_decoder *d);
 
+/* What a connection may send. */
+typedef struct fwi_ws_rules {
+    size_t message_max;
+    fwi_inflater *inflater; /* of the loop; NULL: nothing compressed was agreed on */
+} fwi_ws_rules;
+
+/* A few bytes may inflate to a thousand times as many. Once a call has inflated so many
+ * it stops behind that message, so that others have their turn. */
+enum { FWI_WS_INFLATE_ENOUGH = 1 << 20 };
+
 /* Decodes what it can. `data` is unmasked in place, so it must be writable. message_max
  * bounds a message put together, and any announced length, at once when the header is
- * read. A message that lies in the input as one frame is given to the sink where it lies.
+ * read; of a compressed message also what it inflates to. A message that lies in the
+ * input as one frame is given to the sink where it lies, if it isn't compressed.
  *
  * The sink may call fwi_ws_decoder_fini when it then returns false; it must not decode.
  *
  * @param used out: how much of data was taken, and must not be fed again; less than len
- *             only if the sink said stop, on failure, or if a Close frame came. What lies
- *             behind is untouched (still masked) and may be fed later.
+ *             only if the sink said stop, on failure, if a Close frame came, or when
+ *             enough was inflated. What lies behind is untouched (still masked) and may
+ *             be fed later.
  * @param why  out: on failure a sentence, valid for ever; else NULL
  * @return 0, or the close code of a failure: 1002, 1007 (text that is not UTF-8, found as
- *         early as the bytes show it), 1009 (too large), 1011 (out of memory). What is
- * fed after a failure or a Close frame is thrown away. */
-unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len, size_t message_max,
-                       const fwi_ws_sink *sink, void *user, size_t *used,
-                       const char **why);
+ *         early as the bytes show it; what can't be inflated), 1009 (too large), 1011
+ * (out of memory). What is fed after a failure or a Close frame is thrown away. */
+unsigned fwi_ws_decode(fwi_ws_decoder *d, uint8_t *data, size_t len,
+                       const fwi_ws_rules *rules, const fwi_ws_sink *sink, void *user,
+                       size_t *used, const char **why);
 
 #endif

@@ -91,6 +91,23 @@ static int check_protocols(const fwi_http_request *r, const char **why)
     return 0;
 }
 
+static const char *extensions_of(const fwi_http_request *r)
+{
+    return fwi_http_request_header(r, "sec-websocket-extensions");
+}
+
+/* What can't be read fails the connection (RFC 6455 9.1), whatever we would have made of
+ * it; what is in order but not for us is only left out of the answer. */
+static int check_extensions(const fwi_http_request *r, const char **why)
+{
+    fwi_ws_deflate deflate;
+    if (!fwi_ws_extensions_choose(extensions_of(r), &deflate)) {
+        *why = "Sec-WebSocket-Extensions must be a list of names and their parameters";
+        return 400;
+    }
+    return 0;
+}
+
 int fwi_ws_handshake_check(const fwi_http_request *r, const char **why)
 {
     *why = "";
@@ -125,11 +142,19 @@ int fwi_ws_handshake_check(const fwi_http_request *r, const char **why)
     if (status == 0) {
         status = check_key(r, why);
     }
-    return status ? status : check_protocols(r, why);
+    if (status == 0) {
+        status = check_protocols(r, why);
+    }
+    return status ? status : check_extensions(r, why);
+}
+
+void fwi_ws_handshake_deflate(const fwi_http_request *r, fwi_ws_deflate *agreed)
+{
+    fwi_ws_extensions_choose(extensions_of(r), agreed);
 }
 
 bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
-                             fwi_buf *out)
+                             const fwi_ws_deflate *deflate, fwi_buf *out)
 {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
     char text[KEY_LEN + sizeof guid];
@@ -149,6 +174,10 @@ bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
               fwi_buf_puts(out, (const char *)accept) && fwi_buf_puts(out, "\r\n");
     if (protocol) {
         ok = ok && fwi_buf_printf(out, "Sec-WebSocket-Protocol: %s\r\n", protocol);
+    }
+    if (deflate) {
+        ok = ok && fwi_buf_puts(out, "Sec-WebSocket-Extensions: ") &&
+             fwi_ws_extensions_answer(deflate, out) && fwi_buf_puts(out, "\r\n");
     }
     ok = ok && fwi_buf_puts(out, "\r\n");
     if (!ok) {

@@ -6,6 +6,7 @@
 #define FWI_WIRE_WS_HANDSHAKE_H
 
 #include "wire/http_request.h"
+#include "wire/ws_extensions.h"
 
 /* Is the request a WebSocket handshake in order? 0, or the HTTP status to refuse with:
  * 426 (no upgrade asked for, or a version other than 13: the answer carries Upgrade and
@@ -13,9 +14,13 @@
  * *why is valid for ever. */
 int fwi_ws_handshake_check(const fwi_http_request *r, const char **why);
 
-/* Appends the 101. protocol: the sub-protocol agreed on, or NULL. */
+/* What a handshake in order offers of compression and we take: see wire/ws_extensions. */
+void fwi_ws_handshake_deflate(const fwi_http_request *r, fwi_ws_deflate *agreed);
+
+/* Appends the 101. protocol: the sub-protocol agreed on, or NULL; deflate: how messages
+ * are compressed, or NULL. */
 bool fwi_ws_handshake_answer(const fwi_http_request *r, const char *protocol,
-                             fwi_buf *out);
+                             const fwi_ws_deflate *deflate, fwi_buf *out);
 
 /* The header lines that a 426 needs, for fwi_http_answer's `extra`. */
 extern const char fwi_ws_upgrade_headers[];
