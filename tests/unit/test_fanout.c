@@ -303,6 +303,69 @@ START_TEST(who_agreed_on_compression_gets_the_same_in_one_write_too)
 }
 END_TEST
 
+START_TEST(a_batch_holds_no_more_than_may_wait_for_a_slow_reader)
+{
+    teardown();
+    start("close", "4KiB");
+    fwi_conn *a = enter("room=r");
+    char text[1001];
+    memset(text, 'x', 1000);
+    text[1000] = '\0';
+    for (int i = 0; i < 8; i++) {
+        say("r", text, NULL);
+    }
+    end_turn();
+    ck_assert_ptr_nonnull(a->s);
+    ck_assert_uint_eq(a->writes, 2);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_WRITTEN), 8);
+    core_conn_free(a);
+}
+END_TEST
+
+START_TEST(rounds_that_begin_anew_leave_nobody_out)
+{
+    fwi_conn *a = enter("room=r");
+    a->blocked = true;
+    say("r", "1", NULL);
+    end_turn();
+    core_conn_unblock(a);
+    ck_assert_uint_eq(a->s->heard_round, 1);
+    rig.shard[0].fanout.round = UINT32_MAX;
+    say("r", "2", NULL);
+    end_turn();
+    ck_assert_uint_eq(rig.shard[0].fanout.round, 1);
+    ck_assert_str_eq(heard(a), "1 2 ");
+    core_conn_free(a);
+}
+END_TEST
+
+START_TEST(hundreds_of_rooms_are_heard_in_the_order_of_the_hub)
+{
+    teardown();
+    core_rig_init(&rig, 1, "raw.mode", "rooms", "limit.rooms_per_session", "300", NULL);
+    fwi_conn *a = enter("user=ann");
+    char name[16], number[16], got[16];
+    for (int i = 0; i < 300; i++) {
+        snprintf(name, sizeof name, "%d", i);
+        ck_assert_int_eq(fwi_session_join(a->s, name, 0, 0), FW_OK);
+    }
+    core_rig_settle(&rig);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "%d", i * 7919 % 300);
+        snprintf(number, sizeof number, "%d", i);
+        say(name, number, NULL);
+    }
+    end_turn();
+    ck_assert_uint_eq(a->writes, 1);
+    for (int i = 0; i < 2000; i++) {
+        snprintf(number, sizeof number, "%d", i);
+        ck_assert_int_eq(core_conn_next(a, got, sizeof got), FWI_WS_TEXT);
+        ck_assert_str_eq(got, number);
+    }
+    core_conn_free(a);
+}
+END_TEST
+
 /* --- beside a model --- */
 
 enum { PEOPLE = 8, ROOMS = 4, STEPS = 400 };
@@ -415,6 +478,9 @@ int main(void)
     tcase_add_test(t, more_than_a_write_may_hold_goes_in_several_and_in_order);
     tcase_add_test(t, a_slow_member_is_closed_at_its_limit_and_the_others_hear_on);
     tcase_add_test(t, who_agreed_on_compression_gets_the_same_in_one_write_too);
+    tcase_add_test(t, a_batch_holds_no_more_than_may_wait_for_a_slow_reader);
+    tcase_add_test(t, rounds_that_begin_anew_leave_nobody_out);
+    tcase_add_test(t, hundreds_of_rooms_are_heard_in_the_order_of_the_hub);
     tcase_add_loop_test(t, random_turns_give_everybody_what_a_model_gives, 0, 300);
     Suite *s = suite_create("fanout");
     suite_add_tcase(s, t);

@@ -19,7 +19,9 @@ void fwi_forkmark_init(fwi_forkmark *mark)
     if (page == MAP_FAILED) {
         return;
     }
-    if (madvise(page, page_size(), MADV_WIPEONFORK) != 0) {
+    /* qemu-user takes any advice, and does nothing about it: this one doesn't exist. */
+    if (madvise(page, page_size(), -1) == 0 ||
+        madvise(page, page_size(), MADV_WIPEONFORK) != 0) {
         munmap(page, page_size());
         return;
     }

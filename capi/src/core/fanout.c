@@ -58,6 +58,7 @@ void fwi_fanout_fini(fwi_fanout *fo)
         batch_free(fwi_list_entry(e, fwi_batch, link));
     }
     free(fo->joined);
+    free(fo->merging);
 }
 
 void fwi_fanout_forget(fwi_shard *shard, fwi_room *room)
@@ -103,6 +104,9 @@ static bool add(fwi_fanout *fo, fwi_room *room, fwi_frame *f)
         uint32_t cap = b->cap ? b->cap * 2 : 4;
         fwi_said *said = realloc(b->said, cap * sizeof *said);
         if (said == NULL) {
+            if (b->n == 0) {
+                release(fo, b); /* nobody is to be written nothing */
+            }
             return false;
         }
         b->said = said;
@@ -140,8 +144,11 @@ void fwi_fanout_say(fwi_shard *shard, fwi_room *room, fwi_frame *f, fwi_session 
 {
     fwi_fanout *fo = &shard->fanout;
     fwi_place *place = except != NULL ? fwi_session_place(except, room) : NULL;
-    if (room->batch != NULL && room->batch->bytes + f->len > FWI_SCRATCH) {
-        fwi_fanout_all(shard); /* one write a batch is what its buffer holds */
+    /* One write a batch is what its buffer holds, and what may wait for a slow reader:
+     * what the kernel doesn't take of it is kept by the transport. */
+    size_t max = FWI_MIN((size_t)FWI_SCRATCH, shard->hub->set.outbox_max);
+    if (room->batch != NULL && room->batch->bytes + f->len > max) {
+        fwi_fanout_all(shard);
     }
     if (place != NULL) {
         fwi_fanout_catch_up(except);
@@ -163,34 +170,104 @@ void fwi_fanout_entered(fwi_session *s, fwi_place *place)
 
 /* --- who hears it --- */
 
+static bool has_more(const fwi_place *p)
+{
+    const fwi_batch *b = p->room != NULL ? p->room->batch : NULL;
+    return b != NULL && fwi_place_is_in(p) && p->heard < b->n;
+}
+
+/* When p's room has said what comes next there. */
+static uint64_t next_serial(const fwi_place *p)
+{
+    return p->room->batch->said[p->heard].serial;
+}
+
+/* Into the outbox with what comes next in p. */
+static void hear(fwi_session *s, fwi_place *p)
+{
+    fwi_frame *f = p->room->batch->said[p->heard++].frame;
+    s->ahead = true;
+    fwi_session_put(s, f, tag_of(p->room));
+}
+
 /* The place whose room has said the oldest that s hasn't got; NULL: there is none. */
 static fwi_place *next_to_hear(fwi_session *s)
 {
     fwi_place *next = NULL;
-    uint64_t oldest = UINT64_MAX;
     for (size_t i = 0; i <= s->n_places; i++) {
         fwi_place *p = i < s->n_places ? &s->places[i] : &s->user_place;
-        const fwi_batch *b = p->room != NULL ? p->room->batch : NULL;
-        if (b != NULL && fwi_place_is_in(p) && p->heard < b->n &&
-            b->said[p->heard].serial < oldest) {
-            oldest = b->said[p->heard].serial;
+        if (has_more(p) && (next == NULL || next_serial(p) < next_serial(next))) {
             next = p;
         }
     }
     return next;
 }
 
+/* merging[i] may be later than those below it in the heap. */
+static void sift(fwi_place **merging, size_t n, size_t i)
+{
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n &&
+            next_serial(merging[child + 1]) < next_serial(merging[child])) {
+            child++;
+        }
+        if (next_serial(merging[i]) <= next_serial(merging[child])) {
+            return;
+        }
+        fwi_place *p = merging[i];
+        merging[i] = merging[child];
+        merging[child] = p;
+    }
+}
+
+/* The places of s with more to hear, in fo->merging. false: out of memory. */
+static bool gather_places(fwi_fanout *fo, fwi_session *s, size_t *n)
+{
+    *n = 0;
+    for (size_t i = 0; i <= s->n_places; i++) {
+        fwi_place *p = i < s->n_places ? &s->places[i] : &s->user_place;
+        if (!has_more(p)) {
+            continue;
+        }
+        if (*n == fo->merging_cap) {
+            size_t cap = fo->merging_cap ? fo->merging_cap * 2 : 16;
+            fwi_place **merging = realloc(fo->merging, cap * sizeof(fwi_place *));
+            if (merging == NULL) {
+                return false;
+            }
+            fo->merging = merging;
+            fo->merging_cap = cap;
+        }
+        fo->merging[(*n)++] = p;
+    }
+    return true;
+}
+
+/* A heap, since a session may be in hundreds of rooms that all speak; where there is no
+ * memory for it, the oldest is looked for each time. */
 void fwi_fanout_catch_up(fwi_session *s)
 {
-    if (fwi_fanout_is_quiet(&s->shard->fanout)) {
+    fwi_fanout *fo = &s->shard->fanout;
+    size_t n;
+    if (fwi_fanout_is_quiet(fo)) {
         return;
     }
-    for (fwi_place *p; (p = next_to_hear(s)) != NULL;) {
-        /* First: putting it into the outbox asks whether there is more to catch up with.
-         */
-        fwi_frame *f = p->room->batch->said[p->heard++].frame;
-        s->ahead = true;
-        fwi_session_put(s, f, tag_of(p->room));
+    if (!gather_places(fo, s, &n)) {
+        for (fwi_place *p; (p = next_to_hear(s)) != NULL;) {
+            hear(s, p);
+        }
+        return;
+    }
+    for (size_t i = n / 2; i > 0; i--) {
+        sift(fo->merging, n, i - 1);
+    }
+    while (n > 0) {
+        fwi_place *p = fo->merging[0];
+        hear(s, p);
+        if (!has_more(p)) {
+            fo->merging[0] = fo->merging[--n];
+        }
+        sift(fo->merging, n, 0);
     }
 }
 
@@ -298,14 +375,27 @@ static void count_several(fwi_fanout *fo)
     }
 }
 
+/* Rounds begin anew, some days into a busy loop's life: who was slow in one of that
+ * number has heard nothing of the next. 0 is the round of sessions that have never been.
+ */
+static void forget_rounds(fwi_shard *shard)
+{
+    for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
+        fwi_list_entry(e, fwi_session, all)->heard_round = 0;
+    }
+    shard->fanout.round = 0;
+}
+
 void fwi_fanout_all(fwi_shard *shard)
 {
     fwi_fanout *fo = &shard->fanout;
     if (fwi_fanout_is_quiet(fo)) {
         return;
     }
-    /* 0 is the round of sessions that have never heard anything. */
-    fo->round += fo->round == UINT32_MAX ? 2 : 1;
+    if (fo->round == UINT32_MAX) {
+        forget_rounds(shard);
+    }
+    fo->round++;
     if (fo->n_speaking > 1) {
         count_several(fo);
     }

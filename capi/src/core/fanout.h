@@ -38,7 +38,9 @@ typedef struct fwi_fanout {
     unsigned n_speaking, n_unused;
     uint64_t serial;
     uint32_t round;
-    uint8_t *joined; /* a batch as one write: FWI_SCRATCH plain, as much compressed */
+    uint8_t *joined;     /* a batch as one write: FWI_SCRATCH plain, as much compressed */
+    fwi_place **merging; /* of the session that catches up */
+    size_t merging_cap;
 } fwi_fanout;
 
 /* false: out of memory. */

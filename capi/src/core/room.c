@@ -137,7 +137,9 @@ void fwi_room_exit(fwi_shard *shard, fwi_session *s, fwi_place *place)
     fwi_room *room = place->room;
     uint32_t hole = place->pos;
     FWI_ASSERT(room->members[hole] == s);
-    fwi_fanout_catch_up(s);
+    if (room->batch != NULL) {
+        fwi_fanout_catch_up(s);
+    }
     place->room = NULL;
     if (hole < room->n_in) {
         if (room->channel[0] == 'r') {

@@ -35,7 +35,7 @@
     XX(PUBLISHED, "fanwire_published_total", "", "counter",                              \
        "Messages published to rooms, users, nodes and everyone by this node")            \
     XX(DELIVERIES, "fanwire_deliveries_total", "", "counter",                            \
-       "Messages put into outboxes of sessions")                                         \
+       "Messages given to open sessions")                                                \
     XX(WRITTEN, "fanwire_written_total", "", "counter", "Messages handed to sockets")    \
     XX(WRITES, "fanwire_writes_total", "", "counter", "Writes to sockets")               \
     XX(WRITTEN_BYTES, "fanwire_written_bytes_total", "", "counter",                      \
