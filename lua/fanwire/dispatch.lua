@@ -226,7 +226,8 @@ function Life:_keep_state(whose)
     return
   end
   local kept, now = self._kept, os.time()
-  while not kept:is_empty() and kept:front().time < now - STATE_S do
+  while not kept:is_empty() and (self._states[kept:front().id] == nil or
+      kept:front().time < now - STATE_S) do
     self._states[kept:pop().id] = nil
   end
   kept:push{id = whose.id, time = now}
