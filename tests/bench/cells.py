@@ -11,6 +11,7 @@ import resource
 import statistics
 import sys
 import time
+from functools import partial
 
 import counted
 import peers
@@ -24,6 +25,8 @@ def flat(result, prefix=""):
     figures = {}
     for key, value in result.items():
         name = f"{prefix}{key}"
+        if key.endswith("_by_pid"):
+            continue  # process numbers of servers that are gone
         if isinstance(value, dict):
             figures.update(flat(value, name + "."))
         elif isinstance(value, list):
@@ -76,10 +79,15 @@ class Lab:
         self.peers = friends
         self.scale = scale
         self.certificate = peers.make_certificate(build)
+        self.traces = True
+        if why := counted.problem():
+            print(f"without counts of system calls: {why}", file=sys.stderr)
+            self.traces = False
 
     @contextlib.contextmanager
-    def started(self, row, load, wrap=None):
-        """(process numbers, URLs, the Redis or None) of the servers of a row."""
+    def started(self, row, load, wrap=None, extra=None):
+        """(process numbers, URLs, the Redis or None) of the servers of a row. `wrap` is a
+        command to start them with, `extra` are more options of fanwire."""
         with contextlib.ExitStack() as stack:
             redis = stack.enter_context(servers.redis()) if row.redis else None
             pids, urls = [], []
@@ -87,7 +95,7 @@ class Lab:
             for _ in range(nodes):
                 port = servers.free_port()
                 command, env, url = self.peers.command(
-                    row, load.role, port, redis, self.certificate
+                    row, load.role, port, redis, self.certificate, extra
                 )
                 running = servers.running([*(wrap or []), *command], port, env=env)
                 pid = stack.enter_context(running)
@@ -98,7 +106,7 @@ class Lab:
             yield pids, urls, redis
 
     def generator(self, row, load, urls, pids, **times):
-        """The generator's command line; `times` replace the scale's seconds and warmup."""
+        """The generator's command line; `times` replace those of the scale."""
         command = [servers.generator(self.build)]
         for url in urls:
             command += ["--url", url]
@@ -141,7 +149,8 @@ class Lab:
             rows = loads[load.name] = {"members": load.members, "rows": {}}
             for row in load.rows:
                 problem = self.peers.problem(row)
-                rows["rows"][row.label] = {"problem": problem} if problem else {"rounds": []}
+                kept = {"problem": problem} if problem else {"rounds": []}
+                rows["rows"][row.label] = kept
         averages, others = [], []
         for number in range(rounds):
             watch = Others()
@@ -174,19 +183,21 @@ class Lab:
             say(f"{number + 1} ({section.letter}) {load.name:32} {row.label:28}", result)
 
     def count(self, section, load, of_load):
-        """Calls of the kernel and commands of Redis, in runs of their own."""
+        """Calls of the kernel, commands of Redis and the like, in runs of their own."""
         for row in load.rows:
             kept = of_load["rows"][row.label]
             if "problem" in kept:
                 continue
-            if row.label in load.counted:
-                calls = self.try_to(lambda r, l: counted.calls(self, r, l), row, load)
-                kept["calls"] = calls
-                say(f"# ({section.letter}) {load.name:32} {row.label:28}", calls)
-            if row.redis and load.redis_counted:
-                commands = self.try_to(lambda r, l: counted.redis(self, r, l), row, load)
-                kept["redis"] = commands
-                say(f"# ({section.letter}) {load.name:32} {row.label:28}", commands)
+            wanted = {
+                "calls": self.traces and row.label in load.counted and counted.calls,
+                "redis": row.redis and load.redis_counted and counted.redis,
+                "metrics": row.server == "fanwired" and row.deflate and load.compressed
+                and counted.compressions,
+            }
+            for kind, measure in wanted.items():
+                if measure:
+                    kept[kind] = self.try_to(partial(measure, self), row, load)
+                    say(f"# ({section.letter}) {load.name:32} {row.label:28}", kept[kind])
 
 
 SHOWN = {
@@ -194,10 +205,11 @@ SHOWN = {
     "deliveries_per_s": "{:11,.0f} /s",
     "cpu_us_per_message": "{:9.2f} us/message",
     "storm.cpu_us_each": "{:8.1f} us each",
-    "heartbeat.cpu_us_per_ping": "{:8.1f} us/ping",
+    "cpu_us_per_ping": "{:8.1f} us/ping",
     "bytes_per_session": "{:8,.0f} bytes/session",
     "writes_per_delivery": "{:8.4f} writes/delivery",
     "epoll_ctl_per_delivery": "{:8.4f} epoll_ctl/delivery",
+    "deflates_per_message": "{:8.3f} compressions/message",
     "publishes_per_message": "{:8.3f} PUBLISH/message",
     "lost": "lost {}",
 }

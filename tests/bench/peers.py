@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE / "peers"
 NCHAN = "ngx_nchan_module.so"
-MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules", "/usr/share/nginx/modules")
+MODULES = ("/usr/lib/nginx/modules", "/usr/lib64/nginx/modules")
 
 # As the tables call them: the package whose version is told, the program, the file.
 NPM = {
@@ -124,7 +124,8 @@ class Peers:
         module = f"require('{NPM[name][0]}')"
         if name == "uWebSockets":
             file = "binaries/uws_${process.platform}_${process.arch}"
-            module = f"require(`{NPM[name][0]}/{file}_${{process.versions.modules}}.node`)"
+            file += "_${process.versions.modules}.node"
+            module = f"require(`{NPM[name][0]}/{file}`)"
         version = f"require('./node_modules/{NPM[name][0]}/package.json').version"
         code = f"{module}; console.log({version} + ', Node ' + process.version)"
         return said_by(["node", "-e", code], cwd=self.place)
@@ -149,20 +150,21 @@ class Peers:
         """Why a row can't be measured, or None."""
         return self.problems.get(row.server)
 
-    def command(self, row, role, port, redis=None, certificate=None):
-        """(command, environment, URL) of a server. `role`: rooms, echo or direct."""
+    def command(self, row, role, port, redis=None, certificate=None, extra=None):
+        """(command, environment, URL) of a server. `role`: rooms, echo or direct;
+        `extra`: more options of fanwire."""
         scheme = "wss" if row.tls else "ws"
         url = f"{scheme}://127.0.0.1:{port}/ws"
         if row.server == "floor":
             return self.floor(row, port), {}, url + "?room={room}"
         if row.server == "fanwired":
-            options = self.options_of(row, redis, certificate)
+            options = {**self.options_of(row, redis, certificate), **(extra or {})}
             command = [self.build / "capi/server/fanwired", "--listen", url]
             for name, value in options.items():
                 command += [f"--{name}", value]
             return command, {}, url + "?room={room}"
         if row.server == "app":
-            options = self.options_of(row, redis, certificate)
+            options = {**self.options_of(row, redis, certificate), **(extra or {})}
             command = [self.build / "tests/bench/app", url, role]
             command += [f"{name}={value}" for name, value in options.items()]
             return command, {}, url + "?user={user}"
@@ -193,7 +195,7 @@ class Peers:
         if row.tls:
             options["tls.cert"], options["tls.key"] = certificate
         if row.deflate:
-            options["deflate"] = "on"
+            options["compression"] = "on"
         if row.heartbeat_s:
             options["heartbeat.interval"] = f"{row.heartbeat_s}s"
         return options

@@ -66,11 +66,17 @@ def document(height, title, note, parts):
 
 def text(x, y, words, anchor="start", style=""):
     kind = f' class="{style}"' if style else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+    where = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f"<text{kind} {where}>{escape(words)}</text>"
 
 
 def line(x1, y1, x2, y2, style):
-    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
+    return f'<line class="{style}" {ends}/>'
+
+
+def point(x, y, radius, style):
+    return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="{radius}"/>'
 
 
 def nice_steps(most):
@@ -83,7 +89,7 @@ def nice_steps(most):
 
 def powers(low, high):
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [10.0**n for n in range(first, last + 1)]
+    return [10.0**n for n in range(first, max(last, first + 1) + 1)]
 
 
 class Scale:
@@ -130,9 +136,7 @@ def row_chart(title, note, rows, base=None):
         name = "ours-name" if kind == "ours" else ""
         parts.append(text(LEFT - 10, middle + 4, label, "end", name))
         if logarithmic:
-            parts.append(
-                f'<circle class="{kind}" cx="{scale(value):.1f}" cy="{middle:.1f}" r="5"/>'
-            )
+            parts.append(point(scale(value), middle, 5, kind))
         else:
             width = scale(value) - LEFT
             parts.append(
@@ -141,7 +145,8 @@ def row_chart(title, note, rows, base=None):
             )
         if 0 < low < high:
             parts.append(line(scale(low), middle, scale(high), middle, "span"))
-        parts.append(text(scale(max(value, high)) + 9, middle + 4, number(value), "start", name))
+        right = scale(max(value, high)) + 9
+        parts.append(text(right, middle + 4, number(value), "start", name))
     return document(bottom + 30, title, note, parts)
 
 
@@ -181,11 +186,8 @@ def line_chart(title, note, lines):
             f' stroke-dasharray="{dash}"/>'
         )
         for x, y in points:
-            parts.append(
-                f'<circle class="{kind}" cx="{across(x):.1f}" cy="{up(y):.1f}" r="3.5"/>'
-            )
+            parts.append(point(across(x), up(y), 3.5, kind))
         end = across(points[-1][0])
-        parts.append(
-            text(end + 10, places[label] + 4, label, "start", "ours-name" * (kind == "ours"))
-        )
+        name = "ours-name" if kind == "ours" else ""
+        parts.append(text(end + 10, places[label] + 4, label, "start", name))
     return document(height, title, note, parts)

@@ -3,7 +3,7 @@ runs them, report.py shows them and bars.py judges them; only the names connect 
 """
 
 import resource
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from peers import Row
 
@@ -58,6 +58,7 @@ class Load:
     seconds: float = 1  # so many times as long
     counted: list = field(default_factory=list)  # labels of rows run under strace, too
     redis_counted: bool = False  # or beside a Redis that counts
+    compressed: bool = False  # fanwired tells how often it compressed
 
     def hears(self):
         return self.hearers or self.members
@@ -87,7 +88,8 @@ def one_room(scale):
 
     add("100 members, 20 msg/s", 100, FAST, rate(20))
     add("100 members, 300 msg/s", 100, FAST, rate(300))
-    add("1,000 members, 20 msg/s", 1000, ALL, rate(20), counted=labels(ALL), seconds=2)
+    everybody = {"counted": labels(ALL), "seconds": 2}
+    add("1,000 members, 20 msg/s", 1000, ALL, rate(20), **everybody)
     add("1,000 members, 60 msg/s", 1000, FAST, rate(60))
     add("10,000 members, 3 msg/s", 10000, FAST, rate(3), seconds=2)
     add("1,000 members, 8 outstanding", 1000, FAST, ["--closed", 8])
@@ -97,10 +99,10 @@ def one_room(scale):
     add("10,000 members, 64 outstanding", 10000, FAST, closed, seconds=2)
     text = (
         "128 bytes, 8 of the members talk. At a rate the messages come one by one, so"
-        " that\neverybody pays one system call a delivery: compare with `floor send`."
-        " With so many\noutstanding all the time, what comes in one turn of the loop can"
-        " go out in one write a\nsession: compare with `floor joined`, which does that"
-        " too; latency is then that of the\nqueue."
+        " that everybody pays one system call a delivery: compare with `floor send`."
+        " With so many outstanding all the time, what comes in one turn of the loop can"
+        " go out in one write a session: compare with `floor joined`, which does that"
+        " too; latency is then that of the queue."
     )
     return Section("a", "One room", text, loads)
 
@@ -110,9 +112,7 @@ def small_rooms(scale):
     rooms = max(members // 10, 1)
     common = ["--rooms", rooms, "--senders", members]
     loads = [
-        Load(
-            name, rows, members, [*common, *arguments], hearers=members // rooms, seconds=2
-        )
+        Load(name, rows, members, common + arguments, hearers=members // rooms, seconds=2)
         for name, rows, arguments in (
             ("3,000 msg/s", FAST, ["--rate", 3000]),
             ("1,000 outstanding", ALL, ["--closed", min(1000, members)]),
@@ -120,7 +120,7 @@ def small_rooms(scale):
     ]
     text = (
         "1,000 rooms of 10 members, and every member publishes; 128 bytes. What dominates"
-        " here is\nfinding the room, and a read for each message."
+        " here is finding the room, and a read for each message."
     )
     return Section("b", "Many small rooms", text, loads)
 
@@ -151,7 +151,7 @@ def echoes(scale):
             )
     text = (
         "Each session gets its own messages back, and has one on its way at a time. The"
-        " handler\nof `libfanwire` is inline, in C (`tests/bench/app.c`)."
+        " handler of `libfanwire` is inline, in C (`tests/bench/app.c`)."
     )
     return Section("c", "Echo", text, loads)
 
@@ -169,15 +169,13 @@ def several_nodes(scale):
             ("100 members, 64 outstanding", 100, ["--closed", 64]),
             ("1,000 members, 20 msg/s", 1000, ["--rate", scale.rate(20)]),
         ):
-            counts = {"redis_counted": True}
-            members = scale.members(members)
-            loads.append(
-                Load(f"{nodes} nodes, {name}", rows, members, arguments, nodes=nodes, **counts)
-            )
+            load = Load(f"{nodes} nodes, {name}", rows, scale.members(members), arguments)
+            load.nodes, load.redis_counted = nodes, True
+            loads.append(load)
     text = (
         "The members are spread over the nodes, which share core 0; Redis is on the"
-        " generator's\ncore. CPU is that of all nodes together, without Redis'. The"
-        " counts of Redis are those\nof a run of their own."
+        " generator's core. CPU is that of all nodes together, without Redis'. The"
+        " counts of Redis are those of a run of their own."
     )
     return Section("d", "Several nodes", text, loads)
 
@@ -197,8 +195,8 @@ def to_users(scale):
     ]
     text = (
         "Each message goes to one user, whose session is on the other one of two nodes;"
-        " 100 users,\n128 bytes. `Redis alone` is a bare PUBLISH and its way back on a"
-        " second connection,\nthrough a Redis of the same kind: what the way between two"
+        " 100 users, 128 bytes. `Redis alone` is a bare PUBLISH and its way back on a"
+        " second connection, through a Redis of the same kind: what the way between two"
         " nodes costs at least."
     )
     return Section("e", "Messages to users on another node", text, loads)
@@ -225,8 +223,8 @@ def idle(scale):
     load = Load("idle", rows, steps[-1], arguments, most_rounds=3)
     text = (
         "A session that has joined one room and says nothing, heartbeat on; bytes a"
-        " session, of the\nprocess (proportional set size). The kernel's own memory of"
-        " its connection, both ends, is\nbeside it, and isn't in it."
+        " session, of the process (proportional set size). The kernel's own memory of"
+        " its connection, both ends, is beside it, and isn't in it."
     )
     return Section("f", "An idle session", text, [load])
 
@@ -244,8 +242,8 @@ def storms(scale):
     ]
     text = (
         "Clients come, at most 256 of them at a time in their handshake, while 100"
-        " members of a\nroom talk, 50 messages a second, whose latency is told before"
-        " and during the storm. CPU is\nthe server's for each of those that come."
+        " members of a room talk, 50 messages a second, whose latency is told before"
+        " and during the storm. CPU is the server's for each of those that come."
     )
     return Section("g", "A storm of connections", text, loads)
 
@@ -261,7 +259,7 @@ def heartbeats(scale):
     load = Load("heartbeat", rows, members, ["--heartbeat", "--seconds", every])
     text = (
         f"{members:,} idle sessions, each pinged every {every} seconds; the floor sends"
-        " the same pings\nand reads the pongs."
+        " the same pings and reads the pongs."
     )
     return Section("h", "Heartbeat", text, [load])
 
@@ -282,12 +280,13 @@ def compressed(scale):
             members,
             ["--json", "--size", size, "--rate", scale.rate(rate)],
             seconds=2,
+            compressed=True,
         )
         for name, size, rate in (("1 KiB", 1024, 20), ("16 KiB", 16384, 5))
     ]
     text = (
         "JSON like that of a chat or of quotes to 1,000 members, with permessage-deflate"
-        " or without;\nwithout context takeover, a message can be compressed once for"
+        " or without; without context takeover, a message can be compressed once for"
         " everybody."
     )
     return Section("i", "Compression", text, loads)
@@ -296,20 +295,16 @@ def compressed(scale):
 def slow_members(scale):
     servers = [JOINED, FANWIRED, BUN, UWS]
     slow = ["--slow", 0.1]
-    rows = [
-        row
-        for server in servers
-        for row in (
-            server,
-            Row(f"{server.label}, a tenth slow", server.server, server.mode, arguments=slow),
-        )
-    ]
+    rows = []
+    for row in servers:
+        label = f"{row.label}, a tenth slow"
+        rows += [row, replace(row, label=label, arguments=slow)]
     members = scale.members(100)
     arguments = ["--size", 8192, "--rate", 200]
     load = Load("200 msg/s", rows, members, arguments, seconds=2)
     text = (
         "100 members of a room hear 200 messages of 8 KiB a second; a tenth of them reads"
-        " nothing\nfor 200 ms at a time, and then a little. Latency is that of the"
+        " nothing for 200 ms at a time, and then a little. Latency is that of the"
         " others."
     )
     return Section("j", "Slow readers", text, [load])
