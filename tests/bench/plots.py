@@ -19,6 +19,8 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; }
 .floor { fill: #afb8c1; stroke: #afb8c1; }
 .ours { fill: #0969da; stroke: #0969da; }
 .ours-name { font-weight: 600; }
+.second { fill: #bc4c00; stroke: #bc4c00; }
+.third { fill: #8250df; stroke: #8250df; }
 .line { fill: none; stroke-width: 2; }
 .page { fill: #ffffff; }
 @media (prefers-color-scheme: dark) {
@@ -29,6 +31,8 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; }
   .other { fill: #768390; stroke: #768390; }
   .floor { fill: #545d68; stroke: #545d68; }
   .ours { fill: #4493f8; stroke: #4493f8; }
+  .second { fill: #db6d28; stroke: #db6d28; }
+  .third { fill: #a371f7; stroke: #a371f7; }
   .page { fill: #0d1117; }
 }
 """
@@ -150,7 +154,20 @@ def row_chart(title, note, rows, base=None):
     return document(bottom + 30, title, note, parts)
 
 
-DASHES = ("", "6 3", "2 3", "9 3 2 3", "12 4")
+# Lines cross, so they differ in colour and in dashes, beside having their names.
+DASHES = {"ours": ["none"], "floor": ["none", "6 3"], "other": ["9 3 2 3", "12 4", "2 3"]}
+COLOURS = {"ours": ["ours"], "floor": ["floor"], "other": ["second", "third", "other"]}
+
+
+def line_styles(names):
+    """{label: (class, dashes)}, in turn among those of a kind."""
+    styles, seen = {}, {}
+    for label in names:
+        kind = kind_of(label)
+        at = seen[kind] = seen.get(kind, -1) + 1
+        colours, dashes = COLOURS[kind], DASHES[kind]
+        styles[label] = colours[at % len(colours)], dashes[at % len(dashes)]
+    return styles
 
 
 def spread(places, gap=15):
@@ -178,8 +195,9 @@ def line_chart(title, note, lines):
     for tick in across.ticks:
         parts.append(text(across(tick), bottom + 18, number(tick), "middle", "tick"))
     places = spread({label: up(points[-1][1]) for label, points in lines.items()})
-    for at, (label, points) in enumerate(lines.items()):
-        kind, dash = kind_of(label), DASHES[at % len(DASHES)]
+    styles = line_styles(lines)
+    for label, points in lines.items():
+        kind, dash = styles[label]
         path = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in points)
         parts.append(
             f'<polyline class="{kind} line" style="fill: none" points="{path}"'
