@@ -55,7 +55,7 @@ def running(command, port):
 
 
 def generate(build, pid, url, arguments):
-    command = [build / "tests/bench/fanwire-bench", "--url", url, "--pid", pid]
+    command = [build / "capi/bench/fanwire-bench", "--url", url, "--pid", pid]
     done = subprocess.run(
         [str(part) for part in [*command, *arguments]],
         preexec_fn=pin(1),
