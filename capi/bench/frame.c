@@ -10,20 +10,32 @@
 
 /* In front of the mark of a JSON message. */
 static const char json_start[] = "{\"mark\":\"";
+/* Around the string of a Socket.IO event: a message (4) that is an event (2). */
+static const char socketio_start[] = "42[\"m\",\"", socketio_end[] = "\"]";
 
 enum {
     HEX = 2 * sizeof(mark),
     JSON_START = sizeof json_start - 1,
+    SOCKETIO_START = sizeof socketio_start - 1,
+    SOCKETIO_END = sizeof socketio_end - 1,
     JSON_END = 2, /* quotation mark and brace */
     BODIES = 64   /* so that a compressor doesn't meet the same message again and again */
 };
 
 _Static_assert(sizeof(mark) == 24, "peers read the mark");
 _Static_assert(JSON_START + HEX <= FORM_MARK_END, "the mark of a JSON message");
+_Static_assert(SOCKETIO_START + HEX <= FORM_MARK_END, "the mark of an event");
 
 size_t form_least(form_kind kind)
 {
-    return kind == FORM_JSON ? JSON_START + HEX + JSON_END : sizeof(mark);
+    switch (kind) {
+    case FORM_JSON:
+        return JSON_START + HEX + JSON_END;
+    case FORM_SOCKETIO:
+        return HEX;
+    default:
+        return sizeof(mark);
+    }
 }
 
 static size_t put_head(uint8_t *f, unsigned opcode, size_t size)
@@ -98,22 +110,39 @@ static void fill_json(char *p, size_t size, unsigned body)
     memcpy(p + end, "\"}", JSON_END);
 }
 
+static void fill(const form *f, uint8_t *p, unsigned body)
+{
+    if (f->kind == FORM_JSON) {
+        fill_json((char *)p, f->size, body);
+        return;
+    }
+    memset(p, 'x', f->size);
+    if (f->kind == FORM_SOCKETIO) {
+        memcpy(p, socketio_start, SOCKETIO_START);
+        memcpy(p + f->size - SOCKETIO_END, socketio_end, SOCKETIO_END);
+    }
+}
+
+/* Bytes of a message before its mark. */
+static size_t before_mark(form_kind kind)
+{
+    return kind == FORM_JSON ? JSON_START : kind == FORM_SOCKETIO ? SOCKETIO_START : 0;
+}
+
 bool form_init(form *f, form_kind kind, size_t size)
 {
+    bool enough = size >= form_least(kind);
+    size += kind == FORM_SOCKETIO ? SOCKETIO_START + SOCKETIO_END : 0;
     *f = (form){.kind = kind, .size = size, .bodies = kind == FORM_JSON ? BODIES : 1};
     uint8_t head[14];
     f->head = put_head(head, kind == FORM_BINARY ? 2 : 1, size);
     f->len = f->head + size;
-    f->mark_at = f->head + (kind == FORM_JSON ? JSON_START : 0);
-    f->frames = size >= form_least(kind) ? malloc(f->len * f->bodies) : NULL;
+    f->mark_at = f->head + before_mark(kind);
+    f->frames = enough ? malloc(f->len * f->bodies) : NULL;
     for (unsigned i = 0; f->frames && i < f->bodies; i++) {
         uint8_t *p = f->frames + i * f->len;
         memcpy(p, head, f->head);
-        if (kind == FORM_JSON) {
-            fill_json((char *)p + f->head, size, i);
-        } else {
-            memset(p + f->head, 'x', size);
-        }
+        fill(f, p + f->head, i);
     }
     return f->frames != NULL;
 }
@@ -151,7 +180,7 @@ void form_put(const form *f, uint8_t *out, const mark *m)
     memcpy(out, f->frames + body * f->len, f->len);
     if (f->kind == FORM_BINARY) {
         memcpy(out + f->mark_at, m, sizeof *m);
-    } else if (f->kind == FORM_JSON) {
+    } else if (f->kind != FORM_PLAIN) {
         uint8_t bytes[sizeof *m];
         memcpy(bytes, m, sizeof bytes);
         put_hex(out + f->mark_at, bytes);
@@ -163,12 +192,12 @@ bool form_read(const form *f, const uint8_t *data, size_t len, mark *m)
     if (len != f->size || f->kind == FORM_PLAIN) {
         return false;
     }
-    if (f->kind == FORM_JSON) {
-        uint8_t bytes[sizeof *m];
-        get_hex(bytes, data + JSON_START);
-        memcpy(m, bytes, sizeof *m);
-    } else {
+    if (f->kind == FORM_BINARY) {
         memcpy(m, data, sizeof *m);
+    } else {
+        uint8_t bytes[sizeof *m];
+        get_hex(bytes, data + before_mark(f->kind));
+        memcpy(m, bytes, sizeof *m);
     }
     return m->magic == MARK_MAGIC;
 }
@@ -194,6 +223,13 @@ size_t frame_read(frame *f, const uint8_t *p, size_t len)
                  .data = p + 2 + more,
                  .len = (size_t)payload};
     return 2 + more + f->len;
+}
+
+size_t frame_text(uint8_t *out, const char *text)
+{
+    size_t len = strlen(text), head = put_head(out, 1, len);
+    memcpy(out + head, text, len);
+    return head + len;
 }
 
 size_t frame_pong(uint8_t *out, const frame *ping)

@@ -20,16 +20,17 @@ typedef struct mark {
 #define MARK_MAGIC 0x46574d4bu
 
 typedef enum form_kind {
-    FORM_BINARY, /* the mark, and filling */
-    FORM_JSON,   /* an object as feeds have it; the mark is hexadecimal in it */
-    FORM_PLAIN   /* text without a mark */
+    FORM_BINARY,   /* the mark, and filling */
+    FORM_JSON,     /* an object as feeds have it; the mark is hexadecimal in it */
+    FORM_SOCKETIO, /* an event "m" with a string; the mark is hexadecimal in it */
+    FORM_PLAIN     /* text without a mark */
 } form_kind;
 
 /* How messages look: frames ready to send but for their marks. Masked with 0, so that
  * nothing else changes from one message to the next. */
 typedef struct form {
     form_kind kind;
-    size_t size;     /* bytes of a message */
+    size_t size;     /* bytes of a message, with what is around it */
     size_t len;      /* and of its frame */
     size_t mark_at;  /* in the frame */
     size_t head;     /* bytes of the frame before the message */
@@ -62,6 +63,10 @@ typedef struct frame {
 
 /* The bytes of the frame at the front; 0 if it isn't all there. */
 size_t frame_read(frame *f, const uint8_t *p, size_t len);
+
+enum { FRAME_TEXT_MOST = 6 + 125 };
+/* A text frame of at most 125 bytes; its length. */
+size_t frame_text(uint8_t *out, const char *text);
 
 enum { FRAME_PONG_MOST = 6 + 125 };
 /* The answer to a ping, at most FRAME_PONG_MOST bytes; its length. */

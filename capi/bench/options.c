@@ -52,6 +52,9 @@ static const option options[] = {
      "closed loop: messages on their way in all (64). Throughput; the latency\n"
      "is that of the queue"},
     {"size", "B", KIND_COUNT, AT(size), 1, 64 * 1024 * 1024, "bytes of a message (128)"},
+    {"settle", "S", KIND_REAL, AT(settle_s), 0, 1e6,
+     "seconds to be silent after connecting (0): until nodes have heard who is\n"
+     "in a room"},
     {"warmup", "S", KIND_REAL, AT(warmup_s), 0, 1e6, "seconds before measuring (1)"},
     {"seconds", "S", KIND_REAL, AT(seconds), 0.01, 1e6, "seconds of measuring (4)"},
     {NULL, NULL, KIND_HEADING, 0, 0, 0, "What is said, and who hears it:"},
@@ -63,6 +66,10 @@ static const option options[] = {
      "sends it to the user u<n>"},
     {"json", NULL, KIND_FLAG, AT(json), 0, 0,
      "messages are JSON, as compressible as a feed, in text frames"},
+    {"socketio", NULL, KIND_FLAG, AT(socketio), 0, 0,
+     "speak Socket.IO (protocol 5, WebSocket only; the URL's path and query are\n"
+     "/socket.io/?EIO=4&transport=websocket): messages are events \"m\" with a\n"
+     "string, of --size bytes"},
     {"deflate", NULL, KIND_FLAG, AT(deflate), 0, 0,
      "offer permessage-deflate without context takeover"},
     {"slow", "SHARE", KIND_REAL, AT(slow), 0, 1,
@@ -305,8 +312,14 @@ static const char *check_modes(const plan *p)
     if (p->n_steps > 0 && !p->idle) {
         return wrong("--steps is of --idle");
     }
-    if (p->direct && p->json) {
-        return wrong("--direct: its messages aren't JSON");
+    if (p->direct && (p->json || p->socketio)) {
+        return wrong("--direct: its messages are neither JSON nor Socket.IO's");
+    }
+    if (p->socketio && p->json) {
+        return wrong("only one of --json and --socketio");
+    }
+    if (p->socketio && (p->storm != STORM_NONE || p->flood > 0)) {
+        return wrong("--socketio is neither for --storm nor for --flood");
     }
     if (p->slow > 0 && (p->echo || p->direct || p->scenario != SCENARIO_TALK)) {
         return wrong("--slow is of rooms: neither with --echo or --direct nor instead of "
@@ -364,7 +377,10 @@ static void complete(plan *p)
                   : p->flood > 0           ? SCENARIO_FLOOD
                                            : SCENARIO_TALK;
     p->hearers = p->echo ? HEARD_BY_SENDER : p->direct ? HEARD_BY_TARGET : HEARD_BY_ROOM;
-    p->form = p->json ? FORM_JSON : p->flood > 0 ? FORM_PLAIN : FORM_BINARY;
+    p->form = p->json        ? FORM_JSON
+              : p->socketio  ? FORM_SOCKETIO
+              : p->flood > 0 ? FORM_PLAIN
+                             : FORM_BINARY;
     if (p->n_steps > 0) {
         p->members = p->steps[p->n_steps - 1];
     }

@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import resource
+import shutil
 import statistics
 import sys
 import time
@@ -103,6 +104,8 @@ class Lab:
                 least = 1 + bool(wrap) + (row.server == "Nchan")
                 pids += servers.family(pid, least)
                 urls.append(url)
+                if row.server == "Nchan" and redis:
+                    servers.wait_until_open(port, "/ws?room=probe")
             yield pids, urls, redis
 
     def generator(self, row, load, urls, pids, **times):
@@ -117,6 +120,8 @@ class Lab:
             "warmup": self.scale.warmup,
             "seconds": self.scale.seconds * load.seconds,
             "senders": min(8, load.members),
+            # Until the nodes have heard of each other who is in a room.
+            "settle": 0.3 if len(urls) > 1 else 0,
             **times,
         }
         for name, value in settings.items():
@@ -165,6 +170,7 @@ class Lab:
                 if "rounds" in kept:
                     kept["median"] = medians(kept["rounds"])
             self.count(section, load, of_load)
+        shutil.rmtree(self.build / "bench/nginx", ignore_errors=True)
         return {
             "date": datetime.date.today().isoformat(),
             "rounds": rounds,

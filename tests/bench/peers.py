@@ -211,7 +211,7 @@ class Peers:
         return env
 
     def nchan(self, port, redis):
-        place = self.build / f"bench/nginx-{port}"
+        place = self.build / f"bench/nginx/{port}"
         place.mkdir(parents=True, exist_ok=True)
         upstream = passing = ""
         if redis:

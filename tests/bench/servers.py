@@ -46,6 +46,36 @@ def wait_until_served(process, port, seconds=10):
     raise RuntimeError("the server doesn't listen")
 
 
+def stays_open(port, path):
+    """Does a WebSocket get its 101, and isn't closed at once?"""
+    request = (
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+    )
+    with contextlib.suppress(ConnectionError), socket.create_connection(
+        ("127.0.0.1", port), 1
+    ) as s:
+        s.sendall(request.encode())
+        try:
+            if not s.recv(4096).startswith(b"HTTP/1.1 101"):
+                return False
+            s.settimeout(0.3)
+            return bool(s.recv(4096))
+        except TimeoutError:
+            return True
+    return False
+
+
+def wait_until_open(port, path, seconds=10):
+    """For a server that listens before its Redis is there."""
+    deadline = time.monotonic() + seconds
+    while not stays_open(port, path):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the server listens, and serves nobody")
+        time.sleep(0.05)
+
+
 @contextlib.contextmanager
 def running(command, port, core=0, env=None, log=None):
     """A fresh server process on that core; gives its process number. What it says on
