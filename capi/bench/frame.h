@@ -20,18 +20,19 @@ typedef struct mark {
 #define MARK_MAGIC 0x46574d4bu
 
 typedef enum form_kind {
-    FORM_BINARY, /* the mark, and filling */
-    FORM_JSON,   /* an object as feeds have it; the mark is hexadecimal in it */
-    FORM_PLAIN   /* text without a mark */
+    FORM_BINARY,   /* the mark, and filling */
+    FORM_JSON,     /* an object as feeds have it; the mark is hexadecimal in it */
+    FORM_SOCKETIO, /* an event with a string, in which the mark is hexadecimal */
+    FORM_PLAIN     /* text without a mark */
 } form_kind;
 
 /* How messages look: frames ready to send but for their marks. Masked with 0, so that
  * nothing else changes from one message to the next. */
 typedef struct form {
     form_kind kind;
-    size_t size;     /* bytes of a message */
+    size_t message;  /* bytes of a message: of Socket.IO more than the string has */
     size_t len;      /* and of its frame */
-    size_t mark_at;  /* in the frame */
+    size_t mark_at;  /* in the message */
     size_t head;     /* bytes of the frame before the message */
     unsigned bodies; /* how many there are */
     uint8_t *frames;
@@ -40,7 +41,7 @@ typedef struct form {
 /* The smallest message that has room for its mark. */
 size_t form_least(form_kind kind);
 
-/* false: no memory, or too small. */
+/* Messages of so many bytes, of Socket.IO the string. false: no memory, or too small. */
 bool form_init(form *f, form_kind kind, size_t size);
 void form_fini(form *f);
 

@@ -52,6 +52,9 @@ static const option options[] = {
      "closed loop: messages on their way in all (64). Throughput; the latency\n"
      "is that of the queue"},
     {"size", "B", KIND_COUNT, AT(size), 1, 64 * 1024 * 1024, "bytes of a message (128)"},
+    {"settle", "S", KIND_REAL, AT(settle_s), 0, 1e6,
+     "seconds of silence after connecting (0; of several URLs 0.3: nodes may\n"
+     "have to tell each other about rooms before they are heard everywhere)"},
     {"warmup", "S", KIND_REAL, AT(warmup_s), 0, 1e6, "seconds before measuring (1)"},
     {"seconds", "S", KIND_REAL, AT(seconds), 0.01, 1e6, "seconds of measuring (4)"},
     {NULL, NULL, KIND_HEADING, 0, 0, 0, "What is said, and who hears it:"},
@@ -65,6 +68,9 @@ static const option options[] = {
      "messages are JSON, as compressible as a feed, in text frames"},
     {"deflate", NULL, KIND_FLAG, AT(deflate), 0, 0,
      "offer permessage-deflate without context takeover"},
+    {"socketio", NULL, KIND_FLAG, AT(socketio), 0, 0,
+     "speak Socket.IO: the event \"m\" with a string; the URL is, for example,\n"
+     "ws://HOST:PORT/socket.io/?EIO=4&transport=websocket&room={room}"},
     {"slow", "SHARE", KIND_REAL, AT(slow), 0, 1,
      "this share (0 to 1) of the members, none that talk, reads slowly"},
     {"slow-pause", "MS", KIND_COUNT, AT(slow_pause_ms), 1, 600000,
@@ -305,8 +311,13 @@ static const char *check_modes(const plan *p)
     if (p->n_steps > 0 && !p->idle) {
         return wrong("--steps is of --idle");
     }
-    if (p->direct && p->json) {
-        return wrong("--direct: its messages aren't JSON");
+    if (p->direct + p->json + p->socketio > 1) {
+        return wrong(
+            "only one of --direct, --json and --socketio: each says how messages "
+            "look");
+    }
+    if (p->socketio && p->flood > 0) {
+        return wrong("--flood doesn't speak Socket.IO");
     }
     if (p->slow > 0 && (p->echo || p->direct || p->scenario != SCENARIO_TALK)) {
         return wrong("--slow is of rooms: neither with --echo or --direct nor instead of "
@@ -381,6 +392,9 @@ static void set_defaults(plan *p)
     if (p->rate <= 0 && p->closed == 0) {
         p->closed = 64;
     }
+    if (p->settle_s < 0) {
+        p->settle_s = p->n_targets > 1 ? 0.3 : 0;
+    }
     p->storm_silent = p->storm_silent || p->direct;
     p->layout = (layout){.members = p->members,
                          .rooms = p->rooms,
@@ -395,6 +409,7 @@ const char *options_read(plan *p, int argc, char *const *argv)
                 .rooms = 1,
                 .senders = 8,
                 .size = 128,
+                .settle_s = -1,
                 .warmup_s = 1,
                 .seconds = 4,
                 .slow_pause_ms = 200,

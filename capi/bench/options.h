@@ -36,9 +36,9 @@ typedef struct plan {
     double rate;     /* messages a second in all; 0: closed loop */
     unsigned closed; /* messages on their way in all */
     unsigned size;
-    double warmup_s, seconds;
+    double settle_s, warmup_s, seconds;
 
-    bool echo, direct, json, deflate;
+    bool echo, direct, json, deflate, socketio;
     double slow; /* share of the members */
     unsigned slow_pause_ms;
 

@@ -164,7 +164,8 @@ talk *talk_new(const plan *p, const talk_guests *guests)
                        .handshake = {.headers = p->headers,
                                      .n_headers = p->n_headers,
                                      .deflate = p->deflate},
-                       .most = p->size,
+                       .socketio = p->socketio,
+                       .most = t->form.message,
                        .slow = ledger_slow_members(t->ledger),
                        .events = {.on_open = on_open,
                                   .on_message = on_message,
@@ -229,6 +230,11 @@ bool talk_connect(talk *t, unsigned members)
         }
     }
     return true;
+}
+
+void talk_settle(talk *t)
+{
+    talk_wait(t, t->p->settle_s);
 }
 
 /* --- talking
