@@ -4,7 +4,7 @@
  * a readable client and turn, one send() a client that has something to say: the
  * generator must cost less than what it measures.
  */
-#include "crowd.h"
+#include "crowd_inside.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -15,55 +15,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "inflate.h"
 #include "measure.h"
-#include "stream.h"
+#include "socketio.h"
 
 enum {
     READ_SIZE = 256 * 1024,
-    SLOW_RECEIVE_BYTES = 8 * 1024, /* or the kernel would do a slow client's reading */
     EVENTS = 512,
     GUEST_EVENTS = 16,
     GUESTS_NS = 500 * 1000 /* of a turn */
 };
 #define GUESTS_READY UINT32_MAX /* in epoll_event.data.u32: some guests have events */
-#define NO_CUT       UINT16_MAX
-
-typedef enum {
-    STATE_NONE,
-    STATE_TCP,  /* connecting */
-    STATE_TLS,  /* shaking hands */
-    STATE_HEAD, /* has asked, waits for the 101 */
-    STATE_OPEN,
-    STATE_CLOSED
-} state;
-
-typedef struct client {
-    stream s;
-    uint8_t *rest; /* a frame whose end hasn't come */
-    uint8_t *out;  /* what is to be sent, from out_start to out_end */
-    uint32_t rest_len, rest_size, out_start, out_end, out_size;
-    uint16_t cut; /* reset it after so many bytes of its request; NO_CUT: don't */
-    uint8_t state;
-    bool waits, listed, muted, deflate; /* listed: among those to be flushed */
-} client;
-
-struct crowd {
-    crowd_options o;
-    struct addrinfo **addresses;
-    struct ssl_ctx_st *tls;
-    inflater *inflater;
-    int epoll, guests_epoll;
-    bool guests_ready, refusal_said;
-    unsigned open, connecting, resets_left;
-    client *clients;
-    uint32_t *unflushed; /* a stack */
-    unsigned n_unflushed;
-    uint8_t *buffer; /* room for a rest in front of what is read */
-    size_t buffer_size;
-    uint64_t now_ns;
-    crowd_figures figures;
-};
 
 static unsigned all_of(const crowd *c)
 {
@@ -156,7 +117,7 @@ void crowd_free(crowd *c)
 /* --- one client: watching and ending
  * ---------------------------------------------------*/
 
-static void watch(crowd *c, unsigned n, int how, uint32_t events)
+void crowd_watch(crowd *c, unsigned n, int how, uint32_t events)
 {
     struct epoll_event e = {.events = events, .data.u32 = n};
     epoll_ctl(n < c->o.members ? c->epoll : c->guests_epoll, how, c->clients[n].s.fd, &e);
@@ -167,7 +128,7 @@ static uint32_t reading(const client *m)
     return m->muted ? 0 : EPOLLIN;
 }
 
-static void end_client(crowd *c, unsigned n)
+void crowd_end(crowd *c, unsigned n)
 {
     client *m = &c->clients[n];
     bool opened = m->state == STATE_OPEN;
@@ -187,132 +148,6 @@ static void end_client(crowd *c, unsigned n)
     }
 }
 
-static void say_refusal(crowd *c, const char *what, int len)
-{
-    if (!c->refusal_said) { /* the others are counted */
-        c->refusal_said = true;
-        fprintf(stderr, "fanwire-bench: refused: %.*s\n", len, what);
-    }
-}
-
-/* --- one client: connecting
- * ------------------------------------------------------------*/
-
-static void reset_after(crowd *c, client *m, const char *request, size_t len)
-{
-    size_t bytes = m->cut < len ? m->cut : len;
-    if (bytes > 0 && stream_send(&m->s, request, bytes) == STREAM_LATER) {
-        return; /* not connected yet */
-    }
-    stream_reset(&m->s);
-    m->state = STATE_CLOSED;
-    c->connecting--;
-    c->resets_left--;
-}
-
-/* Sends the request if the connection is there already. */
-static void send_request(crowd *c, unsigned n)
-{
-    client *m = &c->clients[n];
-    char request[HANDSHAKE_SIZE];
-    target_names names = {.number = n};
-    c->o.events.names(c->o.events.user, n, &names);
-    size_t len = handshake_request(&c->o.handshake, &c->o.targets[n % c->o.n_targets],
-                                   &names, request, sizeof request);
-    if (len == 0) {
-        static const char what[] = "its path and headers are too long";
-        say_refusal(c, what, (int)sizeof what - 1);
-        end_client(c, n);
-        return;
-    }
-    if (m->cut != NO_CUT) {
-        reset_after(c, m, request, len);
-        return;
-    }
-    ssize_t sent = stream_send(&m->s, request, len);
-    if (sent == (ssize_t)len) {
-        m->state = STATE_HEAD;
-    } else if (sent != STREAM_LATER) {        /* in pieces: never with so few bytes */
-        say_refusal(c, strerror(errno), 100); // NOLINT(concurrency-mt-unsafe)
-        end_client(c, n);
-    }
-}
-
-static void shake_hands(crowd *c, unsigned n)
-{
-    client *m = &c->clients[n];
-    uint32_t events;
-    int result = stream_handshake(&m->s, &events);
-    if (result == STREAM_LATER) {
-        watch(c, n, EPOLL_CTL_MOD, events);
-    } else if (result == STREAM_ENDED) {
-        static const char what[] = "no TLS";
-        say_refusal(c, what, (int)sizeof what - 1);
-        end_client(c, n);
-    } else {
-        send_request(c, n);
-        if (m->state == STATE_HEAD) {
-            watch(c, n, EPOLL_CTL_MOD, EPOLLIN);
-        }
-    }
-}
-
-/* EPOLLOUT: the connection is there, or has failed. */
-static void go_on_connecting(crowd *c, unsigned n)
-{
-    client *m = &c->clients[n];
-    if (c->o.targets[n % c->o.n_targets].tls && m->cut == NO_CUT) {
-        m->state = STATE_TLS;
-        shake_hands(c, n);
-        return;
-    }
-    send_request(c, n);
-    if (m->state == STATE_HEAD) {
-        watch(c, n, EPOLL_CTL_MOD, EPOLLIN);
-    }
-}
-
-static bool start(crowd *c, unsigned n, uint16_t cut)
-{
-    client *m = &c->clients[n];
-    unsigned where = n % c->o.n_targets;
-    bool slow = c->o.slow && n < c->o.members && c->o.slow[n];
-    bool tls = c->o.targets[where].tls && cut == NO_CUT;
-    m->cut = cut;
-    m->state = STATE_TCP;
-    c->connecting++;
-    c->resets_left += cut != NO_CUT;
-    if (!stream_open(&m->s, c->addresses[where], slow ? SLOW_RECEIVE_BYTES : 0) ||
-        (tls && !stream_use_tls(&m->s, c->tls, c->o.targets[where].host))) {
-        say_refusal(c, strerror(errno), 100); // NOLINT(concurrency-mt-unsafe)
-        end_client(c, n);
-        return false;
-    }
-    /* Over loopback the connection is there by now, which spares waiting for EPOLLOUT. */
-    if (!tls) {
-        send_request(c, n);
-    }
-    if (m->state != STATE_CLOSED) {
-        watch(c, n, EPOLL_CTL_ADD, m->state == STATE_HEAD ? EPOLLIN : EPOLLOUT);
-    }
-    return m->state != STATE_CLOSED || cut != NO_CUT;
-}
-
-bool crowd_start(crowd *c, unsigned n)
-{
-    return start(c, n, NO_CUT);
-}
-
-bool crowd_start_and_reset(crowd *c, unsigned n, size_t bytes)
-{
-    return start(c, n, (uint16_t)(bytes < NO_CUT ? bytes : NO_CUT - 1));
-}
-
-unsigned crowd_resets_left(const crowd *c)
-{
-    return c->resets_left;
-}
-
 /* --- one client: writing
  * ---------------------------------------------------------------*/
 
@@ -325,7 +160,7 @@ static void flush(crowd *c, unsigned n)
         if (sent <= 0) {
             if (sent == STREAM_LATER && !m->waits) {
                 m->waits = true;
-                watch(c, n, EPOLL_CTL_MOD, reading(m) | EPOLLOUT);
+                crowd_watch(c, n, EPOLL_CTL_MOD, reading(m) | EPOLLOUT);
             }
             return; /* of an end reading will find out */
         }
@@ -334,7 +169,7 @@ static void flush(crowd *c, unsigned n)
     m->out_start = m->out_end = 0;
     if (m->waits) {
         m->waits = false;
-        watch(c, n, EPOLL_CTL_MOD, reading(m));
+        crowd_watch(c, n, EPOLL_CTL_MOD, reading(m));
     }
 }
 
@@ -400,6 +235,33 @@ static void take_message(crowd *c, unsigned n, const frame *f)
     c->o.events.on_message(c->o.events.user, n, data, len);
 }
 
+static void answer(crowd *c, unsigned n, const uint8_t *pong, size_t len)
+{
+    uint8_t *place = crowd_put(c, n, len);
+    c->figures.pings++;
+    if (place) {
+        memcpy(place, pong, len);
+    }
+}
+
+/* Packets of Socket.IO that are no messages. */
+static void take_packet(crowd *c, unsigned n, const frame *f)
+{
+    uint8_t pong[SOCKETIO_FRAME];
+    switch (socketio_read(f->data, f->len)) {
+    case SOCKETIO_PING:
+        answer(c, n, pong, socketio_pong(pong));
+        break;
+    case SOCKETIO_JOINED:
+        if (c->clients[n].state == STATE_JOINING) {
+            crowd_become_open(c, n);
+        }
+        break;
+    default:
+        break;
+    }
+}
+
 /* Takes whole frames from the front; returns how many bytes they were. */
 static size_t take_frames(crowd *c, unsigned n, const uint8_t *p, size_t len)
 {
@@ -407,37 +269,19 @@ static size_t take_frames(crowd *c, unsigned n, const uint8_t *p, size_t len)
     frame f;
     while ((step = frame_read(&f, p + at, len - at)) > 0) {
         at += step;
-        if (f.opcode <= 2) {
-            take_message(c, n, &f);
-        } else if (f.opcode == 9) {
+        if (f.opcode == 9) {
             uint8_t pong[FRAME_PONG_MOST];
-            size_t pong_len = frame_pong(pong, &f);
-            uint8_t *place = crowd_put(c, n, pong_len);
-            c->figures.pings++;
-            if (place) {
-                memcpy(place, pong, pong_len);
+            answer(c, n, pong, frame_pong(pong, &f));
+        } else if (f.opcode <= 2) {
+            if (c->o.socketio) {
+                take_packet(c, n, &f);
+            }
+            if (c->clients[n].state == STATE_OPEN) {
+                take_message(c, n, &f);
             }
         }
     }
     return at;
-}
-
-/* The end of the 101's head, 0 if it isn't all there, SIZE_MAX if it is something else.
- */
-static size_t take_answer(crowd *c, unsigned n, const uint8_t *p, size_t len)
-{
-    handshake_result result;
-    size_t head = handshake_answer(&c->o.handshake, p, len, &result);
-    if (head == SIZE_MAX) {
-        say_refusal(c, result.refusal, result.refusal_len);
-    } else if (head > 0) {
-        c->clients[n].deflate = result.deflate;
-        c->clients[n].state = STATE_OPEN;
-        c->connecting--;
-        c->open++;
-        c->o.events.on_open(c->o.events.user, n);
-    }
-    return head;
 }
 
 static bool keep_rest(client *m, const uint8_t *p, size_t len)
@@ -467,28 +311,28 @@ static bool read_client(crowd *c, unsigned n, size_t most)
     ssize_t came = stream_receive(&m->s, c->buffer + have, room < most ? room : most);
     if (came <= 0) {
         if (came == STREAM_ENDED) {
-            end_client(c, n);
+            crowd_end(c, n);
         }
         return false;
     }
     size_t len = have + (size_t)came, at = 0;
-    if (m->state == STATE_OPEN) {
+    if (m->state != STATE_HEAD) {
         c->figures.reads++;
     } else {
-        at = take_answer(c, n, c->buffer, len);
+        at = crowd_take_answer(c, n, c->buffer, len);
         if (at == SIZE_MAX) {
-            end_client(c, n);
+            crowd_end(c, n);
             return false;
         }
     }
-    if (m->state == STATE_OPEN) {
+    if (m->state == STATE_OPEN || m->state == STATE_JOINING) {
         at += take_frames(c, n, c->buffer + at, len - at);
     }
     m->rest_len = 0;
     /* Longer than anything that was said: it isn't for us, and would never fit. */
     size_t longest = c->o.most + 64 > HANDSHAKE_SIZE ? c->o.most + 64 : HANDSHAKE_SIZE;
     if (at < len && (len - at > longest || !keep_rest(m, c->buffer + at, len - at))) {
-        end_client(c, n);
+        crowd_end(c, n);
         return false;
     }
     return m->s.tls && (size_t)came == room;
@@ -497,7 +341,7 @@ static bool read_client(crowd *c, unsigned n, size_t most)
 void crowd_mute(crowd *c, unsigned n)
 {
     c->clients[n].muted = true;
-    watch(c, n, EPOLL_CTL_MOD, c->clients[n].waits ? EPOLLOUT : 0);
+    crowd_watch(c, n, EPOLL_CTL_MOD, c->clients[n].waits ? EPOLLOUT : 0);
 }
 
 void crowd_sip(crowd *c, unsigned n, size_t most)
@@ -516,10 +360,10 @@ static void serve(crowd *c, unsigned n, uint32_t events)
     client *m = &c->clients[n];
     c->now_ns = now_ns();
     if (m->state == STATE_TCP) {
-        go_on_connecting(c, n);
+        crowd_go_on_connecting(c, n);
     } else if (m->state == STATE_TLS) {
-        shake_hands(c, n);
-    } else if (m->state == STATE_HEAD || m->state == STATE_OPEN) {
+        crowd_go_on_with_tls(c, n);
+    } else if (m->state >= STATE_HEAD && m->state <= STATE_OPEN) {
         /* Of a muted one nothing is read; its end is told all the same. */
         if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
             while (read_client(c, n, SIZE_MAX)) {

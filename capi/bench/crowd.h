@@ -20,7 +20,7 @@
 typedef struct crowd crowd;
 
 typedef struct crowd_events {
-    void (*on_open)(void *user, unsigned n); /* the 101 has come */
+    void (*on_open)(void *user, unsigned n); /* it may say something */
     /* A message of `len` bytes, of which at least the first FORM_MARK_END are there;
      * valid for the call. */
     void (*on_message)(void *user, unsigned n, const uint8_t *data, size_t len);
@@ -35,6 +35,7 @@ typedef struct crowd_options {
     unsigned n_targets;
     unsigned members, guests;
     handshake handshake;
+    bool socketio;    /* they speak Socket.IO */
     size_t most;      /* bytes of the longest message */
     const bool *slow; /* of each member, or NULL: has it a small receive buffer? */
     crowd_events events;

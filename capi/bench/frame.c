@@ -8,34 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In front of the mark of a JSON message. */
-static const char json_start[] = "{\"mark\":\"";
-/* Around the string of a Socket.IO event: a message (4) that is an event (2). */
+/* In front of the mark, and the end of the message. */
+static const char json_start[] = "{\"mark\":\"", json_end[] = "\"}";
 static const char socketio_start[] = "42[\"m\",\"", socketio_end[] = "\"]";
 
 enum {
     HEX = 2 * sizeof(mark),
     JSON_START = sizeof json_start - 1,
+    JSON_END = sizeof json_end - 1,
     SOCKETIO_START = sizeof socketio_start - 1,
     SOCKETIO_END = sizeof socketio_end - 1,
-    JSON_END = 2, /* quotation mark and brace */
-    BODIES = 64   /* so that a compressor doesn't meet the same message again and again */
+    BODIES = 64 /* so that a compressor doesn't meet the same message again and again */
 };
 
 _Static_assert(sizeof(mark) == 24, "peers read the mark");
 _Static_assert(JSON_START + HEX <= FORM_MARK_END, "the mark of a JSON message");
-_Static_assert(SOCKETIO_START + HEX <= FORM_MARK_END, "the mark of an event");
 
 size_t form_least(form_kind kind)
 {
-    switch (kind) {
-    case FORM_JSON:
-        return JSON_START + HEX + JSON_END;
-    case FORM_SOCKETIO:
-        return HEX;
-    default:
-        return sizeof(mark);
-    }
+    return kind == FORM_JSON       ? JSON_START + HEX + JSON_END
+           : kind == FORM_SOCKETIO ? HEX
+                                   : sizeof(mark);
 }
 
 static size_t put_head(uint8_t *f, unsigned opcode, size_t size)
@@ -107,38 +100,33 @@ static void fill_json(char *p, size_t size, unsigned body)
     } else {
         memset(p + at, '0', end - at); /* the mark's string goes on */
     }
-    memcpy(p + end, "\"}", JSON_END);
+    memcpy(p + end, json_end, JSON_END);
 }
 
 static void fill(const form *f, uint8_t *p, unsigned body)
 {
     if (f->kind == FORM_JSON) {
-        fill_json((char *)p, f->size, body);
+        fill_json((char *)p, f->message, body);
         return;
     }
-    memset(p, 'x', f->size);
+    memset(p, 'x', f->message);
     if (f->kind == FORM_SOCKETIO) {
         memcpy(p, socketio_start, SOCKETIO_START);
-        memcpy(p + f->size - SOCKETIO_END, socketio_end, SOCKETIO_END);
+        memcpy(p + f->message - SOCKETIO_END, socketio_end, SOCKETIO_END);
     }
-}
-
-/* Bytes of a message before its mark. */
-static size_t before_mark(form_kind kind)
-{
-    return kind == FORM_JSON ? JSON_START : kind == FORM_SOCKETIO ? SOCKETIO_START : 0;
 }
 
 bool form_init(form *f, form_kind kind, size_t size)
 {
-    bool enough = size >= form_least(kind);
-    size += kind == FORM_SOCKETIO ? SOCKETIO_START + SOCKETIO_END : 0;
-    *f = (form){.kind = kind, .size = size, .bodies = kind == FORM_JSON ? BODIES : 1};
+    bool socketio = kind == FORM_SOCKETIO;
+    *f = (form){.kind = kind,
+                .message = size + (socketio ? SOCKETIO_START + SOCKETIO_END : 0),
+                .bodies = kind == FORM_JSON ? BODIES : 1};
     uint8_t head[14];
-    f->head = put_head(head, kind == FORM_BINARY ? 2 : 1, size);
-    f->len = f->head + size;
-    f->mark_at = f->head + before_mark(kind);
-    f->frames = enough ? malloc(f->len * f->bodies) : NULL;
+    f->head = put_head(head, kind == FORM_BINARY ? 2 : 1, f->message);
+    f->len = f->head + f->message;
+    f->mark_at = kind == FORM_JSON ? JSON_START : socketio ? SOCKETIO_START : 0;
+    f->frames = size >= form_least(kind) ? malloc(f->len * f->bodies) : NULL;
     for (unsigned i = 0; f->frames && i < f->bodies; i++) {
         uint8_t *p = f->frames + i * f->len;
         memcpy(p, head, f->head);
@@ -178,25 +166,26 @@ void form_put(const form *f, uint8_t *out, const mark *m)
     /* Beside each other in time, beside each other in a room: never the same body. */
     unsigned body = f->bodies > 1 ? (m->serial + 7 * m->sender) % f->bodies : 0;
     memcpy(out, f->frames + body * f->len, f->len);
+    out += f->head + f->mark_at;
     if (f->kind == FORM_BINARY) {
-        memcpy(out + f->mark_at, m, sizeof *m);
+        memcpy(out, m, sizeof *m);
     } else if (f->kind != FORM_PLAIN) {
         uint8_t bytes[sizeof *m];
         memcpy(bytes, m, sizeof bytes);
-        put_hex(out + f->mark_at, bytes);
+        put_hex(out, bytes);
     }
 }
 
 bool form_read(const form *f, const uint8_t *data, size_t len, mark *m)
 {
-    if (len != f->size || f->kind == FORM_PLAIN) {
+    if (len != f->message || f->kind == FORM_PLAIN) {
         return false;
     }
     if (f->kind == FORM_BINARY) {
         memcpy(m, data, sizeof *m);
     } else {
         uint8_t bytes[sizeof *m];
-        get_hex(bytes, data + before_mark(f->kind));
+        get_hex(bytes, data + f->mark_at);
         memcpy(m, bytes, sizeof *m);
     }
     return m->magic == MARK_MAGIC;
@@ -223,13 +212,6 @@ size_t frame_read(frame *f, const uint8_t *p, size_t len)
                  .data = p + 2 + more,
                  .len = (size_t)payload};
     return 2 + more + f->len;
-}
-
-size_t frame_text(uint8_t *out, const char *text)
-{
-    size_t len = strlen(text), head = put_head(out, 1, len);
-    memcpy(out + head, text, len);
-    return head + len;
 }
 
 size_t frame_pong(uint8_t *out, const frame *ping)

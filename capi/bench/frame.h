@@ -22,7 +22,7 @@ typedef struct mark {
 typedef enum form_kind {
     FORM_BINARY,   /* the mark, and filling */
     FORM_JSON,     /* an object as feeds have it; the mark is hexadecimal in it */
-    FORM_SOCKETIO, /* an event "m" with a string; the mark is hexadecimal in it */
+    FORM_SOCKETIO, /* an event with a string, in which the mark is hexadecimal */
     FORM_PLAIN     /* text without a mark */
 } form_kind;
 
@@ -30,9 +30,9 @@ typedef enum form_kind {
  * nothing else changes from one message to the next. */
 typedef struct form {
     form_kind kind;
-    size_t size;     /* bytes of a message, with what is around it */
+    size_t message;  /* bytes of a message: of Socket.IO more than the string has */
     size_t len;      /* and of its frame */
-    size_t mark_at;  /* in the frame */
+    size_t mark_at;  /* in the message */
     size_t head;     /* bytes of the frame before the message */
     unsigned bodies; /* how many there are */
     uint8_t *frames;
@@ -41,7 +41,7 @@ typedef struct form {
 /* The smallest message that has room for its mark. */
 size_t form_least(form_kind kind);
 
-/* false: no memory, or too small. */
+/* Messages of so many bytes, of Socket.IO the string. false: no memory, or too small. */
 bool form_init(form *f, form_kind kind, size_t size);
 void form_fini(form *f);
 
@@ -63,10 +63,6 @@ typedef struct frame {
 
 /* The bytes of the frame at the front; 0 if it isn't all there. */
 size_t frame_read(frame *f, const uint8_t *p, size_t len);
-
-enum { FRAME_TEXT_MOST = 6 + 125 };
-/* A text frame of at most 125 bytes; its length. */
-size_t frame_text(uint8_t *out, const char *text);
 
 enum { FRAME_PONG_MOST = 6 + 125 };
 /* The answer to a ping, at most FRAME_PONG_MOST bytes; its length. */

@@ -68,5 +68,8 @@ int main(int argc, char **argv)
             return 2;
         }
     }
-    return raise_files(&p) && run(&p) ? 0 : 1;
+    if (!raise_files(&p)) {
+        return 2;
+    }
+    return run(&p) ? 0 : 1;
 }

@@ -53,8 +53,8 @@ static const option options[] = {
      "is that of the queue"},
     {"size", "B", KIND_COUNT, AT(size), 1, 64 * 1024 * 1024, "bytes of a message (128)"},
     {"settle", "S", KIND_REAL, AT(settle_s), 0, 1e6,
-     "seconds to be silent after connecting (0): until nodes have heard who is\n"
-     "in a room"},
+     "seconds of silence after connecting (0; of several URLs 0.3: nodes may\n"
+     "have to tell each other about rooms before they are heard everywhere)"},
     {"warmup", "S", KIND_REAL, AT(warmup_s), 0, 1e6, "seconds before measuring (1)"},
     {"seconds", "S", KIND_REAL, AT(seconds), 0.01, 1e6, "seconds of measuring (4)"},
     {NULL, NULL, KIND_HEADING, 0, 0, 0, "What is said, and who hears it:"},
@@ -66,12 +66,11 @@ static const option options[] = {
      "sends it to the user u<n>"},
     {"json", NULL, KIND_FLAG, AT(json), 0, 0,
      "messages are JSON, as compressible as a feed, in text frames"},
-    {"socketio", NULL, KIND_FLAG, AT(socketio), 0, 0,
-     "speak Socket.IO (protocol 5, WebSocket only; the URL's path and query are\n"
-     "/socket.io/?EIO=4&transport=websocket): messages are events \"m\" with a\n"
-     "string, of --size bytes"},
     {"deflate", NULL, KIND_FLAG, AT(deflate), 0, 0,
      "offer permessage-deflate without context takeover"},
+    {"socketio", NULL, KIND_FLAG, AT(socketio), 0, 0,
+     "speak Socket.IO: the event \"m\" with a string; the URL is, for example,\n"
+     "ws://HOST:PORT/socket.io/?EIO=4&transport=websocket&room={room}"},
     {"slow", "SHARE", KIND_REAL, AT(slow), 0, 1,
      "this share (0 to 1) of the members, none that talk, reads slowly"},
     {"slow-pause", "MS", KIND_COUNT, AT(slow_pause_ms), 1, 600000,
@@ -312,14 +311,13 @@ static const char *check_modes(const plan *p)
     if (p->n_steps > 0 && !p->idle) {
         return wrong("--steps is of --idle");
     }
-    if (p->direct && (p->json || p->socketio)) {
-        return wrong("--direct: its messages are neither JSON nor Socket.IO's");
+    if (p->direct + p->json + p->socketio > 1) {
+        return wrong(
+            "only one of --direct, --json and --socketio: each says how messages "
+            "look");
     }
-    if (p->socketio && p->json) {
-        return wrong("only one of --json and --socketio");
-    }
-    if (p->socketio && (p->storm != STORM_NONE || p->flood > 0)) {
-        return wrong("--socketio is neither for --storm nor for --flood");
+    if (p->socketio && p->flood > 0) {
+        return wrong("--flood doesn't speak Socket.IO");
     }
     if (p->slow > 0 && (p->echo || p->direct || p->scenario != SCENARIO_TALK)) {
         return wrong("--slow is of rooms: neither with --echo or --direct nor instead of "
@@ -377,10 +375,7 @@ static void complete(plan *p)
                   : p->flood > 0           ? SCENARIO_FLOOD
                                            : SCENARIO_TALK;
     p->hearers = p->echo ? HEARD_BY_SENDER : p->direct ? HEARD_BY_TARGET : HEARD_BY_ROOM;
-    p->form = p->json        ? FORM_JSON
-              : p->socketio  ? FORM_SOCKETIO
-              : p->flood > 0 ? FORM_PLAIN
-                             : FORM_BINARY;
+    p->form = p->json ? FORM_JSON : p->flood > 0 ? FORM_PLAIN : FORM_BINARY;
     if (p->n_steps > 0) {
         p->members = p->steps[p->n_steps - 1];
     }
@@ -397,6 +392,9 @@ static void set_defaults(plan *p)
     if (p->rate <= 0 && p->closed == 0) {
         p->closed = 64;
     }
+    if (p->settle_s < 0) {
+        p->settle_s = p->n_targets > 1 ? 0.3 : 0;
+    }
     p->storm_silent = p->storm_silent || p->direct;
     p->layout = (layout){.members = p->members,
                          .rooms = p->rooms,
@@ -411,6 +409,7 @@ const char *options_read(plan *p, int argc, char *const *argv)
                 .rooms = 1,
                 .senders = 8,
                 .size = 128,
+                .settle_s = -1,
                 .warmup_s = 1,
                 .seconds = 4,
                 .slow_pause_ms = 200,

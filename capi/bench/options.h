@@ -38,7 +38,7 @@ typedef struct plan {
     unsigned size;
     double settle_s, warmup_s, seconds;
 
-    bool echo, direct, json, socketio, deflate;
+    bool echo, direct, json, deflate, socketio;
     double slow; /* share of the members */
     unsigned slow_pause_ms;
 

@@ -189,6 +189,7 @@ static bool measure_storm(storm *s)
     if (!talk_connect(t, s->p->members)) {
         return false;
     }
+    talk_settle(t);
     talk_for(t, s->p->warmup_s, NULL, NULL);
     talk_reset_figures(t);
     usage_take(s->p, &w.begin);

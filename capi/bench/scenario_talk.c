@@ -101,7 +101,7 @@ bool scenario_talk(const plan *p)
     bool ok = talk_connect(t, p->members);
     usage_take(p, &m.connected);
     if (ok) {
-        talk_wait(t, p->settle_s);
+        talk_settle(t);
         talk_for(t, p->warmup_s, NULL, NULL);
         talk_reset_figures(t);
         usage_take(p, &m.begin);

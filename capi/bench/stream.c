@@ -50,6 +50,7 @@ bool stream_open(stream *s, const struct addrinfo *address, int receive_bytes)
         errno != EINPROGRESS) {
         int err = errno;
         close(s->fd);
+        s->fd = -1;
         errno = err;
         return false;
     }

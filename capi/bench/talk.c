@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "measure.h"
 #include "slow.h"
@@ -23,7 +22,6 @@ struct talk {
     form form;
     uint64_t closed, slow_closed;
     unsigned started; /* members that connect or have connected */
-    unsigned joined;  /* and are served */
     /* Open loop. */
     uint64_t next_ns, step_ns;
     unsigned turn; /* whose turn it is */
@@ -35,35 +33,6 @@ struct talk {
 /* --- what the crowd tells
  * --------------------------------------------------------------*/
 
-static void member_joined(talk *t, unsigned n)
-{
-    t->joined++;
-    ledger_opened(t->ledger, n);
-    if (ledger_is_slow(t->ledger, n)) {
-        slow_add(t->slow, t->crowd, n);
-    }
-}
-
-static void put_text(talk *t, unsigned n, const char *text)
-{
-    uint8_t bytes[FRAME_TEXT_MOST];
-    size_t len = frame_text(bytes, text);
-    uint8_t *place = crowd_put(t->crowd, n, len);
-    if (place) {
-        memcpy(place, bytes, len);
-    }
-}
-
-/* What Socket.IO has beside messages: the answer to our CONNECT packet, and pings. */
-static void on_packet(talk *t, unsigned n, const uint8_t *data, size_t len)
-{
-    if (len > 2 && memcmp(data, "40", 2) == 0) {
-        member_joined(t, n);
-    } else if (len == 1 && data[0] == '2') {
-        put_text(t, n, "3");
-    }
-}
-
 static void on_open(void *user, unsigned n)
 {
     talk *t = user;
@@ -71,10 +40,9 @@ static void on_open(void *user, unsigned n)
         t->guests.events.on_open(t->guests.events.user, n);
         return;
     }
-    if (t->p->socketio) {
-        put_text(t, n, "40");
-    } else {
-        member_joined(t, n);
+    ledger_opened(t->ledger, n);
+    if (ledger_is_slow(t->ledger, n)) {
+        slow_add(t->slow, t->crowd, n);
     }
 }
 
@@ -86,8 +54,6 @@ static void on_message(void *user, unsigned n, const uint8_t *data, size_t len)
         t->guests.events.on_message(t->guests.events.user, n, data, len);
     } else if (form_read(&t->form, data, len, &m)) {
         ledger_heard(t->ledger, n, &m, crowd_now_ns(t->crowd));
-    } else if (t->p->socketio) {
-        on_packet(t, n, data, len);
     }
 }
 
@@ -198,7 +164,8 @@ talk *talk_new(const plan *p, const talk_guests *guests)
                        .handshake = {.headers = p->headers,
                                      .n_headers = p->n_headers,
                                      .deflate = p->deflate},
-                       .most = t->form.size,
+                       .socketio = p->socketio,
+                       .most = t->form.message,
                        .slow = ledger_slow_members(t->ledger),
                        .events = {.on_open = on_open,
                                   .on_message = on_message,
@@ -245,15 +212,15 @@ bool talk_connect(talk *t, unsigned members)
     const uint64_t patience_ns = 10000000000u;
     const crowd_figures *f = crowd_figures_of(t->crowd);
     uint64_t progress_ns = now_ns();
-    unsigned open = t->joined;
+    unsigned open = crowd_open(t->crowd);
     while (open < members) {
         while (t->started < members && crowd_connecting(t->crowd) < CONNECTING_AT_ONCE &&
                crowd_start(t->crowd, t->started)) {
             t->started++;
         }
         crowd_turn(t->crowd, 100);
-        if (t->joined != open) {
-            open = t->joined;
+        if (crowd_open(t->crowd) != open) {
+            open = crowd_open(t->crowd);
             progress_ns = now_ns();
         }
         if (f->closed + f->refused > 0 || now_ns() - progress_ns > patience_ns) {
@@ -263,6 +230,11 @@ bool talk_connect(talk *t, unsigned members)
         }
     }
     return true;
+}
+
+void talk_settle(talk *t)
+{
+    talk_wait(t, t->p->settle_s);
 }
 
 /* --- talking

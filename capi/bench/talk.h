@@ -29,6 +29,10 @@ const form *talk_form(const talk *t);
 /* Connects the members up to this one. false: said on stderr. */
 bool talk_connect(talk *t, unsigned members);
 
+/* Waits as the plan says before anybody talks: nodes may learn only after the 101 that a
+ * member's room is heard on another one. */
+void talk_settle(talk *t);
+
 /* Turns without anything being said. */
 void talk_wait(talk *t, double seconds);
 /* Talks for so long, and as long as `meanwhile` is true, if it isn't NULL: that is called
