@@ -116,20 +116,21 @@ COLUMNS = {
 
 
 def idle_columns(f):
-    """Two for each number of sessions that was measured."""
+    """One for each number of sessions that was measured."""
     names = {
         int(key.split(".")[1])
         for row in f.loads("f").get("idle", {}).get("rows", {}).values()
         for key in row.get("median", {})
         if key.startswith("steps.")
     }
-    columns = []
-    for members in sorted(names):
-        start = f"steps.{members}"
-        columns += [
-            value(f"{members:,} sessions", f"{start}.bytes_per_session", "{:,.0f}"),
-            value("kernel", f"{start}.kernel_bytes_per_session", "{:,.0f}"),
-        ]
+    columns = [
+        value(f"{members:,} sessions", f"steps.{members}.bytes_per_session", "{:,.0f}")
+        for members in sorted(names)
+    ]
+    if names:
+        # With few sessions it says nothing: the kernel counts pages, of all sockets.
+        key = f"steps.{max(names)}.kernel_bytes_per_session"
+        columns.append(value(f"kernel, {max(names):,}", key, "{:,.0f}"))
     return [*columns, Column("failed", failed)]
 
 
