@@ -80,6 +80,7 @@ class Lab:
         self.peers = friends
         self.scale = scale
         self.certificate = peers.make_certificate(build)
+        self.patience = 1  # times that a cell lasts longer than is said
         self.traces = True
         if why := counted.problem():
             print(f"without counts of system calls: {why}", file=sys.stderr)
@@ -108,6 +109,9 @@ class Lab:
                     servers.wait_until_open(port, "/ws?room=probe")
             yield pids, urls, redis
 
+    def seconds_of(self, load):
+        return self.scale.seconds * load.seconds * self.patience
+
     def generator(self, row, load, urls, pids, **times):
         """The generator's command line; `times` replace those of the scale."""
         command = [servers.generator(self.build)]
@@ -118,7 +122,7 @@ class Lab:
         settings = {
             "members": load.members,
             "warmup": self.scale.warmup,
-            "seconds": self.scale.seconds * load.seconds,
+            "seconds": self.seconds_of(load),
             "senders": min(8, load.members),
             # Until the nodes have heard of each other who is in a room.
             "settle": 0.3 if len(urls) > 1 else 0,
@@ -130,7 +134,7 @@ class Lab:
 
     def redis_alone(self, load, redis):
         command = [self.build / "tests/bench/redis_floor", "--port", redis.port]
-        command += ["--warmup", self.scale.warmup, "--seconds", self.scale.seconds]
+        command += ["--warmup", self.scale.warmup, "--seconds", self.seconds_of(load)]
         return command + [a for a in load.arguments if a != "--direct"]
 
     def measure(self, row, load):
@@ -142,10 +146,16 @@ class Lab:
             return flat(servers.run_json(command))
 
     def try_to(self, measure, row, load):
-        try:
-            return measure(row, load)
-        except (RuntimeError, OSError, ValueError, KeyError, counted.TimedOut) as e:
-            return {"error": str(e)[:300]}
+        """The figures, or {"error": why} if the last try failed, too. Each lasts twice as
+        long as the one before."""
+        error = None
+        for number in range(self.scale.tries):
+            self.patience = 2**number
+            try:
+                return measure(row, load)
+            except (RuntimeError, OSError, ValueError, KeyError, counted.TimedOut) as e:
+                error = str(e)[:300]
+        return {"error": error}
 
     def run(self, section, rounds):
         """A section's part of the report."""

@@ -145,7 +145,7 @@ def one_at_a_time(load):
 
 def calls(lab, row, load):
     """Calls a delivery, a message, and writes a member and turn, of one row."""
-    seconds = min(SECONDS, lab.scale.seconds * load.seconds)
+    seconds = min(SECONDS, lab.seconds_of(load))
     counts, result = traced_run(lab, row, one_at_a_time(load), seconds)
     messages = result["sent"]
     deliveries = messages * load.hears()
@@ -161,10 +161,12 @@ def calls(lab, row, load):
 
 def redis(lab, row, load):
     """What Redis does a message, whatever the members are."""
-    seconds = min(SECONDS, lab.scale.seconds * load.seconds)
+    seconds = min(SECONDS, lab.seconds_of(load))
     with lab.started(row, load) as (_, urls, server):
         before = server.counted()
-        command = lab.generator(row, load, urls, [], warmup=0, seconds=seconds)
+        # As many as can be, so that what the nodes say among themselves is lost in them.
+        slowly = one_at_a_time(load)
+        command = lab.generator(row, slowly, urls, [], warmup=0, seconds=seconds)
         messages = servers.run_json(command)["sent"]
         after = server.counted()
     figures = {"messages": messages}
@@ -189,7 +191,7 @@ def compressions(lab, row, load):
     """How often a message is compressed, whatever the members are."""
     port = servers.free_port()
     extra = {"http.listen": f"127.0.0.1:{port}"}
-    seconds = min(SECONDS, lab.scale.seconds * load.seconds)
+    seconds = min(SECONDS, lab.seconds_of(load))
     with lab.started(row, load, extra=extra) as (_, urls, _):
         command = lab.generator(row, load, urls, [], warmup=0, seconds=seconds)
         messages = servers.run_json(command)["sent"]

@@ -33,6 +33,7 @@ class Scale:
     heartbeat_s: int = 25
     storm: float = 1  # part of the clients of a storm
     rounds: int = 5
+    tries: int = 1  # of a cell that fails; a smoke test must not depend on time
 
     def members(self, number):
         return min(number, self.most_members, MOST_SESSIONS)
@@ -42,7 +43,7 @@ class Scale:
 
 
 QUICK = Scale(0.5, 0.2, 1000, 20, 2, 0.1, 1)
-SMOKE = Scale(0.2, 0.1, 60, 100, 1, 0.005, 1)
+SMOKE = Scale(0.2, 0.1, 60, 100, 1, 0.005, 1, 3)
 
 
 @dataclass
