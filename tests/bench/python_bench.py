@@ -129,7 +129,7 @@ def spread(values):
 
 def run_inside(build, python, rounds, messages):
     """{name: {"per_s": {"median", "low", "high"}, "cpu_us": ...}}"""
-    generator = build / "tests/bench/fanwire-bench"
+    generator = servers.generator(build)
     figures = {}
     for number in range(1, rounds + 1):
         results = {

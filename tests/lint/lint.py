@@ -75,6 +75,7 @@ LIBC = set("""assert.h complex.h ctype.h dirent.h dlfcn.h endian.h errno.h fcntl
 # of others libc and what is listed here.
 OUTSIDE = {
     "capi/server": (),
+    "capi/bench": ("openssl/err.h", "openssl/ssl.h", "zlib.h"),
     "docs/examples": ("jansson.h",),
     "bindings": ("Python.h", "lua.h", "lauxlib.h", "lualib.h"),
 }
@@ -262,7 +263,8 @@ def check_public(root):
 
 
 def check_names(root):
-    for path in files(root, ("capi/src", "capi/include", "capi/server", "docs/examples"),
+    for path in files(root, ("capi/src", "capi/include", "capi/server", "capi/bench",
+                             "docs/examples"),
                       (".c", ".h")):
         for number, line in enumerate(code_only(text_of(root, path)).splitlines(), 1):
             if line.lstrip().startswith("#include"):

@@ -1,6 +1,7 @@
 /*
- * What the load generator measures with: a histogram of times, a window that tells lost
- * from repeated from late messages, and what /proc says of a server's CPU and memory.
+ * What the load generator counts with: a histogram of times, and a window that tells lost
+ * from repeated from late messages. Values in, values out; the clock is here for want of
+ * a better place.
  */
 #ifndef BENCH_MEASURE_H
 #define BENCH_MEASURE_H
@@ -20,11 +21,14 @@ void histogram_add(histogram *h, uint64_t ns);
 /* The time that this share (0..1) of all stays under, in us; 0 if there are none. */
 double histogram_us(const histogram *h, double share);
 
-/* Which serials of one sender have come to one member. */
+/* Which serials of one sender have come to one member. Small: there is one for each
+ * member and each sender that it hears. */
 typedef struct sequence {
     uint32_t next;   /* the highest that came, plus one */
-    uint64_t before; /* bit i: next-1-i came */
+    uint32_t before; /* bit i: next-1-i came */
 } sequence;
+
+enum { SEQUENCE_WINDOW = 32 };
 
 typedef enum {
     SEQUENCE_NEW,       /* the next, or after a gap: *skipped are missing so far */
@@ -34,12 +38,9 @@ typedef enum {
 
 sequence_verdict sequence_take(sequence *s, uint32_t serial, uint32_t *skipped);
 
+/* Did it come? Of those older than the window nothing is known; they count as come. */
+bool sequence_has(const sequence *s, uint32_t serial);
+
 uint64_t now_ns(void);
-
-/* CPU time of all threads of a process, in ns; 0 if there is no such process. */
-uint64_t process_cpu_ns(int pid);
-
-/* Its proportional set size in bytes: shared pages count by their share. */
-uint64_t process_pss(int pid);
 
 #endif
