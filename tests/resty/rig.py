@@ -329,6 +329,15 @@ class Nginx:
         if wait_for_end:
             self.wait_gone(old)
 
+    def wait_respawned(self, dead, count=2):
+        """Others, as many, are there for workers that were killed. One look at a time: of
+        two the first may still see the old ones, and the second no longer."""
+        def there():
+            now = self.workers()
+            return len(now) == count and not set(dead) & set(now)
+
+        wait_until(there, f"other workers than {dead}")
+
     def wait_gone(self, pids, deadline=None):
         wait_until(lambda: not any(map(is_alive, pids)), f"the end of {pids}", deadline)
 

@@ -119,7 +119,7 @@ def test_a_killed_worker_takes_only_its_own_along(attached, attach):
     os.kill(ann.at["pid"], signal.SIGKILL)
     assert ann.wait_closed()[0] == 1006
     c = nginx.connection()
-    support.wait_until(lambda: len(nginx.workers()) == 2, "another worker")
+    nginx.wait_respawned([ann.at["pid"]])
     assert nginx.post("/notify?user=bob", "to bob").status == 200
     assert bob.receive() == "to bob"
     c.end()

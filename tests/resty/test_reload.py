@@ -354,7 +354,6 @@ def test_workers_that_are_killed_again_and_again_leave_no_file(serve, enter):
         old = nginx.workers()
         for pid in old:
             os.kill(pid, signal.SIGKILL)
-        support.wait_until(lambda: len(nginx.workers()) == 2
-                           and not set(old) & set(nginx.workers()), "new workers")
+        nginx.wait_respawned(old)
         enter(nginx, "", 0), enter(nginx, "", 1)
     assert os.listdir(nginx.wake_dir) == []

@@ -162,8 +162,7 @@ def test_a_worker_that_was_killed_is_back_and_the_other_goes_on(serve, enter):
     assert dead.wait_closed()[0] == 1006
     lives.send("alone")
     assert lives.receive() == "alone"
-    support.wait_until(lambda: len(nginx.workers()) == 2 and pid not in nginx.workers(),
-                       "another worker")
+    nginx.wait_respawned([pid])
     back = enter(nginx, "room=r&user=ann", 0)
     assert back.at["pid"] != pid
     hear_each_other([lives, back], [lives, back], "together")
