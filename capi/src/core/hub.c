@@ -53,6 +53,13 @@ void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
         .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
+        .room =
+            {
+                .history_size = (uint32_t)fwi_options_int(o, FWI_OPT_ROOM_HISTORY_SIZE),
+                .history_ttl_ms = (uint64_t)fwi_options_int(o, FWI_OPT_ROOM_HISTORY_TTL),
+                .presence = fwi_options_int(o, FWI_OPT_ROOM_PRESENCE) != 0,
+                .join_leave = fwi_options_int(o, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
+            },
     };
     fwi_events_init(&hub->events);
     hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
@@ -82,7 +89,7 @@ static void on_unused(fwi_routes *routes, fwi_route *r)
     fwi_hub *hub = fwi_container_of(routes, fwi_hub, routes);
     hub->bp->ops->unsubscribe(hub->bp, r->channel);
     for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, r->channel, m);
+        hub->bp->ops->publish(hub->bp, r->channel, m, NULL);
         fw_message_unref(m);
     }
     fwi_route_free(r);
@@ -199,7 +206,7 @@ static void publish_now(fwi_hub *hub, const char *channel, fw_message *m)
     if (r != NULL && !r->subscribed) {
         ok = fwi_route_hold(r, m, hub->set.held_max);
     } else {
-        ok = hub->bp->ops->publish(hub->bp, channel, m);
+        ok = hub->bp->ops->publish(hub->bp, channel, m, NULL);
     }
     if (!ok) {
         fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
@@ -381,7 +388,7 @@ static void on_subscribed(void *user, const char *channel)
         }
     }
     for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, channel, m);
+        hub->bp->ops->publish(hub->bp, channel, m, NULL);
         fw_message_unref(m);
     }
     /* Last: handlers of loop 0 may change the routes. */
@@ -407,4 +414,5 @@ static void on_state(void *user, bool up, const char *why)
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
-const fwi_backplane_sink fwi_hub_sink = {on_subscribed, on_message, on_state};
+const fwi_backplane_sink fwi_hub_sink = {
+    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};

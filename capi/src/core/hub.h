@@ -17,6 +17,7 @@
 #include "core/events.h"
 #include "core/limits.h"
 #include "core/options.h"
+#include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
 
@@ -37,6 +38,7 @@ typedef struct fwi_settings {
     int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
+    fwi_room_options room; /* of rooms without a namespace */
 } fwi_settings;
 
 typedef struct fwi_hub {

@@ -57,6 +57,8 @@
        "don't check Redis' certificate")                                                 \
     XX(NODE_NAME, "node.name", NODE, 0, 0, "", "0.1",                                    \
        "this node's name; empty: HOST-PID")                                              \
+    XX(NODE_LEASE, "node.lease", DURATION, 1000, 3600000, "10s", "0.1",                  \
+       "a node that wasn't heard of for so long is dead")                                \
     XX(HEARTBEAT_INTERVAL, "heartbeat.interval", DURATION, 0, 86400000, "25s", "0.1",    \
        "how often an open session is pinged; 0s is off")                                 \
     XX(HEARTBEAT_TIMEOUT, "heartbeat.timeout", DURATION, 1, 3600000, "10s", "0.1",       \
@@ -107,7 +109,15 @@
        "rooms mode: who sends hears itself")                                             \
     XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
        "rooms mode: the user's name is taken from the query (so anybody can be "         \
-       "anybody), or nobody has one")
+       "anybody), or nobody has one")                                                    \
+    XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
+       "how many of a room's newest messages are kept for who comes back; 0: none")      \
+    XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \
+       "how long they are kept after the last one")                                      \
+    XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
+       "know who is in a room, on all nodes")                                            \
+    XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
+       "tell a room's members who comes and goes")
 
 typedef enum {
 #define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,
