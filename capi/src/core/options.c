@@ -1,6 +1,7 @@
 /*
  * The table of options and a set of their values. How a single value is written is in
- * options_value.c; the INI file and the environment are in options_load.c.
+ * options_value.c, how it is held in options_held.c; the INI file and the environment are
+ * in options_load.c.
  *
  * Called by the application before there is a hub, and by everything that reads its
  * configuration. A set is written by one thread and then only read.
@@ -11,8 +12,8 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/options_held.h"
 #include "core/options_load.h"
-#include "core/options_value.h"
 
 static const fwi_option_row rows[FWI_OPT_COUNT] = {
 #define OPTION_ROW(symbol, name, type, min, max, initial, since, help)                   \
@@ -42,179 +43,12 @@ static const struct {
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };
 
-typedef struct option_value {
-    char *text;
-    char *shown; /* the text without a password; NULL: as the text */
-    int64_t number;
-    char **items; /* of a list; one block with their bytes */
-    size_t n_items;
-    unsigned source; /* which one set it; 0: the table */
-} option_value;
-
 struct fw_options {
-    option_value values[FWI_OPT_COUNT];
+    fwi_held values[FWI_OPT_COUNT];
     /* Files and the environment are sources of their own: what a list has from one is
      * replaced by the next, not added to. */
     unsigned source;
 };
-
-static void free_value(option_value *v)
-{
-    free(v->text);
-    free(v->shown);
-    free(v->items);
-    *v = (option_value){0};
-}
-
-/* Calls `each` for every entry, without the blanks around it, until it says false. An
- * empty text has no entries. */
-static bool split_list(const char *text,
-                       bool (*each)(void *user, const char *s, size_t len), void *user)
-{
-    const char *p = text + strspn(text, " \t");
-    if (*p == '\0') {
-        return true;
-    }
-    for (;;) {
-        const char *end = p + strcspn(p, ",");
-        const char *first = p + strspn(p, " \t");
-        const char *last = end;
-        while (last > first && (last[-1] == ' ' || last[-1] == '\t')) {
-            last--;
-        }
-        if (!each(user, first, first < last ? (size_t)(last - first) : 0)) {
-            return false;
-        }
-        if (*end == '\0') {
-            return true;
-        }
-        p = end + 1;
-    }
-}
-
-typedef struct list_builder {
-    const fwi_option_row *row;
-    char **items;
-    char *bytes;
-    size_t n;
-    char *problem; /* FWI_PROBLEM_MAX */
-    int err;
-} list_builder;
-
-static bool check_item(void *user, const char *s, size_t len)
-{
-    list_builder *b = user;
-    char *copy = strndup(s, len);
-    b->err =
-        copy != NULL ? fwi_option_read(b->row, copy, NULL, b->problem) : FW_ERR_MEMORY;
-    free(copy);
-    b->n++;
-    return b->err == FW_OK;
-}
-
-static bool add_item(void *user, const char *s, size_t len)
-{
-    list_builder *b = user;
-    b->items[b->n++] = b->bytes;
-    memcpy(b->bytes, s, len);
-    b->bytes[len] = '\0';
-    b->bytes += len + 1;
-    return true;
-}
-
-/* The list's entries from its text, which has been checked. */
-static bool index_list(option_value *v)
-{
-    size_t len = strlen(v->text), most = 1;
-    for (const char *p = v->text; *p != '\0'; p++) {
-        most += *p == ',';
-    }
-    char **items = malloc(most * sizeof *items + len + 1);
-    if (items == NULL) {
-        return false;
-    }
-    list_builder b = {.items = items, .bytes = (char *)(items + most)};
-    split_list(v->text, add_item, &b);
-    v->items = items;
-    v->n_items = b.n;
-    return true;
-}
-
-static int no_memory(const fwi_option_row *row)
-{
-    return fwi_error(FW_ERR_MEMORY, "%s: out of memory", row->name);
-}
-
-/* Reports what fwi_option_read found. */
-static int bad_value(const fwi_option_row *row, int err, const char *text,
-                     const char *problem)
-{
-    char shown[160];
-    if (err == FW_ERR_MEMORY) {
-        return no_memory(row);
-    }
-    return fwi_error(err, "%s: %s: %s", row->name,
-                     fwi_option_show(text, shown, sizeof shown), problem);
-}
-
-/* Checks each entry; then `next` has old and new text joined, or the new one alone. */
-static int read_list(const fwi_option_row *row, const char *text, const char *before,
-                     option_value *next)
-{
-    char problem[FWI_PROBLEM_MAX];
-    list_builder b = {.row = row, .problem = problem};
-    if (!split_list(text, check_item, &b)) {
-        return bad_value(row, b.err, text, problem);
-    }
-    bool adds = before[0] != '\0' && b.n > 0;
-    size_t cap = strlen(before) + strlen(text) + 2;
-    next->text = malloc(cap);
-    if (next->text == NULL) {
-        return no_memory(row);
-    }
-    snprintf(next->text, cap, "%s%s%s", before, adds ? "," : "", b.n > 0 ? text : "");
-    return index_list(next) ? FW_OK : no_memory(row);
-}
-
-static int read_scalar(const fwi_option_row *row, const char *text, option_value *next)
-{
-    char problem[FWI_PROBLEM_MAX];
-    int err = fwi_option_read(row, text, &next->number, problem);
-    if (err != FW_OK) {
-        return bad_value(row, err, text, problem);
-    }
-    next->text = strdup(text);
-    if (next->text == NULL) {
-        return no_memory(row);
-    }
-    if (row->type->has_password && strchr(text, '@') != NULL) {
-        char shown[512];
-        next->shown = strdup(fwi_option_show(text, shown, sizeof shown));
-        return next->shown != NULL ? FW_OK : no_memory(row);
-    }
-    return FW_OK;
-}
-
-static int set_value(fw_options *o, size_t which, const char *text)
-{
-    const fwi_option_row *row = &rows[which];
-    option_value *v = &o->values[which];
-    option_value next = {.source = o->source};
-    if (row->type->can_be_off && strcmp(text, "off") == 0) {
-        text = "";
-    }
-    bool adds = v->text != NULL && v->source == o->source && text[0] != '\0';
-    int err = row->type->kind == FWI_KIND_LIST
-                  ? read_list(row, text, adds ? v->text : "", &next)
-                  : read_scalar(row, text, &next);
-    if (err != FW_OK) {
-        free_value(&next);
-        return err;
-    }
-    free_value(v);
-    *v = next;
-    return FW_OK;
-}
 
 fw_options *fw_options_new(void)
 {
@@ -224,7 +58,7 @@ fw_options *fw_options_new(void)
         return NULL;
     }
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        int err = set_value(o, i, rows[i].initial);
+        int err = fwi_held_set(&o->values[i], &rows[i], 0, rows[i].initial);
         FWI_ASSERT(err != FW_ERR_OPTION); /* the table's own defaults */
         if (err != FW_OK) {
             fw_options_free(o);
@@ -241,7 +75,7 @@ void fw_options_free(fw_options *o)
         return;
     }
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        free_value(&o->values[i]);
+        fwi_held_free(&o->values[i]);
     }
     free(o);
 }
@@ -254,15 +88,7 @@ fw_options *fwi_options_copy(const fw_options *o)
     }
     copy->source = o->source;
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        const option_value *from = &o->values[i];
-        option_value *to = &copy->values[i];
-        to->number = from->number;
-        to->source = from->source;
-        to->text = strdup(from->text);
-        to->shown = from->shown != NULL ? strdup(from->shown) : NULL;
-        bool fine = to->text != NULL && (to->shown != NULL) == (from->shown != NULL) &&
-                    (from->items == NULL || index_list(to));
-        if (!fine) {
+        if (!fwi_held_copy(&copy->values[i], &o->values[i])) {
             fw_options_free(copy);
             return NULL;
         }
@@ -315,7 +141,7 @@ int fw_options_set(fw_options *o, const char *name, const char *value)
     }
     int which = find_row(name);
     if (which >= 0) {
-        return set_value(o, (size_t)which, value);
+        return fwi_held_set(&o->values[which], &rows[which], o->source, value);
     }
     /* The value is not repeated: it may be a misspelt option's secret. */
     char shown[80];
@@ -339,7 +165,7 @@ const char *fw_options_shown(const fw_options *o, const char *name)
     if (which < 0) {
         return NULL;
     }
-    const option_value *v = &o->values[which];
+    const fwi_held *v = &o->values[which];
     return v->shown != NULL ? v->shown : v->text;
 }
 

@@ -1,6 +1,6 @@
 /*
  * The values of options as people write them: "25s", "1MiB", "on", a URL. Used by
- * options.c alone. Pure, apart from what a type's check asks of wire/.
+ * what holds options. Pure, apart from what a type's check asks of wire/.
  */
 #ifndef FWI_CORE_OPTIONS_VALUE_H
 #define FWI_CORE_OPTIONS_VALUE_H
