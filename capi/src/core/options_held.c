@@ -65,7 +65,7 @@ static bool add_item(void *user, const char *s, size_t len)
 }
 
 /* The list's entries from its text, which has been checked. */
-static bool index_list(fwi_held *v)
+static bool index_list(fwi_option_value *v)
 {
     size_t len = strlen(v->text), most = 1;
     for (const char *p = v->text; *p != '\0'; p++) {
@@ -101,7 +101,7 @@ static int bad_value(const fwi_option_row *row, int err, const char *text,
 
 /* Checks each entry; then `next` has old and new text joined, or the new one alone. */
 static int read_list(const fwi_option_row *row, const char *text, const char *before,
-                     fwi_held *next)
+                     fwi_option_value *next)
 {
     char problem[FWI_PROBLEM_MAX];
     list_builder b = {.row = row, .problem = problem};
@@ -118,7 +118,8 @@ static int read_list(const fwi_option_row *row, const char *text, const char *be
     return index_list(next) ? FW_OK : no_memory(row);
 }
 
-static int read_scalar(const fwi_option_row *row, const char *text, fwi_held *next)
+static int read_scalar(const fwi_option_row *row, const char *text,
+                       fwi_option_value *next)
 {
     char problem[FWI_PROBLEM_MAX];
     int err = fwi_option_read(row, text, &next->number, problem);
@@ -137,10 +138,10 @@ static int read_scalar(const fwi_option_row *row, const char *text, fwi_held *ne
     return FW_OK;
 }
 
-int fwi_held_set(fwi_held *v, const fwi_option_row *row, unsigned source,
-                 const char *text)
+int fwi_option_value_set(fwi_option_value *v, const fwi_option_row *row, unsigned source,
+                         const char *text)
 {
-    fwi_held next = {.source = source};
+    fwi_option_value next = {.source = source};
     if (row->type->can_be_off && strcmp(text, "off") == 0) {
         text = "";
     }
@@ -149,27 +150,27 @@ int fwi_held_set(fwi_held *v, const fwi_option_row *row, unsigned source,
                   ? read_list(row, text, adds ? v->text : "", &next)
                   : read_scalar(row, text, &next);
     if (err != FW_OK) {
-        fwi_held_free(&next);
+        fwi_option_value_free(&next);
         return err;
     }
-    fwi_held_free(v);
+    fwi_option_value_free(v);
     *v = next;
     return FW_OK;
 }
 
-bool fwi_held_copy(fwi_held *to, const fwi_held *from)
+bool fwi_option_value_copy(fwi_option_value *to, const fwi_option_value *from)
 {
-    *to = (fwi_held){.number = from->number, .source = from->source};
+    *to = (fwi_option_value){.number = from->number, .source = from->source};
     to->text = strdup(from->text);
     to->shown = from->shown != NULL ? strdup(from->shown) : NULL;
     return to->text != NULL && (to->shown != NULL) == (from->shown != NULL) &&
            (from->items == NULL || index_list(to));
 }
 
-void fwi_held_free(fwi_held *v)
+void fwi_option_value_free(fwi_option_value *v)
 {
     free(v->text);
     free(v->shown);
     free(v->items);
-    *v = (fwi_held){0};
+    *v = (fwi_option_value){0};
 }

@@ -36,6 +36,9 @@ typedef struct fwi_option_row {
     const char *initial, *since, *help;
 } fwi_option_row;
 
+/* The table, in options.c. */
+extern const fwi_option_row fwi_option_rows[FWI_OPT_COUNT];
+
 /* What a check returns when there is no memory to check with. */
 extern const char fwi_option_no_memory[];
 
