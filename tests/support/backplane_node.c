@@ -66,7 +66,8 @@ static void on_state(void *user, bool up, const char *why)
     pthread_mutex_unlock(&n->lock);
 }
 
-static const fwi_backplane_sink sink = {on_subscribed, on_message, on_state};
+static const fwi_backplane_sink sink = {
+    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
 
 static void on_wake(void *user)
 {
@@ -131,7 +132,7 @@ static void do_resubscribe(node *n, void *arg)
 static void publish_one(node *n, const char *channel, const char *text)
 {
     fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
-    must(m != NULL && n->bp->ops->publish(n->bp, channel, m), "publish");
+    must(m != NULL && n->bp->ops->publish(n->bp, channel, m, NULL), "publish");
     fw_message_unref(m);
 }
 

@@ -38,7 +38,7 @@ static inline fw_message *text_message(const char *text)
 static inline void publish(const char *channel, const char *text)
 {
     fw_message *m = text_message(text);
-    ck_assert(bp->ops->publish(bp, channel, m));
+    ck_assert(bp->ops->publish(bp, channel, m, NULL));
     fw_message_unref(m);
 }
 
@@ -80,7 +80,8 @@ static inline void on_state(void *user, bool up, const char *text)
     snprintf(why, sizeof why, "%s", text != NULL ? text : "");
 }
 
-static const fwi_backplane_sink sink = {on_subscribed, on_message, on_state};
+static const fwi_backplane_sink sink = {
+    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
 
 static inline void on_wake(void *user)
 {

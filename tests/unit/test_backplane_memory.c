@@ -19,7 +19,7 @@ static const char *leave_on_message;
 static void publish(const char *channel, const char *text)
 {
     fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
-    ck_assert(m != NULL && bp->ops->publish(bp, channel, m));
+    ck_assert(m != NULL && bp->ops->publish(bp, channel, m, NULL));
     fw_message_unref(m);
 }
 
@@ -60,7 +60,8 @@ static void on_state(void *user, bool up, const char *why)
     ups += up;
 }
 
-static const fwi_backplane_sink sink = {on_subscribed, on_message, on_state};
+static const fwi_backplane_sink sink = {
+    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
 
 static void begin(void)
 {

@@ -55,8 +55,9 @@ static void on_counted_message(void *user, const char *channel, fw_message *m)
 
 static void up_and_counting(void)
 {
-    static const fwi_backplane_sink counting_sink = {on_subscribed, on_counted_message,
-                                                     on_state};
+    static const fwi_backplane_sink counting_sink = {.on_subscribed = on_subscribed,
+                                                     .on_message = on_counted_message,
+                                                     .on_state = on_state};
     end();
     begin();
     bp->sink = &counting_sink;
@@ -107,7 +108,7 @@ START_TEST(an_own_message_costs_no_allocation_there_and_back)
         counting = round > 0; /* in the first one buffers grow */
         unsigned taken = 0;   /* ck_assert allocates */
         for (int i = 0; i < IN_FLIGHT; i++) {
-            taken += bp->ops->publish(bp, "r:a", m);
+            taken += bp->ops->publish(bp, "r:a", m, NULL);
         }
         bp->ops->flush(bp);
         fake_stream_feed(command, answers.data, answers.len);

@@ -35,7 +35,7 @@ START_TEST(an_echo_delivers_the_very_object_that_was_published)
 {
     up_in_room();
     fw_message *m = text_message("hello");
-    bp->ops->publish(bp, "r:a", m);
+    bp->ops->publish(bp, "r:a", m, NULL);
     fake_loop_turn(loop);
     expect_heard("");
     message_from(NODE, 1, "fanwire:r:a", "decoding this would be seen");

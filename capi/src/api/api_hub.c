@@ -260,7 +260,11 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     char name[256];
     node_name(hub->options, name, sizeof name);
     fwi_forkmark_init(&hub->process);
-    fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options);
+    if (!fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options)) {
+        fwi_forkmark_fini(&hub->process);
+        err = FW_ERR_MEMORY;
+        goto fail;
+    }
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
     hub->core.watcher = hub;

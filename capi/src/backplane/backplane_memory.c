@@ -128,8 +128,10 @@ static bool reserve(memory_backplane *mb)
     return true;
 }
 
-static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m)
+static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m,
+                           const fwi_terms *terms)
 {
+    (void)terms;
     memory_backplane *mb = memory_of(bp);
     channel *c = find(mb, name);
     mb->published++;

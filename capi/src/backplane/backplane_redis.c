@@ -416,8 +416,10 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
     return false;
 }
 
-static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m)
+static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m,
+                          const fwi_terms *terms)
 {
+    (void)terms;
     fwi_redis_backplane *rb = redis_of(bp);
     fwi_redis_channel_hint hint = {0};
     const fwi_redis_channel *c =

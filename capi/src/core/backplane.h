@@ -13,6 +13,44 @@
 
 typedef struct fwi_backplane fwi_backplane;
 
+/* What is asked of a publish beside being heard. Where it is NULL, nothing. */
+typedef struct fwi_terms {
+    /* The room's newest so many messages are kept, for so long after the last one: its
+     * history. 0: none is. What is kept has a position (m->at) wherever it arrives, and
+     * is never delivered while the other nodes can't be reached: it waits for its
+     * position. */
+    uint32_t history_size;
+    uint64_t history_ttl_ms;
+    uint64_t ref; /* for on_published; 0: nobody asks */
+} fwi_terms;
+
+/* What became of a publish, or of an order to forget a history. */
+typedef struct fwi_published {
+    int err;         /* FW_OK: the backplane has it. FW_ERR_TIMEOUT: it waited too long.
+                      * FW_ERR_BUSY:         too much waits already. FW_ERR_BACKPLANE: refused, why says
+                      * so. */
+    const char *why; /* never NULL */
+    fwi_position at; /* of what is kept: its position; the first one's for a key that was
+                      * there already */
+} fwi_published;
+
+typedef struct fwi_history_query {
+    fwi_position
+        since;      /* what comes behind it; epoch 0: from the beginning (reverse: from
+                     * the end). Of another epoch than the room's: nothing comes */
+    uint32_t limit; /* at most so many messages; 0: none, the top is wanted */
+    bool reverse;   /* newest first */
+    uint64_t history_ttl_ms;
+} fwi_history_query;
+
+typedef struct fwi_history_page {
+    int err; /* FW_OK; FW_ERR_BACKPLANE: it can't be had, why says so */
+    const char *why;
+    fwi_position top; /* of the newest message; a room without any has an epoch and 0 */
+    fw_message **messages; /* borrowed, each with its position */
+    size_t n;
+} fwi_history_page;
+
 /* What the backplane tells the hub. Never from inside one of the operations below, except
  * from flush() and from the loop's own callbacks. */
 typedef struct fwi_backplane_sink {
@@ -26,6 +64,11 @@ typedef struct fwi_backplane_sink {
     /* The other nodes can be reached (why is NULL), or not any more and why. While they
      * can't, it comes again whenever the reason has changed. */
     void (*on_state)(void *user, bool up, const char *why);
+    /* Once for each publish() or forget_history() with a ref. NULL: not wanted. */
+    void (*on_published)(void *user, uint64_t ref, const fwi_published *what);
+    /* Once for each read_history(). Behind each message that came before the page was
+     * made and that isn't in it. page is borrowed. NULL: not wanted. */
+    void (*on_history)(void *user, uint64_t ref, const fwi_history_page *page);
 } fwi_backplane_sink;
 
 /* Figures for /metrics and /health. Filled in on loop 0's thread. */
@@ -56,8 +99,17 @@ typedef struct fwi_backplane_ops {
 
     /* Hands a message to all nodes subscribed to the channel, this one too if it is: that
      * echo is the only way in which it is delivered here. Keeps a reference of its own.
-     * Order: as called. false: out of memory. */
-    bool (*publish)(fwi_backplane *bp, const char *channel, fw_message *m);
+     * Order: as called. terms is borrowed. false: out of memory, and no on_published. */
+    bool (*publish)(fwi_backplane *bp, const char *channel, fw_message *m,
+                    const fwi_terms *terms);
+
+    /* What is kept of a channel. While the other nodes can't be reached the answer comes
+     * at once and is an error. false: out of memory, and no answer. */
+    bool (*read_history)(fwi_backplane *bp, const char *channel,
+                         const fwi_history_query *query, uint64_t ref);
+
+    /* Forgets what is kept; its epoch ends, too. false: out of memory, and no answer. */
+    bool (*forget_history)(fwi_backplane *bp, const char *channel, uint64_t ref);
 
     /* End of a loop turn: write what was gathered. */
     void (*flush)(fwi_backplane *bp);

@@ -23,10 +23,13 @@ enum { LINGER_MS = 3000 };
 
 static void on_unused(fwi_routes *routes, fwi_route *r);
 
-void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
+bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *o)
 {
     memset(hub, 0, sizeof *hub);
+    if (!fwi_rooms_options_init(&hub->rooms, o)) {
+        return false;
+    }
     hub->handle = handle;
     hub->node = node;
     snprintf(hub->name, sizeof hub->name, "%s", name);
@@ -60,6 +63,7 @@ void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
     hub->routes.on_unused = on_unused;
+    return true;
 }
 
 void fwi_hub_fini(fwi_hub *hub)
@@ -67,6 +71,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_routes_fini(&hub->routes);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_rooms_options_fini(&hub->rooms);
 }
 
 bool fwi_hub_subscribe_own(fwi_hub *hub)
@@ -82,7 +87,7 @@ static void on_unused(fwi_routes *routes, fwi_route *r)
     fwi_hub *hub = fwi_container_of(routes, fwi_hub, routes);
     hub->bp->ops->unsubscribe(hub->bp, r->channel);
     for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, r->channel, m);
+        hub->bp->ops->publish(hub->bp, r->channel, m, NULL);
         fw_message_unref(m);
     }
     fwi_route_free(r);
@@ -199,7 +204,7 @@ static void publish_now(fwi_hub *hub, const char *channel, fw_message *m)
     if (r != NULL && !r->subscribed) {
         ok = fwi_route_hold(r, m, hub->set.held_max);
     } else {
-        ok = hub->bp->ops->publish(hub->bp, channel, m);
+        ok = hub->bp->ops->publish(hub->bp, channel, m, NULL);
     }
     if (!ok) {
         fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
@@ -381,7 +386,7 @@ static void on_subscribed(void *user, const char *channel)
         }
     }
     for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, channel, m);
+        hub->bp->ops->publish(hub->bp, channel, m, NULL);
         fw_message_unref(m);
     }
     /* Last: handlers of loop 0 may change the routes. */
@@ -407,4 +412,5 @@ static void on_state(void *user, bool up, const char *why)
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
-const fwi_backplane_sink fwi_hub_sink = {on_subscribed, on_message, on_state};
+const fwi_backplane_sink fwi_hub_sink = {
+    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};

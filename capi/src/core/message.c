@@ -43,6 +43,7 @@ void fw_message_unref(fw_message *m)
     }
     fwi_frame_unref(m->frame);
     fwi_origin_unref(m->origin);
+    free(m->key);
     free(m);
 }
 

@@ -33,6 +33,13 @@ typedef struct fwi_origin {
     const char *node_name;
 } fwi_origin;
 
+/* Where a room with history stands: behind the offset'th message of that epoch. The epoch
+ * is drawn anew when what was kept is lost, so that offsets of two epochs never meet. */
+typedef struct fwi_position {
+    uint64_t epoch; /* 0: no history, or not known */
+    uint64_t offset;
+} fwi_position;
+
 struct fw_message {
     atomic_uint refs;
     atomic_bool sent; /* nothing may be set any more */
@@ -41,7 +48,9 @@ struct fw_message {
     uint16_t code;    /* CLOSE */
     fw_session_id except, target;
     fwi_origin *origin; /* NULL: nobody's */
-    fwi_frame *frame;   /* plain: header and payload */
+    fwi_position at;  /* epoch 0: of no history. Set by the backplane on what it brings */
+    char *key;        /* idempotency, of a publish to a room with history; NULL: none */
+    fwi_frame *frame; /* plain: header and payload */
 };
 
 /* Copies data. Checks nothing; text must be known to be UTF-8. NULL: out of memory. */

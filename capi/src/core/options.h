@@ -57,6 +57,8 @@
        "don't check Redis' certificate")                                                 \
     XX(NODE_NAME, "node.name", NODE, 0, 0, "", "0.1",                                    \
        "this node's name; empty: HOST-PID")                                              \
+    XX(NODE_LEASE, "node.lease", DURATION, 1000, 3600000, "10s", "0.1",                  \
+       "a node that wasn't heard of for so long is dead")                                \
     XX(HEARTBEAT_INTERVAL, "heartbeat.interval", DURATION, 0, 86400000, "25s", "0.1",    \
        "how often an open session is pinged; 0s is off")                                 \
     XX(HEARTBEAT_TIMEOUT, "heartbeat.timeout", DURATION, 1, 3600000, "10s", "0.1",       \
@@ -107,7 +109,20 @@
        "rooms mode: who sends hears itself")                                             \
     XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
        "rooms mode: the user's name is taken from the query (so anybody can be "         \
-       "anybody), or nobody has one")
+       "anybody), or nobody has one")                                                    \
+    FWI_ROOM_OPTION_MAP(XX)
+
+/* The options of rooms, the table's last rows. Each is there once for rooms without a
+ * namespace, "room.X", and for every namespace that has a name: "namespace.NAME.X". */
+#define FWI_ROOM_OPTION_MAP(XX)                                                          \
+    XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
+       "how many of a room's newest messages are kept for who comes back; 0: none")      \
+    XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \
+       "how long they are kept after the last one")                                      \
+    XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
+       "know who is in a room, on all nodes")                                            \
+    XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
+       "tell a room's members who comes and goes")
 
 typedef enum {
 #define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,
@@ -115,6 +130,14 @@ typedef enum {
 #undef FWI_OPTION_ENUM
         FWI_OPT_COUNT
 } fwi_option;
+
+/* Where the options of rooms stand in the table, and how many they are. */
+enum {
+#define FWI_OPTION_ONE(...) +1
+    FWI_ROOM_OPTIONS = FWI_ROOM_OPTION_MAP(FWI_OPTION_ONE),
+#undef FWI_OPTION_ONE
+    FWI_ROOM_OPTIONS_FIRST = FWI_OPT_COUNT - FWI_ROOM_OPTIONS
+};
 
 /* Values of the choices, in the order in which their names are listed. */
 enum { FWI_EVENTS_INLINE, FWI_EVENTS_QUEUED };
@@ -138,6 +161,12 @@ const char *fwi_options_text(const fw_options *o, fwi_option which);
 /* Lists: how many, and each. */
 size_t fwi_options_count(const fw_options *o, fwi_option which);
 const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index);
+
+/* The namespaces that an option was set for, and the numbers of their options: `which`
+ * is the row of "room.X". What wasn't set for one is at the table's default. */
+size_t fwi_options_namespaces(const fw_options *o);
+const char *fwi_options_namespace(const fw_options *o, size_t index);
+int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);
