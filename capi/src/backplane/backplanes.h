@@ -31,7 +31,8 @@ typedef struct fwi_redis_config {
  * long as the backplane. NULL: out of memory.
  *
  * A user of an ACL needs the channels PREFIX:* and the commands ping, publish, subscribe,
- * unsubscribe, select; "client setname" is used if allowed. */
+ * unsubscribe, select; "client setname" is used if allowed. With Sentinels also info, and
+ * on these sentinel|get-master-addr-by-name and ping. */
 fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
                                        const fwi_backplane_sink *sink, void *sink_user);
 

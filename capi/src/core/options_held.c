@@ -130,7 +130,7 @@ static int read_scalar(const fwi_option_row *row, const char *text,
     if (next->text == NULL) {
         return no_memory(row);
     }
-    if (row->type->has_password && strchr(text, '@') != NULL) {
+    if (row->type->has_password && strpbrk(text, "@?") != NULL) {
         char shown[512];
         next->shown = strdup(fwi_option_show(text, shown, sizeof shown));
         return next->shown != NULL ? FW_OK : no_memory(row);
