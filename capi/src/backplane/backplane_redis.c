@@ -450,6 +450,7 @@ static void redis_flush(fwi_backplane *bp)
     if (rb->state == FWI_REDIS_IDLE || rb->state == FWI_REDIS_STOPPED) {
         return;
     }
+    fwi_memory_presence_flush(&rb->presence);
     /* Handlers that publish anew must not keep the loop here: that waits for the next. */
     uint64_t up_to = rb->pending.last_serial;
     fwi_redis_report(rb);
@@ -526,6 +527,7 @@ static void redis_free(fwi_backplane *bp)
     fwi_redis_pending_fini(&rb->pending);
     fwi_redis_asked_fini(&rb->asked);
     fwi_redis_seen_fini(&rb->seen);
+    fwi_memory_presence_fini(&rb->presence);
     fwi_buf_fini(&rb->name);
     fwi_buf_fini(&rb->envelope);
     free(rb);
@@ -537,6 +539,10 @@ static const fwi_backplane_ops redis_ops = {
     .subscribe = redis_subscribe,
     .unsubscribe = redis_unsubscribe,
     .publish = redis_publish,
+    .enter = fwi_redis_presence_enter,
+    .leave = fwi_redis_presence_leave,
+    .read_presence = fwi_redis_read_presence,
+    .read_nodes = fwi_redis_read_nodes,
     .flush = redis_flush,
     .figures = redis_figures,
     .stop = redis_stop,
@@ -561,6 +567,7 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_rand_init(&rb->rand, config->seed);
     fwi_redis_channels_init(&rb->channels);
     fwi_redis_pending_init(&rb->pending);
+    fwi_memory_presence_init(&rb->presence, &rb->base);
     fwi_redis_seen_init(&rb->seen, config->queue_deadline_ms);
     fwi_redis_health_init(&rb->health, loop, &health_events, rb);
     fwi_timer_init(&rb->retry, on_retry);

@@ -16,6 +16,7 @@
 #define FWI_BACKPLANE_REDIS_BACKPLANE_H
 
 #include "backplane/backplanes.h"
+#include "backplane/memory_presence.h"
 #include "backplane/redis_channels.h"
 #include "backplane/redis_health.h"
 #include "backplane/redis_link.h"
@@ -54,6 +55,7 @@ typedef struct fwi_redis_backplane {
     fwi_redis_asked asked; /* what the command link's answers belong to */
     fwi_redis_seen seen;
     fwi_redis_health health;
+    fwi_memory_presence presence;
     fwi_timer retry, deadline;
     fwi_timer confirmation; /* while resubscribing: the next one is late */
     uint64_t backoff_ms, started_us;
@@ -93,5 +95,15 @@ void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e);
  * while away; while up, refused messages whose turn it is. */
 void fwi_redis_deliver_away(fwi_redis_backplane *rb, uint64_t up_to_serial);
 void fwi_redis_deliver_refused(fwi_redis_backplane *rb);
+
+/* --- redis_presence.c: operations of the port --- */
+
+bool fwi_redis_presence_enter(fwi_backplane *bp, const char *channel, fw_message *member,
+                              bool tell);
+void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
+                              fw_session_id session);
+bool fwi_redis_read_presence(fwi_backplane *bp, const char *channel, uint64_t cursor,
+                             uint32_t limit, uint64_t ref);
+bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref);
 
 #endif
