@@ -24,6 +24,7 @@ typedef struct fwi_redis_config {
     size_t queue_max_bytes;     /* of what waits while Redis is away; while it is up, four
                                    times as much may be on its way */
     uint64_t queue_deadline_ms; /* what has waited so long isn't sent any more */
+    uint64_t lease_ms;          /* a node that isn't heard of for so long is dead */
     const fwi_log *log;
 } fwi_redis_config;
 

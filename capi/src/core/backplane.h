@@ -111,6 +111,7 @@ typedef struct fwi_backplane_figures {
     uint64_t present;      /* entries of this node's sessions in channels */
     uint64_t sweeps;       /* dead nodes whose entries this node has removed */
     uint64_t swept;        /* entries of them */
+    uint64_t calls;        /* commands for presence and the lease */
     uint64_t lives;        /* how often this node had to write its entries anew */
     uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */
 } fwi_backplane_figures;
