@@ -95,7 +95,8 @@ static void post_change(fwi_session *s, const char *channel, change what)
 /* false: out of memory, and the session keeps what it had. */
 static bool make_member(fwi_session *s, const void *info, size_t len)
 {
-    fwi_origin *origin = fwi_session_origin(s);
+    fwi_origin *origin = fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "",
+                                        s->shard->hub->name);
     fw_message *m = origin ? fwi_message_new(FWI_MSG_LEFT, info, len, FW_BINARY) : NULL;
     if (m == NULL) {
         fwi_origin_unref(origin);
@@ -109,17 +110,26 @@ static bool make_member(fwi_session *s, const void *info, size_t len)
     return true;
 }
 
+static bool has_member(fwi_session *s)
+{
+    return s->member != NULL || make_member(s, NULL, 0);
+}
+
+fwi_origin *fwi_presence_origin(fwi_session *s)
+{
+    return has_member(s) ? fwi_origin_ref(s->member->origin) : NULL;
+}
+
 void fwi_presence_entered(fwi_session *s, const char *channel)
 {
-    if (is_kept(s->shard->hub, channel) &&
-        (s->member != NULL || make_member(s, NULL, 0))) {
+    if (is_kept(s->shard->hub, channel) && has_member(s)) {
         post_change(s, channel, ENTERED);
     }
 }
 
 void fwi_presence_left(fwi_session *s, const char *channel)
 {
-    if (s->member != NULL && is_kept(s->shard->hub, channel)) {
+    if (is_kept(s->shard->hub, channel) && has_member(s)) {
         post_change(s, channel, LEFT);
     }
 }
@@ -134,6 +144,9 @@ static void renew_in(fwi_session *s, const fwi_place *place)
 static void renew(fwi_session *s, const void *info, size_t len)
 {
     if (!make_member(s, info, len)) {
+        /* It mustn't speak as who it was. */
+        fw_message_unref(s->member);
+        s->member = NULL;
         return;
     }
     for (size_t i = 0; i < s->n_places; i++) {

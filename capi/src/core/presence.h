@@ -15,6 +15,10 @@ enum { FWI_INFO_MAX = 1024 };
 void fwi_presence_entered(fwi_session *s, const char *channel);
 void fwi_presence_left(fwi_session *s, const char *channel);
 
+/* Who it is, for what it says; the caller's reference. NULL: out of memory. @thread loop
+ */
+fwi_origin *fwi_presence_origin(fwi_session *s);
+
 /* The session has another user, or other info. @thread loop */
 void fwi_presence_renew(fwi_session *s);
 void fwi_presence_set_info(fwi_session *s, const void *data, size_t len);

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/presence.h"
 #include "wire/http_request.h"
 #include "wire/name.h"
 #include "wire/protocol_raw.h"
@@ -96,7 +97,7 @@ static bool set_origin(fwi_session *s, fw_message *m)
     if (hub->set.raw_format != FWI_FORMAT_JSON) {
         return true;
     }
-    m->origin = fwi_session_origin(s);
+    m->origin = fwi_presence_origin(s);
     return m->origin != NULL;
 }
 

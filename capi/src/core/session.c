@@ -115,7 +115,6 @@ void fwi_session_free(fwi_session *s)
     FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0);
     fwi_facts_unref(s->facts);
     fwi_credit_unref(s->credit);
-    fwi_origin_unref(s->origin);
     fw_message_unref(s->member);
     free(s->user);
     free(s->places);

@@ -52,8 +52,7 @@ struct fwi_session {
     uint16_t n_places;
     uint16_t n_asking;   /* joins that wait for a verdict */
     uint32_t cap_places; /* a power of two: 65536 is one */
-    fwi_origin *origin;  /* rooms mode with json, presence: made once */
-    fw_message *member;  /* it in presence: origin and info; NULL: not needed yet */
+    fw_message *member;  /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };
 
@@ -117,9 +116,6 @@ void fwi_session_cancel_decision(fwi_session *s, struct fwi_decision *d);
 
 /* code: 0 left, 1 closed. */
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
-
-/* Who it is, for messages; the caller's reference. NULL: out of memory. */
-fwi_origin *fwi_session_origin(fwi_session *s);
 
 /* The verdict of JOIN. */
 int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought);

@@ -48,15 +48,6 @@ void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int
     tell_result(s, room, ref, err, reason);
 }
 
-fwi_origin *fwi_session_origin(fwi_session *s)
-{
-    if (s->origin == NULL) {
-        s->origin = fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "",
-                                   s->shard->hub->name);
-    }
-    return s->origin ? fwi_origin_ref(s->origin) : NULL;
-}
-
 void fwi_session_joined(fwi_session *s, fwi_place *place)
 {
     if (place == &s->user_place) {
@@ -248,8 +239,6 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
     }
     free(s->user);
     s->user = copy;
-    fwi_origin_unref(s->origin);
-    s->origin = NULL;
     fwi_presence_renew(s);
     if (copy == NULL) {
         return FW_OK;
