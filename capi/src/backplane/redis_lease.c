@@ -235,7 +235,7 @@ static void begin_life(fwi_redis_backplane *rb, uint64_t life, bool again)
             again ? "this node was taken for dead"
                   : "Redis has lost what it had been told");
     rb->lease.life = life;
-    rb->lease.is_held = false;
+    rb->lease.is_held = rb->lease.was_held = false;
     rb->counts.lives++;
     fwi_redis_presence_rewrite(rb, again);
     beat_in(rb, 0);
