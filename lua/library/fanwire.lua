@@ -92,6 +92,7 @@ local fanwire = {}
 ---@field raw_format? "plain"|"json"
 ---@field raw_echo_to_sender? fanwire.Switch
 ---@field raw_user? "query"|"none"
+---@field user_presence? fanwire.Switch
 ---@field room_history_size? fanwire.Number
 ---@field room_history_ttl? fanwire.Duration
 ---@field room_presence? fanwire.Switch

@@ -110,6 +110,8 @@
     XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
        "rooms mode: the user's name is taken from the query (so anybody can be "         \
        "anybody), or nobody has one")                                                    \
+    XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
+       "know where each user is online: all sessions of a user, on all nodes")           \
     FWI_ROOM_OPTION_MAP(XX)
 
 /* The options of rooms, the table's last rows. Each is there once for rooms without a
