@@ -182,11 +182,7 @@ static void serve_one(const command_words *c)
         took("HSET:", c->argv[3], 3); /* "TELL LIFE" */
         fake_stream_feed_text(command, hset_says);
     } else {
-        took(name, "", 0);
-        char *end = strchr(served, '\r');
-        if (end != NULL) {
-            strcpy(end, " ");
-        }
+        took("", name, c->lens[0]);
         fake_stream_feed_text(command, ":1\r\n");
     }
 }
