@@ -29,7 +29,7 @@ GOOD = [
     ["--listen=ws://127.0.0.1:0/a,ws://127.0.0.1:0/b"],
     ["--heartbeat.interval", "0s", "--message.max_bytes=64KiB", "--raw.mode", "app"],
     ["--origins", "*", "--proxy.trusted=", "--http.listen", "off"],
-    ["--namespace.news.history.size", "100", "--namespace.my-News_1.presence=on"],
+    ["--namespace.news.history.ttl", "100s", "--namespace.my-News_1.presence=on"],
 ]
 
 
@@ -69,6 +69,10 @@ BAD = [
      ["namespace.news.history.size: a value is missing: a whole number from 0"]),
     (["--namespace.news.history.size=x"],
      ["namespace.news.history.size: x: a whole number from 0 to 1000000"]),
+    (["--namespace.news.history.size=1"],
+     ["namespace.news.history.size: 1: only 0: rooms have no history yet"]),
+    (["--room.history.size=9"],
+     ["room.history.size: 9: only 0: rooms have no history yet"]),
     (["--namespace.a.b.presence", "on"],
      ["namespace.a.b.presence: the name of a namespace is 1 to 64 letters"]),
     (["--config"], ["config: a value is missing"]),

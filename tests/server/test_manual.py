@@ -31,7 +31,7 @@ def test_help_lists_every_option_with_default_and_what_is_allowed():
 def test_help_and_page_say_how_namespaces_are_written():
     for arg in ("--help", "--options-markdown"):
         said = " ".join(run(arg).out.split())
-        assert "namespace.news.history.size" in said, arg
+        assert "namespace.news.presence" in said, arg
         assert "all other rooms, with a colon or without, have room.X" in said, arg
 
 

@@ -118,7 +118,9 @@
  * namespace, "room.X", and for every namespace that has a name: "namespace.NAME.X". */
 #define FWI_ROOM_OPTION_MAP(XX)                                                          \
     XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
-       "how many of a room's newest messages are kept for who comes back; 0: none")      \
+       "how many of a room's newest messages are kept for who comes back; 0: none; "     \
+       "more "                                                                           \
+       "isn't possible yet")                                                             \
     XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \
        "how long they are kept after the last one")                                      \
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
