@@ -165,13 +165,50 @@ static void fwb_put_data(lua_State *L, fw_event *e)
     lua_rawseti(L, -2, FWB_AT_PAYLOAD + 1);
 }
 
+static void fwb_put_bytes(lua_State *L, int at, const void *data, size_t len)
+{
+    lua_pushlstring(L, data ? data : "", len);
+    lua_rawseti(L, -2, at);
+}
+
+/* As a number: what is counted here, and cursors, never come near 2^53. */
+static void fwb_put_count(lua_State *L, int at, uint64_t n)
+{
+    lua_pushnumber(L, (lua_Number)n);
+    lua_rawseti(L, -2, at);
+}
+
+static void fwb_put_members(lua_State *L, int at, fw_event *e)
+{
+    size_t n = fw_event_members(e);
+
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        size_t len;
+        const void *info = fw_event_member_info(e, i, &len);
+        lua_createtable(L, 0, 4);
+        fwb_session_out(L, fw_event_member_session(e, i));
+        lua_setfield(L, -2, "session");
+        lua_pushstring(L, fw_event_member_user(e, i)); /* nil for NULL */
+        lua_setfield(L, -2, "user");
+        lua_pushstring(L, fw_event_member_node(e, i));
+        lua_setfield(L, -2, "node");
+        lua_pushlstring(L, info, len);
+        lua_setfield(L, -2, "info");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_rawseti(L, -2, at);
+}
+
 /*
  * { kind, session, event, payload ... } with this payload:
  *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room
  *   DELIVER data, binary, code, why   CLOSE        code, why
  *   JOIN    room                      LEAVE        room, code
  *   RESULT  ref, code, why, room      LOG          level, component, line
- *   BACKPLANE_DOWN why
+ *   BACKPLANE_DOWN why                NODE_UP, NODE_DOWN name
+ *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
+ *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
  * A verdict on CONNECT or JOIN takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
@@ -217,6 +254,29 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         break;
     case FW_EVENT_BACKPLANE_DOWN:
         fwb_put_text(L, at, fw_event_reason(e));
+        break;
+    case FW_EVENT_PRESENCE:
+        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+        lua_rawseti(L, -2, at);
+        fwb_put_number(L, at + 1, fw_event_code(e));
+        fwb_put_text(L, at + 2, fw_event_reason(e));
+        fwb_put_count(L, at + 3, fw_event_total(e));
+        fwb_put_count(L, at + 4, fw_event_cursor(e));
+        fwb_put_members(L, at + 5, e);
+        break;
+    case FW_EVENT_ROOM_JOIN:
+    case FW_EVENT_ROOM_LEAVE: {
+        size_t len;
+        const void *info = fw_event_data(e, &len);
+        fwb_put_text(L, at, fw_event_room(e));
+        fwb_put_text(L, at + 1, fw_event_user(e));
+        fwb_put_text(L, at + 2, fw_event_node_name(e));
+        fwb_put_bytes(L, at + 3, info, len);
+        break;
+    }
+    case FW_EVENT_NODE_UP:
+    case FW_EVENT_NODE_DOWN:
+        fwb_put_text(L, at, fw_event_node_name(e));
         break;
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:

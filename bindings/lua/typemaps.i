@@ -68,6 +68,9 @@
 %typemap(out) const void *fw_event_data, const void *fw_message_data
     "lua_pushlstring(L, $1 ? $1 : \"\", *arg2); SWIG_arg++;"
 
+%typemap(out) const void *fw_event_member_info
+    "lua_pushlstring(L, $1, *arg3); SWIG_arg++;"
+
 /* ---- session ids and other large numbers ----------------------------------------------------- */
 
 %typemap(in, checkfn="fwb_is_string") fw_session_id

@@ -248,6 +248,29 @@ static PyObject *fwb_data_of(fw_event *e)
     return fwb_bytes_out(at, len, fw_event_flags(e));
 }
 
+/* [(session, user, node's name, info), ...]; NULL with an exception. */
+static PyObject *fwb_members_of(fw_event *e)
+{
+    size_t n = fw_event_members(e);
+    PyObject *list = PyList_New((Py_ssize_t)n);
+
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        size_t len;
+        const void *info = fw_event_member_info(e, i, &len);
+        PyObject *one =
+            Py_BuildValue("(NNNN)", fwb_session_out(fw_event_member_session(e, i)),
+                          fwb_text_out(fw_event_member_user(e, i)),
+                          fwb_text_out(fw_event_member_node(e, i)),
+                          fwb_bytes_out(info, len, FW_BINARY));
+        if (one == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, one);
+        }
+    }
+    return list;
+}
+
 static PyObject *fwb_payload(fw_event *e)
 {
     switch (fw_event_kind(e)) {
@@ -267,6 +290,22 @@ static PyObject *fwb_payload(fw_event *e)
         return Py_BuildValue("(KiNN)", (unsigned long long)fw_event_token(e),
                              fw_event_code(e), fwb_text_out(fw_event_reason(e)),
                              fwb_text_out(fw_event_room(e)));
+    case FW_EVENT_PRESENCE:
+        return Py_BuildValue("(KiNKKN)", (unsigned long long)fw_event_token(e),
+                             fw_event_code(e), fwb_text_out(fw_event_reason(e)),
+                             (unsigned long long)fw_event_total(e),
+                             (unsigned long long)fw_event_cursor(e), fwb_members_of(e));
+    case FW_EVENT_ROOM_JOIN:
+    case FW_EVENT_ROOM_LEAVE: {
+        size_t len;
+        const void *info = fw_event_data(e, &len);
+        return Py_BuildValue(
+            "(NNNN)", fwb_text_out(fw_event_room(e)), fwb_text_out(fw_event_user(e)),
+            fwb_text_out(fw_event_node_name(e)), fwb_bytes_out(info, len, FW_BINARY));
+    }
+    case FW_EVENT_NODE_UP:
+    case FW_EVENT_NODE_DOWN:
+        return fwb_text_out(fw_event_node_name(e));
     case FW_EVENT_LOG:
         return Py_BuildValue("(iNN)", fw_event_code(e), fwb_text_out(fw_event_reason(e)),
                              fwb_data_of(e));

@@ -107,10 +107,13 @@ static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 }
 %typemap(arginit) (const void *head, size_t len) "fwb_bytes_init(&bytes$argnum);"
 %typemap(freearg) (const void *head, size_t len) "fwb_bytes_fini(&bytes$argnum);"
+%apply (const void *head, size_t len) { (const void *data, size_t len) };
 
 %typemap(in, numinputs=0) size_t *len (size_t n = 0) "$1 = &n;"
 %typemap(out) const void *fw_event_data
     "$result = fwb_bytes_out($1, *arg2, fw_event_flags(arg1));"
+%typemap(out) const void *fw_event_member_info
+    "$result = fwb_bytes_out($1, *arg3, FW_BINARY);"
 %typemap(out) const void *fw_message_data
     "$result = fwb_bytes_out($1, *arg2, fw_message_flags(arg1));"
 

@@ -21,6 +21,7 @@ static const struct {
 } commands[] = {
     {"serve", FWD_SERVE, 0, ""},
     {"publish", FWD_PUBLISH, 2, " ROOM TEXT"},
+    {"presence", FWD_PRESENCE, 1, " ROOM"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

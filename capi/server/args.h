@@ -8,7 +8,14 @@
 
 #include <stdbool.h>
 
-typedef enum { FWD_SERVE, FWD_PUBLISH, FWD_HELP, FWD_VERSION, FWD_MARKDOWN } fwd_command;
+typedef enum {
+    FWD_SERVE,
+    FWD_PUBLISH,
+    FWD_PRESENCE,
+    FWD_HELP,
+    FWD_VERSION,
+    FWD_MARKDOWN
+} fwd_command;
 
 /* One "--name value". */
 typedef struct fwd_flag {

@@ -12,4 +12,7 @@ int fwd_serve(const fwd_args *args, const fw_options *options);
 /* fanwired publish ROOM TEXT. */
 int fwd_publish(const fwd_args *args, const fw_options *options);
 
+/* fanwired presence ROOM. Changes the options that a server would have. */
+int fwd_presence(const fwd_args *args, fw_options *options);
+
 #endif

@@ -63,15 +63,21 @@ static int print_manual(const fwd_args *args, const fw_options *options)
 
 static int run_command(const fwd_args *args, fw_options *options)
 {
-    if (args->command != FWD_SERVE && args->command != FWD_PUBLISH) {
+    if (args->command >= FWD_HELP) {
         return print_manual(args, options);
     }
     int status = load_options(args, options);
     if (status != FWD_OK) {
         return status;
     }
-    return args->command == FWD_SERVE ? fwd_serve(args, options)
-                                      : fwd_publish(args, options);
+    switch (args->command) {
+    case FWD_PUBLISH:
+        return fwd_publish(args, options);
+    case FWD_PRESENCE:
+        return fwd_presence(args, options);
+    default:
+        return fwd_serve(args, options);
+    }
 }
 
 int main(int argc, char **argv)

@@ -66,6 +66,7 @@ local fanwire = {}
 ---@field redis_tls_key? string
 ---@field redis_tls_insecure? fanwire.Switch
 ---@field node_name? string
+---@field node_lease? fanwire.Duration
 ---@field heartbeat_interval? fanwire.Duration
 ---@field heartbeat_timeout? fanwire.Duration
 ---@field message_max_bytes? fanwire.Number
@@ -91,6 +92,11 @@ local fanwire = {}
 ---@field raw_format? "plain"|"json"
 ---@field raw_echo_to_sender? fanwire.Switch
 ---@field raw_user? "query"|"none"
+---@field user_presence? fanwire.Switch
+---@field room_history_size? fanwire.Number
+---@field room_history_ttl? fanwire.Duration
+---@field room_presence? fanwire.Switch
+---@field room_join_leave? fanwire.Switch
 -- end of options
 
 ---@class fanwire.HubOptions: fanwire.Options

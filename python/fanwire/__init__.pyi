@@ -180,6 +180,7 @@ class Hub:
         redis_tls_key: _Path = ...,
         redis_tls_insecure: _Switch = ...,
         node_name: _Text = ...,
+        node_lease: _Duration = ...,
         heartbeat_interval: _Duration = ...,
         heartbeat_timeout: _Duration = ...,
         message_max_bytes: _Number = ...,
@@ -206,6 +207,11 @@ class Hub:
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
         raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        user_presence: _Switch = ...,
+        room_history_size: _Number = ...,
+        room_history_ttl: _Duration = ...,
+        room_presence: _Switch = ...,
+        room_join_leave: _Switch = ...,
         # end of options
     ) -> None: ...
     def configure(
@@ -232,6 +238,7 @@ class Hub:
         redis_tls_key: _Path = ...,
         redis_tls_insecure: _Switch = ...,
         node_name: _Text = ...,
+        node_lease: _Duration = ...,
         heartbeat_interval: _Duration = ...,
         heartbeat_timeout: _Duration = ...,
         message_max_bytes: _Number = ...,
@@ -258,6 +265,11 @@ class Hub:
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
         raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        user_presence: _Switch = ...,
+        room_history_size: _Number = ...,
+        room_history_ttl: _Duration = ...,
+        room_presence: _Switch = ...,
+        room_join_leave: _Switch = ...,
         # end of options
     ) -> None: ...
     def option(self, name: str) -> str: ...

@@ -28,6 +28,7 @@ static inline fwi_redis_config config_for(const char *url)
         .prefix = "fanwire",
         .queue_max_bytes = 16u << 20,
         .queue_deadline_ms = 30000,
+        .lease_ms = 10000,
         .log = &silent,
     };
     const char *problem = fwi_redis_url_parse(url, &c.url);

@@ -130,6 +130,112 @@ START_TEST(more_channels_than_one_command_takes_are_all_confirmed)
 }
 END_TEST
 
+/* --- presence --- */
+
+static void expect_member(node *n, unsigned k, const char *info)
+{
+    char want[160], session[FW_SESSION_ID_TEXT];
+    snprintf(want, sizeof want, "%s u%u %s %s",
+             fw_session_id_text((fw_session_id){n->number, k}, session), k, n->name,
+             info);
+    ck_assert_msg(node_shows(n, want), "nobody like %s", want);
+}
+
+/* Asks until there are so many. */
+static void await_total(node *n, const char *channel, uint64_t total)
+{
+    for (int i = 0; i < 1000; i++) {
+        node_read(n, channel, 0, 100);
+        ck_assert_int_eq(n->page_err, 0);
+        if (n->total == total) {
+            return;
+        }
+    }
+    ck_abort_msg("%s has %llu members", channel, (unsigned long long)n->total);
+}
+
+START_TEST(who_has_come_is_present_until_he_goes)
+{
+    node *n = node_up(_i);
+    node_enter(n, "r:{b}% \xc3\xa4", 1, 3, false);
+    await_total(n, "r:{b}% \xc3\xa4", 3);
+    for (unsigned k = 1; k <= 3; k++) {
+        expect_member(n, k, "info");
+    }
+    ck_assert_uint_eq(node_figures(n).present, 3);
+    node_leave(n, "r:{b}% \xc3\xa4", 2, 1);
+    await_total(n, "r:{b}% \xc3\xa4", 2);
+    expect_member(n, 1, "info");
+    expect_member(n, 3, "info");
+    node_read(n, "r:elsewhere", 0, 10);
+    ck_assert_uint_eq(n->total, 0);
+    ck_assert_uint_eq(node_figures(n).present, 2);
+    node_free(n);
+}
+END_TEST
+
+START_TEST(who_comes_and_goes_in_one_turn_was_never_there)
+{
+    node *n = node_up(_i);
+    node_enter(n, "r:a", 1, 2, false);
+    await_total(n, "r:a", 2);
+    node_leave(n, "r:a", 1, 1);
+    node_enter(n, "r:a", 1, 1, false);
+    node_leave(n, "r:a", 1, 1);
+    node_leave(n, "r:a", 1, 1);
+    await_total(n, "r:a", 1);
+    expect_member(n, 2, "info");
+    node_enter(n, "r:a", 1, 1, false);
+    await_total(n, "r:a", 2);
+    expect_member(n, 1, "info");
+    node_free(n);
+}
+END_TEST
+
+START_TEST(a_thousand_members_are_read_in_pages)
+{
+    enum { N = 1000 };
+    node *n = node_up(_i);
+    bool seen[N] = {false};
+    unsigned pages = 0;
+    node_enter(n, "r:a", 0, N, false);
+    await_total(n, "r:a", N);
+    uint64_t cursor = 0;
+    do {
+        node_read(n, "r:a", cursor, 100);
+        for (size_t i = 0; i < n->member_count; i++) {
+            unsigned k = N;
+            ck_assert_int_eq(sscanf(n->members[i] + 33, "u%u", &k), 1);
+            ck_assert_uint_lt(k, N);
+            seen[k] = true;
+        }
+        cursor = n->next;
+        pages++;
+    } while (cursor != 0);
+    ck_assert_uint_ge(pages, 8);
+    for (int k = 0; k < N; k++) {
+        ck_assert_msg(seen[k], "u%d is in no page", k);
+    }
+    node_read(n, "r:a", 0, 0);
+    ck_assert_uint_eq(n->total, N);
+    ck_assert_uint_eq(n->member_count, 0);
+    node_free(n);
+}
+END_TEST
+
+START_TEST(a_node_is_among_the_nodes)
+{
+    node *n = node_up(_i);
+    await_total(n, NULL, 1);
+    char want[160], session[FW_SESSION_ID_TEXT];
+    snprintf(want, sizeof want, "%s  %s {}",
+             fw_session_id_text((fw_session_id){n->number, 0}, session), n->name);
+    ck_assert(node_shows(n, want));
+    ck_assert_uint_eq(n->node_ups, 0);
+    node_free(n);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("backplane_contract");
@@ -148,6 +254,12 @@ int main(void)
     tcase_add_loop_test(tc, ten_thousand_messages_come_once_and_in_order, 0, BACKPLANES);
     tcase_add_loop_test(tc, more_channels_than_one_command_takes_are_all_confirmed, 0,
                         BACKPLANES);
+
+    tcase_add_loop_test(tc, who_has_come_is_present_until_he_goes, 0, BACKPLANES);
+    tcase_add_loop_test(tc, who_comes_and_goes_in_one_turn_was_never_there, 0,
+                        BACKPLANES);
+    tcase_add_loop_test(tc, a_thousand_members_are_read_in_pages, 0, BACKPLANES);
+    tcase_add_loop_test(tc, a_node_is_among_the_nodes, 0, BACKPLANES);
 
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

@@ -47,8 +47,14 @@ static void on_message(void *user, const char *channel, fw_message *m)
     }
     noted_message *to = &n->messages[n->count++];
     snprintf(to->channel, sizeof to->channel, "%s", channel);
-    snprintf(to->text, sizeof to->text, "%.*s", (int)fwi_message_len(m),
-             (const char *)fwi_message_bytes(m));
+    if (m->kind == FWI_MSG_ENTERED || m->kind == FWI_MSG_LEFT) {
+        char session[FW_SESSION_ID_TEXT];
+        snprintf(to->text, sizeof to->text, "%c%s", m->kind == FWI_MSG_LEFT ? '-' : '+',
+                 fw_session_id_text(m->origin->session, session));
+    } else {
+        snprintf(to->text, sizeof to->text, "%.*s", (int)fwi_message_len(m),
+                 (const char *)fwi_message_bytes(m));
+    }
     to->binary = (m->flags & FW_BINARY) != 0;
     pthread_cond_broadcast(&n->changed);
     pthread_mutex_unlock(&n->lock);
@@ -66,8 +72,65 @@ static void on_state(void *user, bool up, const char *why)
     pthread_mutex_unlock(&n->lock);
 }
 
+static void on_members(void *user, uint64_t ref, const fwi_member_page *page)
+{
+    node *n = user;
+    must(ref == 9, "another's answer");
+    pthread_mutex_lock(&n->lock);
+    n->members = realloc(n->members, (page->n + 1) * sizeof *n->members);
+    must(n->members != NULL, "out of memory");
+    for (size_t i = 0; i < page->n; i++) {
+        const fw_message *m = page->members[i];
+        char session[FW_SESSION_ID_TEXT];
+        snprintf(n->members[i], sizeof *n->members, "%s %s %s %.*s",
+                 fw_session_id_text(m->origin->session, session), m->origin->user,
+                 m->origin->node_name, (int)fwi_message_len(m),
+                 (const char *)fwi_message_bytes(m));
+    }
+    n->member_count = page->n;
+    n->total = page->total;
+    n->next = page->next;
+    n->page_err = page->err;
+    n->pages++;
+    pthread_cond_broadcast(&n->changed);
+    pthread_mutex_unlock(&n->lock);
+}
+
+static void on_node(void *user, uint64_t number, const char *name, bool up)
+{
+    node *n = user;
+    (void)number;
+    pthread_mutex_lock(&n->lock);
+    n->node_ups += up;
+    n->node_downs += !up;
+    snprintf(n->last_node, sizeof n->last_node, "%s", name);
+    pthread_cond_broadcast(&n->changed);
+    pthread_mutex_unlock(&n->lock);
+}
+
+static fw_message *member_message(const node *n, uint64_t local, const char *user,
+                                  const char *info)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_LEFT, info, strlen(info), FW_TEXT);
+    must(m != NULL, "out of memory");
+    m->origin = fwi_origin_new((fw_session_id){n->number, local}, user, n->name);
+    must(m->origin != NULL, "out of memory");
+    return m;
+}
+
+static fw_message *describe(void *user)
+{
+    return member_message(user, 0, "", "{}");
+}
+
 static const fwi_backplane_sink sink = {
-    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
+    .on_subscribed = on_subscribed,
+    .on_message = on_message,
+    .on_state = on_state,
+    .on_members = on_members,
+    .on_node = on_node,
+    .describe = describe,
+};
 
 static void on_wake(void *user)
 {
@@ -162,6 +225,42 @@ static void do_subscribe_many(node *n, void *arg)
     }
 }
 
+typedef struct member_order {
+    const char *channel;
+    unsigned first, count;
+    bool tell;
+    uint64_t cursor;
+} member_order;
+
+static void do_enter(node *n, void *arg)
+{
+    const member_order *o = arg;
+    for (unsigned i = o->first; i < o->first + o->count; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%u", i);
+        fw_message *m = member_message(n, i, user, "info");
+        must(n->bp->ops->enter(n->bp, o->channel, m, o->tell), "enter");
+        fw_message_unref(m);
+    }
+}
+
+static void do_leave(node *n, void *arg)
+{
+    const member_order *o = arg;
+    for (unsigned i = o->first; i < o->first + o->count; i++) {
+        n->bp->ops->leave(n->bp, o->channel, (fw_session_id){n->number, i});
+    }
+}
+
+static void do_read(node *n, void *arg)
+{
+    const member_order *o = arg;
+    bool ok = o->channel != NULL
+                  ? n->bp->ops->read_presence(n->bp, o->channel, o->cursor, o->count, 9)
+                  : n->bp->ops->read_nodes(n->bp, 9);
+    must(ok, "read");
+}
+
 static void do_figures(node *n, void *arg)
 {
     n->bp->ops->figures(n->bp, arg);
@@ -213,6 +312,43 @@ void node_publish_many(node *n, const char *channel, const char *prefix, unsigne
     give_order(n, do_publish_many, &o);
 }
 
+void node_enter(node *n, const char *channel, unsigned first, unsigned count, bool tell)
+{
+    member_order o = {.channel = channel, .first = first, .count = count, .tell = tell};
+    give_order(n, do_enter, &o);
+}
+
+void node_leave(node *n, const char *channel, unsigned first, unsigned count)
+{
+    member_order o = {.channel = channel, .first = first, .count = count};
+    give_order(n, do_leave, &o);
+}
+
+static bool has_pages(const node *n, const void *unused, size_t pages)
+{
+    (void)unused;
+    return n->pages >= pages;
+}
+
+void node_read(node *n, const char *channel, uint64_t cursor, uint32_t limit)
+{
+    member_order o = {.channel = channel, .count = limit, .cursor = cursor};
+    unsigned before = n->pages;
+    give_order(n, do_read, &o);
+    must(node_wait(n, has_pages, NULL, before + 1), "no answer to a question");
+}
+
+bool node_shows(node *n, const char *member)
+{
+    bool found = false;
+    pthread_mutex_lock(&n->lock);
+    for (size_t i = 0; i < n->member_count; i++) {
+        found = found || strcmp(n->members[i], member) == 0;
+    }
+    pthread_mutex_unlock(&n->lock);
+    return found;
+}
+
 fwi_backplane_figures node_figures(node *n)
 {
     fwi_backplane_figures f;
@@ -234,9 +370,11 @@ node *node_new(const fwi_redis_config *config)
     pthread_mutex_init(&n->lock, NULL);
     n->loop = fwi_loop_uv_new(&loop_events, n);
     must(n->loop != NULL, "no loop");
+    n->number = fwi_rand_secure();
+    snprintf(n->name, sizeof n->name, "node-%x", (unsigned)n->number);
     if (config != NULL) {
         fwi_redis_config own = *config;
-        own.node = fwi_rand_secure();
+        own.node = n->number;
         own.seed = own.node;
         n->bp = fwi_backplane_redis_new(n->loop, &own, &sink, n);
     } else {
@@ -268,6 +406,7 @@ void node_free(node *n)
     pthread_cond_destroy(&n->changed);
     pthread_mutex_destroy(&n->lock);
     free(n->messages);
+    free(n->members);
     free(n->reports);
     free(n);
 }
@@ -294,6 +433,18 @@ bool node_has_reports(const node *n, const void *channel, size_t times)
         found += channel == NULL || strcmp(n->reports[i], channel) == 0;
     }
     return found == times;
+}
+
+bool node_knows_nodes(const node *n, const void *unused, size_t ups)
+{
+    (void)unused;
+    return n->node_ups >= ups;
+}
+
+bool node_misses_nodes(const node *n, const void *unused, size_t downs)
+{
+    (void)unused;
+    return n->node_downs >= downs;
 }
 
 static size_t count_messages(const node *n, const char *channel, const char *text)

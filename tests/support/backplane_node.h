@@ -31,6 +31,16 @@ typedef struct node {
     bool up;
     char why[1024];
     fwi_backplane_figures figures;
+    uint64_t number; /* the node's */
+    char name[32];
+    /* The newest page of members: who they are, as "<session> <user> <node> <info>". */
+    char (*members)[160];
+    size_t member_count;
+    uint64_t total, next;
+    unsigned pages;
+    int page_err;
+    unsigned node_ups, node_downs; /* of other nodes */
+    char last_node[64];
 } node;
 
 /* With Redis if config isn't NULL; its node number is set here. Not started. */
@@ -50,6 +60,14 @@ void node_publish_many(node *n, const char *channel, const char *prefix, unsigne
 /* Leaves and enters again within one turn. */
 void node_resubscribe(node *n, const char *channel);
 fwi_backplane_figures node_figures(node *n);
+/* Sessions FIRST .. FIRST+COUNT-1 of this node come into a channel, as users "u<number>",
+ * all in one turn; and go. */
+void node_enter(node *n, const char *channel, unsigned first, unsigned count, bool tell);
+void node_leave(node *n, const char *channel, unsigned first, unsigned count);
+/* Asks for a page and waits for it; channel NULL: the nodes. */
+void node_read(node *n, const char *channel, uint64_t cursor, uint32_t limit);
+/* Is somebody in the newest page who is shown like this? */
+bool node_shows(node *n, const char *member);
 
 /* Questions for node_wait; asked under the lock. */
 typedef bool (*node_question)(const node *n, const void *arg, size_t number);
@@ -59,6 +77,9 @@ bool node_is_away(const node *n, const void *part_of_why, size_t unused);
 bool node_has_reports(const node *n, const void *channel, size_t times);
 bool node_has_messages(const node *n, const void *channel, size_t at_least);
 bool node_has_text(const node *n, const void *text, size_t times);
+
+bool node_knows_nodes(const node *n, const void *unused, size_t ups);
+bool node_misses_nodes(const node *n, const void *unused, size_t downs);
 
 /* Waits for the answer yes; false after `timeout_ms`. */
 bool node_wait_ms(node *n, node_question ask, const void *arg, size_t number,

@@ -35,6 +35,10 @@ typedef enum {
     FW_EVENT_LEAVE = 6,
     /** Something was published to a room that has members on this node: room, data. */
     FW_EVENT_ROOM_MESSAGE = 7,
+    /** Another node is there: its name, and its number in the session. */
+    FW_EVENT_NODE_UP = 8,
+    /** Another node has stopped, or hasn't been heard of for "node.lease". */
+    FW_EVENT_NODE_DOWN = 9,
     /** The backplane can be reached (again). */
     FW_EVENT_BACKPLANE_UP = 10,
     /** The backplane can't be reached: reason. */
@@ -47,7 +51,16 @@ typedef enum {
     FW_EVENT_LOG = 13,
     /** To an attached session: hand it to its client (data, flags). The last has a code,
         as CLOSE has, and a reason instead of data: end the connection with these. */
-    FW_EVENT_DELIVER = 14
+    FW_EVENT_DELIVER = 14,
+    /** The answer to fw_room_presence, fw_user_sessions, fw_hub_nodes: token is the ref,
+        code 0 or FW_ERR_, and a page of members. */
+    FW_EVENT_PRESENCE = 16,
+    /** A session of any node has come into a room in which this node has members already,
+        and which has the option "join_leave": session, user, room, its node's name, data
+        (its info). */
+    FW_EVENT_ROOM_JOIN = 18,
+    /** It isn't there any more: it has left, or its node is dead. */
+    FW_EVENT_ROOM_LEAVE = 19
 } fw_event_type;
 
 typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
@@ -66,11 +79,11 @@ FW_API fw_session_id fw_event_session(const fw_event *e);
     @thread any @since 0.1 */
 FW_API const char *fw_event_user(const fw_event *e);
 
-/** @return JOIN, LEAVE, ROOM_MESSAGE, RESULT of a join: the room; valid as long as the
-    event @thread any @since 0.1 */
+/** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, RESULT of a join: the room;
+   valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, LOG, DELIVER: the bytes.
+/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER: the bytes.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);
@@ -79,16 +92,58 @@ FW_API const void *fw_event_data(const fw_event *e, size_t *len);
 FW_API unsigned fw_event_flags(const fw_event *e);
 
 /** @return CLOSE: the close code (1005 none given, 1006 no Close frame came); LEAVE,
-    RESULT, LOG: see there @thread any @since 0.1 */
+    RESULT, LOG, PRESENCE: see there @thread any @since 0.1 */
 FW_API int fw_event_code(const fw_event *e);
 
-/** @return CLOSE, DELIVER, BACKPLANE_DOWN, RESULT: why, "" if unsaid; LOG: which part of
-    the library speaks; valid as long as the event @thread any @since 0.1 */
+/** @return CLOSE, DELIVER, BACKPLANE_DOWN, RESULT, PRESENCE: why, "" if unsaid; LOG:
+   which part of the library speaks; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 
-/** @return CONNECT, JOIN: for fw_accept and fw_reject; RESULT: the ref
+/** @return CONNECT, JOIN: for fw_accept and fw_reject; RESULT, PRESENCE: the ref
     @thread any @since 0.1 */
 FW_API uint64_t fw_event_token(const fw_event *e);
+
+/** @return NODE_UP, NODE_DOWN, ROOM_JOIN, ROOM_LEAVE: the node's name, else ""; valid as
+    long as the event @thread any @since 0.1 */
+FW_API const char *fw_event_node_name(const fw_event *e);
+
+/** @return PRESENCE: how many members this page has @thread any @since 0.1 */
+FW_API size_t fw_event_members(const fw_event *e);
+
+/** @return PRESENCE: how many there are in all @thread any @since 0.1 */
+FW_API uint64_t fw_event_total(const fw_event *e);
+
+/** @return PRESENCE: where the next page begins, to ask for it; 0: this is the last
+    @thread any @since 0.1 */
+FW_API uint64_t fw_event_cursor(const fw_event *e);
+
+/**
+ * A member of the page: a session in a room, a session of a user, or a node.
+ *
+ * @param i 0 .. fw_event_members() - 1
+ * @return its id (of a node: its number, and local 0); fw_session_none() if there is no
+ *         such
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_session_id fw_event_member_session(const fw_event *e, size_t i);
+
+/** @return whose session it is, NULL if nobody's; valid as long as the event
+    @thread any @since 0.1 */
+FW_API const char *fw_event_member_user(const fw_event *e, size_t i);
+
+/** @return the name of its node; valid as long as the event @thread any @since 0.1 */
+FW_API const char *fw_event_member_node(const fw_event *e, size_t i);
+
+/**
+ * @param len out, may be NULL
+ * @return what fw_session_set_info gave it; of a node: JSON of its facts, an object with
+ *         "version", "sessions" (how many it has) and "uptime" (seconds), to which later
+ *         versions may add; never NULL, valid as long as the event
+ * @thread any
+ * @since  0.1
+ */
+FW_API const void *fw_event_member_info(const fw_event *e, size_t i, size_t *len);
 
 /**
  * A fact of the session's handshake. All events of a session have them.

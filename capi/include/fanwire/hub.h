@@ -218,6 +218,18 @@ FW_API int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len
                         unsigned flags);
 
 /**
+ * Ask which nodes there are. A PRESENCE event with the ref tells: a member each, this
+ * node too, in one page.
+ *
+ * @param ref a number of yours, not 0
+ * @return FW_OK the event comes, with an error if Redis can't be asked; FW_ERR_INVALID,
+ *         FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_hub_nodes(fw_hub *hub, uint64_t ref);
+
+/**
  * @return this node's number
  * @thread any
  * @since  0.1

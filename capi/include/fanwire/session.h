@@ -141,6 +141,20 @@ FW_API int fw_session_leave(struct fw_hub *hub, fw_session_id id, const char *ro
 FW_API int fw_session_set_user(struct fw_hub *hub, fw_session_id id, const char *user);
 
 /**
+ * What presence tells of a session beside its user: a name to show, a colour, whatever
+ * you like. Every room where it is present tells the newest.
+ *
+ * @param data copied; may be NULL when len is 0
+ * @param len  bytes, at most 1024
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID, FW_ERR_TOO_BIG, FW_ERR_BUSY, FW_ERR_CLOSED,
+ *         FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_set_info(struct fw_hub *hub, fw_session_id id, const void *data,
+                               size_t len);
+
+/**
  * Make a session whose connection is not the hub's: another server has accepted it (nginx
  * with lua-resty-websocket, say), or there is none. It has rooms and a user and is
  * counted like any other. No CONNECT is raised: who attaches has let it in. What is sent

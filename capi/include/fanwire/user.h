@@ -6,6 +6,7 @@
 #define FANWIRE_USER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <fanwire/export.h>
 #include <fanwire/message.h>
@@ -44,6 +45,28 @@ FW_API int fw_user_send_message(struct fw_hub *hub, const char *user, fw_message
  */
 FW_API int fw_user_disconnect(struct fw_hub *hub, const char *user, unsigned code,
                               const char *reason);
+
+/**
+ * Take every session of a user, on all nodes, out of a room. Not being there is not an
+ * error.
+ *
+ * @param room borrowed; 1..255 bytes UTF-8 without control characters
+ * @return FW_OK, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_user_leave(struct fw_hub *hub, const char *user, const char *room);
+
+/**
+ * Ask whether a user is online, and where: which sessions on which nodes. A PRESENCE
+ * event with the ref tells, as for fw_room_presence.
+ *
+ * @return as fw_room_presence, and FW_ERR_STATE when the option "user.presence" is off
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_user_sessions(struct fw_hub *hub, const char *user, uint64_t cursor,
+                            unsigned limit, uint64_t ref);
 
 FW_END_DECLS
 

@@ -31,6 +31,7 @@ int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config)
     config->tls_key = text_or_null(o, FWI_OPT_REDIS_TLS_KEY);
     config->tls_insecure = fwi_options_int(o, FWI_OPT_REDIS_TLS_INSECURE) != 0;
     config->queue_max_bytes = (size_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_MAX_BYTES);
+    config->lease_ms = (uint64_t)fwi_options_int(o, FWI_OPT_NODE_LEASE);
     config->queue_deadline_ms =
         (uint64_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_DEADLINE);
     return FW_OK;

@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "backplane/memory_history.h"
-
+#include "backplane/memory_presence.h"
 #include "base/hashmap.h"
 #include "base/list.h"
 #include "core/error.h"
@@ -61,6 +61,7 @@ typedef struct memory_backplane {
     size_t cap, first, end;
     bool started, told, stopped;
     uint64_t published, received;
+    fwi_memory_presence presence;
 } memory_backplane;
 
 static memory_backplane *memory_of(fwi_backplane *bp)
@@ -311,6 +312,31 @@ static void report(memory_backplane *mb, channel *c)
     mb->base.sink->on_subscribed(mb->base.sink_user, name);
 }
 
+static bool memory_enter(fwi_backplane *bp, const char *name, fw_message *member,
+                         bool tell)
+{
+    return fwi_memory_presence_enter(&memory_of(bp)->presence, name, member, tell);
+}
+
+static void memory_leave(fwi_backplane *bp, const char *name, fw_session_id session)
+{
+    fwi_memory_presence_leave(&memory_of(bp)->presence, name, session);
+}
+
+/* Who asks in answer to an answer, from inside the flush, is answered in another turn. */
+static bool memory_read_presence(fwi_backplane *bp, const char *name, uint64_t cursor,
+                                 uint32_t limit, uint64_t ref)
+{
+    memory_backplane *mb = memory_of(bp);
+    mb->loop->ops->wake(mb->loop);
+    return fwi_memory_presence_read(&mb->presence, name, cursor, limit, ref);
+}
+
+static bool memory_read_nodes(fwi_backplane *bp, uint64_t ref)
+{
+    return memory_read_presence(bp, NULL, 0, 0, ref);
+}
+
 static void memory_flush(fwi_backplane *bp)
 {
     memory_backplane *mb = memory_of(bp);
@@ -321,6 +347,7 @@ static void memory_flush(fwi_backplane *bp)
         mb->told = true;
         bp->sink->on_state(bp->sink_user, true, NULL);
     }
+    fwi_memory_presence_flush(&mb->presence);
     int budget = FLUSH_LIMIT;
     while (budget-- > 0 && !mb->stopped) {
         fwi_list *e = fwi_list_pop(&mb->fresh);
@@ -348,6 +375,7 @@ static void memory_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     out->published = mb->published;
     out->received = mb->received;
     out->channels = HASH_COUNT(mb->channels);
+    out->present = mb->presence.table.n;
     out->kept = mb->history.kept;
     out->history_reads = mb->history.reads;
     out->repeated = mb->history.repeated;
@@ -392,6 +420,7 @@ static void memory_free(fwi_backplane *bp)
     {
         remove_channel(mb, c);
     }
+    fwi_memory_presence_fini(&mb->presence);
     free(mb);
 }
 
@@ -403,6 +432,10 @@ static const fwi_backplane_ops memory_ops = {
     .publish = memory_publish,
     .read_history = memory_read_history,
     .forget_history = memory_forget_history,
+    .enter = memory_enter,
+    .leave = memory_leave,
+    .read_presence = memory_read_presence,
+    .read_nodes = memory_read_nodes,
     .flush = memory_flush,
     .figures = memory_figures,
     .stop = memory_stop,
@@ -420,5 +453,6 @@ fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink
     mb->loop = loop;
     fwi_list_init(&mb->fresh);
     fwi_memory_history_init(&mb->history, loop);
+    fwi_memory_presence_init(&mb->presence, &mb->base);
     return &mb->base;
 }

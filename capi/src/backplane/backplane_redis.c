@@ -113,6 +113,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_loop_timer_clear(rb->loop, &rb->confirmation);
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
+    fwi_redis_lease_link_down(rb);
     fwi_redis_channels_link_down(&rb->channels);
     fwi_redis_pending_link_down(&rb->pending);
     schedule_retry(rb);
@@ -159,6 +160,7 @@ void fwi_redis_check_return(fwi_redis_backplane *rb)
     FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis", "up: %s, %zu channels", rb->url,
             rb->channels.wanted);
     fwi_redis_health_start(&rb->health);
+    fwi_redis_lease_link_up(rb);
     rb->base.sink->on_state(rb->base.sink_user, true, NULL);
 }
 
@@ -450,6 +452,7 @@ static void redis_flush(fwi_backplane *bp)
     if (rb->state == FWI_REDIS_IDLE || rb->state == FWI_REDIS_STOPPED) {
         return;
     }
+    fwi_redis_presence_tell(rb);
     /* Handlers that publish anew must not keep the loop here: that waits for the next. */
     uint64_t up_to = rb->pending.last_serial;
     fwi_redis_report(rb);
@@ -466,6 +469,7 @@ static void redis_flush(fwi_backplane *bp)
         ok = send_subscriptions(rb);
     }
     if (rb->state == FWI_REDIS_UP) {
+        fwi_redis_presence_send(rb); /* ahead of what is said about it */
         ok = ok && send_publishes(rb);
     }
     if (!ok) {
@@ -487,6 +491,7 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
+    fwi_redis_lease_figures(rb, out);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         out->writes += fwi_redis_link_writes(rb->links[i]);
     }
@@ -502,10 +507,15 @@ static void redis_stop(fwi_backplane *bp)
     if (rb->state == FWI_REDIS_STOPPED) {
         return;
     }
-    if (rb->state == FWI_REDIS_UP && send_publishes(rb)) {
-        fwi_redis_link_flush(rb->links[FWI_REDIS_COMMAND]);
+    if (rb->state == FWI_REDIS_UP) {
+        fwi_redis_presence_send(rb);
+        if (send_publishes(rb)) {
+            fwi_redis_lease_end(rb);
+            fwi_redis_link_flush(rb->links[FWI_REDIS_COMMAND]);
+        }
     }
     set_state(rb, FWI_REDIS_STOPPED);
+    fwi_redis_lease_link_down(rb);
     fwi_redis_health_stop(&rb->health);
     fwi_loop_timer_clear(rb->loop, &rb->retry);
     fwi_loop_timer_clear(rb->loop, &rb->deadline);
@@ -526,6 +536,7 @@ static void redis_free(fwi_backplane *bp)
     fwi_redis_pending_fini(&rb->pending);
     fwi_redis_asked_fini(&rb->asked);
     fwi_redis_seen_fini(&rb->seen);
+    fwi_redis_lease_fini(rb);
     fwi_buf_fini(&rb->name);
     fwi_buf_fini(&rb->envelope);
     free(rb);
@@ -537,6 +548,10 @@ static const fwi_backplane_ops redis_ops = {
     .subscribe = redis_subscribe,
     .unsubscribe = redis_unsubscribe,
     .publish = redis_publish,
+    .enter = fwi_redis_presence_enter,
+    .leave = fwi_redis_presence_leave,
+    .read_presence = fwi_redis_read_presence,
+    .read_nodes = fwi_redis_read_nodes,
     .flush = redis_flush,
     .figures = redis_figures,
     .stop = redis_stop,
@@ -561,6 +576,7 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_rand_init(&rb->rand, config->seed);
     fwi_redis_channels_init(&rb->channels);
     fwi_redis_pending_init(&rb->pending);
+    fwi_redis_lease_init(rb);
     fwi_redis_seen_init(&rb->seen, config->queue_deadline_ms);
     fwi_redis_health_init(&rb->health, loop, &health_events, rb);
     fwi_timer_init(&rb->retry, on_retry);

@@ -24,6 +24,7 @@ typedef struct fwi_redis_config {
     size_t queue_max_bytes;     /* of what waits while Redis is away; while it is up, four
                                    times as much may be on its way */
     uint64_t queue_deadline_ms; /* what has waited so long isn't sent any more */
+    uint64_t lease_ms;          /* a node that isn't heard of for so long is dead */
     const fwi_log *log;
 } fwi_redis_config;
 
@@ -31,7 +32,10 @@ typedef struct fwi_redis_config {
  * long as the backplane. NULL: out of memory.
  *
  * A user of an ACL needs the channels PREFIX:* and the commands ping, publish, subscribe,
- * unsubscribe, select; "client setname" is used if allowed. */
+ * unsubscribe, select; "client setname" is used if allowed. For presence and the list of
+ * nodes: the keys PREFIX:* and {PREFIX:*, and the commands eval, hset, hget, hdel, hlen,
+ * hscan, sadd, srem, srandmember, zadd, zrem, zscore, zrange, zrangebyscore, set, get,
+ * del, time; without them those don't work, and a line a second says so. */
 fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
                                        const fwi_backplane_sink *sink, void *sink_user);
 

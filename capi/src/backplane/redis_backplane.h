@@ -5,8 +5,10 @@
  *   backplane_redis.c  its life: connect, up, away, back; the operations of the port
  *   redis_receive.c    what Redis answers and brings, and what is handed to the hub
  *
- * and their parts: redis_link (one connection), redis_channels (what we are subscribed
- * to), redis_pending (own publishes), redis_seen (others' repetitions), redis_health.
+ * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
+ * redis_members, redis_scripts belong to them), redis_link (one connection),
+ * redis_channels (what we are subscribed to), redis_pending (own publishes), redis_seen
+ * (others' repetitions), redis_health.
  *
  * "Up" means: both links are live and every channel wanted has been confirmed. Anything
  * else is "away": what is published is delivered to this node's own members at the next
@@ -16,11 +18,15 @@
 #define FWI_BACKPLANE_REDIS_BACKPLANE_H
 
 #include "backplane/backplanes.h"
+#include "backplane/redis_call.h"
 #include "backplane/redis_channels.h"
 #include "backplane/redis_health.h"
+#include "backplane/redis_lease.h"
 #include "backplane/redis_link.h"
 #include "backplane/redis_pending.h"
+#include "backplane/redis_presence.h"
 #include "backplane/redis_seen.h"
+#include "backplane/redis_sweep.h"
 #include "base/rand.h"
 
 typedef enum {
@@ -54,6 +60,9 @@ typedef struct fwi_redis_backplane {
     fwi_redis_asked asked; /* what the command link's answers belong to */
     fwi_redis_seen seen;
     fwi_redis_health health;
+    fwi_redis_calls calls; /* those of `asked` whose answers somebody waits for */
+    fwi_redis_presence presence;
+    fwi_redis_lease lease;
     fwi_timer retry, deadline;
     fwi_timer confirmation; /* while resubscribing: the next one is late */
     uint64_t backoff_ms, started_us;

@@ -99,6 +99,7 @@ void fwi_redis_pending_link_down(fwi_redis_pending *p);
 
 enum { FWI_REDIS_ASKED_PROBE = 0 }; /* serials begin at 1 */
 #define FWI_REDIS_ASKED_PING UINT64_MAX
+#define FWI_REDIS_ASKED_CALL (UINT64_MAX - 1) /* redis_call.h */
 
 typedef struct fwi_redis_asked {
     uint64_t *ring; /* of size cap, a power of two */

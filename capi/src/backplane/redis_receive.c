@@ -137,9 +137,19 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
         return;
     }
     bool is_error = reply->whole.type == FWI_REDIS_ERROR;
-    bool is_publish = what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
-    if (is_error && (!is_publish || is_about_the_server(reply))) {
-        leave_with_error(rb, what == FWI_REDIS_ASKED_PING ? "PING" : "PUBLISH", reply);
+    bool is_call = what == FWI_REDIS_ASKED_CALL;
+    bool is_publish =
+        !is_call && what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
+    if (is_error && ((!is_publish && !is_call) || is_about_the_server(reply))) {
+        leave_with_error(rb,
+                         what == FWI_REDIS_ASKED_PING ? "PING"
+                         : is_call                    ? "presence"
+                                                      : "PUBLISH",
+                         reply);
+        return;
+    }
+    if (is_call) {
+        fwi_redis_call_answered(rb, reply);
         return;
     }
     fwi_redis_type expected =

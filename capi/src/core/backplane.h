@@ -59,6 +59,23 @@ typedef struct fwi_history_page {
     size_t n;
 } fwi_history_page;
 
+/* --- presence: who is in a channel, and which nodes there are --- */
+
+/* A member is a message of kind LEFT: its origin says who it is (session, user, node's
+ * name), its payload is the session's info. So what is kept of a member is what tells of
+ * its end, and whoever finds its node dead publishes that as it is.
+ *
+ * A node of read_nodes() is one too: origin's session has its number, the payload is JSON
+ * of its facts. */
+typedef struct fwi_member_page {
+    int err; /* FW_OK; FW_ERR_BACKPLANE: it can't be had, why says so */
+    const char *why;
+    uint64_t total;       /* how many there are in all */
+    uint64_t next;        /* cursor of the page behind this one; 0: this is the last */
+    fw_message **members; /* borrowed */
+    size_t n;
+} fwi_member_page;
+
 /* What the backplane tells the hub. Never from inside one of the operations below, except
  * from flush(), from the loop's own callbacks, and what was asked with a ref from stop().
  */
@@ -82,6 +99,15 @@ typedef struct fwi_backplane_sink {
      * it. So whoever puts them together goes by positions: the next one is delivered,
      * what isn't newer is a repetition. page is borrowed. NULL: not wanted. */
     void (*on_history)(void *user, uint64_t ref, const fwi_history_page *page);
+
+    /* Once for each read_presence() and read_nodes(). page is borrowed. NULL: not wanted.
+     */
+    void (*on_members)(void *user, uint64_t ref, const fwi_member_page *page);
+    /* Another node is there, or isn't any more. NULL: not wanted. */
+    void (*on_node)(void *user, uint64_t node, const char *name, bool up);
+    /* This node, as read_nodes() shows it to others; the caller's reference. NULL: out of
+     * memory. A sink without it has no place among the nodes. */
+    fw_message *(*describe)(void *user);
 } fwi_backplane_sink;
 
 /* Figures for /metrics and /health. Filled in on loop 0's thread. */
@@ -98,6 +124,12 @@ typedef struct fwi_backplane_figures {
     uint64_t kept;          /* publishes to rooms with history that have their position */
     uint64_t history_reads; /* pages */
     uint64_t repeated;      /* kept publishes that were there already */
+    uint64_t present;       /* entries of this node's sessions in channels */
+    uint64_t sweeps;        /* dead nodes whose entries this node has removed */
+    uint64_t swept;         /* entries of them */
+    uint64_t calls;         /* commands for presence and the lease */
+    uint64_t lives;         /* how often this node had to write its entries anew */
+    uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */
 } fwi_backplane_figures;
 
 typedef struct fwi_backplane_ops {
@@ -129,6 +161,26 @@ typedef struct fwi_backplane_ops {
      * nothing. While the other nodes can't be reached the answer is an error. false: out
      * of memory, and no answer. */
     bool (*forget_history)(fwi_backplane *bp, const char *channel, uint64_t ref);
+
+    /* --- presence --- */
+
+    /* The session of member's origin is in the channel from now on; again: its user or
+     * info has changed. tell: when this node dies, the others are to publish member to
+     * the channel. While it lives, what is told about coming and going is published by
+     * the hub. Holds until leave(), whatever happens to the other nodes or to what they
+     * share. Keeps a reference. false: out of memory. */
+    bool (*enter)(fwi_backplane *bp, const char *channel, fw_message *member, bool tell);
+    /* Not being there is no mistake. */
+    void (*leave)(fwi_backplane *bp, const char *channel, fw_session_id session);
+
+    /* About `limit` members of a channel, of all nodes, from where `cursor` (0: the
+     * beginning) points. limit 0: only how many there are. Who is there from the first
+     * page to the last is in one of them, who comes or goes meanwhile may be. false: out
+     * of memory, and no answer. */
+    bool (*read_presence)(fwi_backplane *bp, const char *channel, uint64_t cursor,
+                          uint32_t limit, uint64_t ref);
+    /* All nodes that are alive. false: out of memory, and no answer. */
+    bool (*read_nodes)(fwi_backplane *bp, uint64_t ref);
 
     /* End of a loop turn: write what was gathered. */
     void (*flush)(fwi_backplane *bp);

@@ -56,11 +56,12 @@ fw_event *fwi_event_copy(const fw_event *e)
         c->data = at;
     }
     c->facts = e->facts ? fwi_facts_ref(e->facts) : NULL;
+    c->members = e->members ? fwi_members_ref(e->members) : NULL;
     c->credit = NULL;
     c->queue = NULL;
     c->next = NULL;
     c->texts = NULL;
-    c->cost = sizeof *c + texts + e->len;
+    c->cost = sizeof *c + texts + e->len + (e->members ? e->members->cost : 0);
     return c;
 }
 
@@ -94,6 +95,7 @@ void fw_event_unref(fw_event *e)
     fwi_events *queue = e->queue;
     fwi_event_fini(e);
     fwi_facts_unref(e->facts);
+    fwi_members_unref(e->members);
     fwi_credit_unref(e->credit);
     free(e);
     if (queue != NULL) {
@@ -123,6 +125,10 @@ const char *fw_event_type_name(fw_event_type type)
         return "LEAVE";
     case FW_EVENT_ROOM_MESSAGE:
         return "ROOM_MESSAGE";
+    case FW_EVENT_NODE_UP:
+        return "NODE_UP";
+    case FW_EVENT_NODE_DOWN:
+        return "NODE_DOWN";
     case FW_EVENT_BACKPLANE_UP:
         return "BACKPLANE_UP";
     case FW_EVENT_BACKPLANE_DOWN:
@@ -133,6 +139,12 @@ const char *fw_event_type_name(fw_event_type type)
         return "LOG";
     case FW_EVENT_DELIVER:
         return "DELIVER";
+    case FW_EVENT_PRESENCE:
+        return "PRESENCE";
+    case FW_EVENT_ROOM_JOIN:
+        return "ROOM_JOIN";
+    case FW_EVENT_ROOM_LEAVE:
+        return "ROOM_LEAVE";
     }
     return "?";
 }
@@ -170,9 +182,21 @@ int fw_event_code(const fw_event *e)
     return e->code;
 }
 
+/* What these have is a node's name. */
+static bool names_a_node(const fw_event *e)
+{
+    return e->type == FW_EVENT_NODE_UP || e->type == FW_EVENT_NODE_DOWN ||
+           e->type == FW_EVENT_ROOM_JOIN || e->type == FW_EVENT_ROOM_LEAVE;
+}
+
 const char *fw_event_reason(const fw_event *e)
 {
-    return e->reason ? e->reason : "";
+    return e->reason && !names_a_node(e) ? e->reason : "";
+}
+
+const char *fw_event_node_name(const fw_event *e)
+{
+    return names_a_node(e) ? e->reason : "";
 }
 
 uint64_t fw_event_token(const fw_event *e)

@@ -22,6 +22,24 @@ typedef struct fwi_credit {
 fwi_credit *fwi_credit_new(fw_session_id session);
 void fwi_credit_unref(fwi_credit *c);
 
+/* What PRESENCE and NODES tell: a page of members. Immutable. */
+typedef struct fwi_members {
+    atomic_uint refs;
+    uint64_t total, next;
+    size_t n, cost;
+    fw_message *m[]; /* each with an origin; referenced */
+} fwi_members;
+
+/* NULL: out of memory. */
+fwi_members *fwi_members_new(fw_message *const *m, size_t n);
+void fwi_members_unref(fwi_members *l);
+
+static inline fwi_members *fwi_members_ref(fwi_members *l)
+{
+    atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+    return l;
+}
+
 struct fw_event {
     atomic_uint refs; /* 0: on the stack */
     fw_event_type type;
@@ -33,6 +51,7 @@ struct fw_event {
     const void *data;
     size_t len;
     fwi_facts *facts;         /* NULL: none */
+    fwi_members *members;     /* NULL: none */
     fwi_credit *credit;       /* queued events of a session */
     size_t cost;              /* bytes it was counted with in the queue */
     struct fwi_events *queue; /* it came from, kept alive by it; NULL: none */

@@ -11,6 +11,7 @@
 
 #include "base/utf8.h"
 #include "core/error.h"
+#include "core/presence.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
 #include "wire/ws_codec.h"
@@ -53,6 +54,7 @@ void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
         .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
+        .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
         .room =
             {
                 .history_size = (uint32_t)fwi_options_int(o, FWI_OPT_ROOM_HISTORY_SIZE),
@@ -78,6 +80,7 @@ void fwi_hub_fini(fwi_hub *hub)
 
 bool fwi_hub_subscribe_own(fwi_hub *hub)
 {
+    hub->started_us = fwi_loop_now_us(hub->shard[0]->loop);
     return hub->bp->ops->subscribe(hub->bp, "all") &&
            hub->bp->ops->subscribe(hub->bp, hub->channel);
 }
@@ -255,10 +258,22 @@ static void deliver_all(fwi_shard *shard, fw_message *m)
     }
 }
 
+static void run_leave_channel(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_leave_all(shard, item->text, (const char *)fwi_message_bytes(item->m));
+    fwi_item_free(item);
+}
+
 static void run_deliver_all(fwi_shard *shard, fwi_item *item)
 {
     deliver_all(shard, item->m);
     fwi_item_free(item);
+}
+
+static bool is_limited(const fw_message *m)
+{
+    return m->kind == FWI_MSG_DATA || m->kind == FWI_MSG_ENTERED ||
+           m->kind == FWI_MSG_LEFT;
 }
 
 /* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
@@ -273,8 +288,7 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
         fwi_item *item = fwi_item_new(run, channel, m);
         if (i == 0 && item != NULL) {
             run(hub->shard[0], item);
-        } else if (fwi_shard_post(hub->shard[i], item, m->kind == FWI_MSG_DATA) !=
-                   FW_OK) {
+        } else if (fwi_shard_post(hub->shard[i], item, is_limited(m)) != FW_OK) {
             fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
         }
     }
@@ -282,6 +296,10 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
 
 static void raise_room_message(fwi_hub *hub, const char *channel, const fw_message *m)
 {
+    if (m->kind != FWI_MSG_DATA) {
+        fwi_presence_raise(hub, channel, m);
+        return;
+    }
     if (channel[0] != 'r' || !fwi_events_want(&hub->events, FW_EVENT_ROOM_MESSAGE)) {
         return;
     }
@@ -319,6 +337,8 @@ static bool is_fit(const fw_message *m, const char *text)
     case FWI_MSG_JOIN:
     case FWI_MSG_LEAVE:
         return fwi_name_problem(text, fwi_message_len(m)) == NULL;
+    case FWI_MSG_SET_INFO:
+        return fwi_message_len(m) <= FWI_INFO_MAX;
     case FWI_MSG_SET_USER:
         return fwi_message_len(m) == 0 ||
                fwi_name_problem(text, fwi_message_len(m)) == NULL;
@@ -354,20 +374,34 @@ static void on_order(fwi_hub *hub, fw_message *m)
     case FWI_MSG_SET_USER:
         fwi_hub_set_user(hub, m->target, text[0] ? text : NULL);
         break;
+    case FWI_MSG_SET_INFO:
+        fwi_hub_set_info(hub, m->target, text, fwi_message_len(m));
+        break;
     default:
         break;
     }
 }
 
+static bool is_known(const fw_message *m)
+{
+    return m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO;
+}
+
 static void on_message(void *user, const char *channel, fw_message *m)
 {
     fwi_hub *hub = user;
-    if (m->kind == FWI_MSG_DATA) {
+    bool of_user = channel[0] == 'u';
+    if (!is_known(m)) { /* of a node of a later version */
+        fwi_shard_count(hub->shard[0], FWI_STAT_UNKNOWN);
+    } else if (m->kind == FWI_MSG_DATA ||
+               (fwi_presence_is_news(m) && channel[0] == 'r')) {
         on_channel_message(hub, channel, m);
-    } else if (m->kind == FWI_MSG_CLOSE && channel[0] == 'u') {
+    } else if ((m->kind == FWI_MSG_CLOSE || m->kind == FWI_MSG_LEAVE) && of_user) {
         fwi_route *r = fwi_route_find(&hub->routes, channel);
-        if (r != NULL && is_fit(m, "")) {
-            to_loops(hub, r->loops, run_close_channel, channel, m);
+        if (r != NULL && is_fit(m, (const char *)fwi_message_bytes(m))) {
+            to_loops(hub, r->loops,
+                     m->kind == FWI_MSG_CLOSE ? run_close_channel : run_leave_channel,
+                     channel, m);
         }
     } else {
         on_order(hub, m);
@@ -415,4 +449,10 @@ static void on_state(void *user, bool up, const char *why)
 }
 
 const fwi_backplane_sink fwi_hub_sink = {
-    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
+    .on_subscribed = on_subscribed,
+    .on_message = on_message,
+    .on_state = on_state,
+    .on_members = fwi_presence_on_members,
+    .on_node = fwi_presence_on_node,
+    .describe = fwi_presence_describe,
+};

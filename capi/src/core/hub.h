@@ -38,6 +38,7 @@ typedef struct fwi_settings {
     int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
+    bool user_presence;
     fwi_room_options room; /* of rooms without a namespace */
 } fwi_settings;
 
@@ -54,7 +55,8 @@ typedef struct fwi_hub {
     fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
-    fwi_stats outside; /* what is counted on the application's threads */
+    uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
+    fwi_stats outside;   /* what is counted on the application's threads */
     atomic_long sessions, pending;
     atomic_uint next_attached; /* loop, in turn */
     atomic_bool draining;
@@ -90,6 +92,17 @@ int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *rea
 int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref);
 int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room);
 int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
+
+/* What presence tells of the session beside its user. len at most FWI_INFO_MAX. */
+int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t len);
+
+/* All sessions of a user leave a room. */
+int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room);
+
+/* PRESENCE, or NODES, with this ref tells. */
+int fwi_hub_read_presence(fwi_hub *hub, const char *channel, uint64_t cursor,
+                          uint32_t limit, uint64_t ref);
+int fwi_hub_read_nodes(fwi_hub *hub, uint64_t ref);
 
 /* The verdict on a CONNECT or JOIN. text: user or reason. */
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);

@@ -22,7 +22,10 @@ typedef enum {
     FWI_MSG_JOIN = 4,  /* target enters the room named by data */
     FWI_MSG_LEAVE = 5, /* target leaves the room named by data */
     FWI_MSG_SET_USER = 6, /* target becomes the session of the user named by data */
-    FWI_MSG_PROBE = 7     /* the backplane's own; never reaches the hub */
+    FWI_MSG_PROBE = 7,    /* the backplane's own; never reaches the hub */
+    FWI_MSG_ENTERED = 8,  /* origin has come into the channel; data=its info */
+    FWI_MSG_LEFT = 9,     /* origin isn't there any more */
+    FWI_MSG_SET_INFO = 10 /* target's info becomes data */
 } fwi_msg_kind;
 
 /* Who said it, where that is to be told on (raw.format=json). */
@@ -92,5 +95,11 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at);
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
 void fwi_origin_unref(fwi_origin *o);
+
+static inline fwi_origin *fwi_origin_ref(fwi_origin *o)
+{
+    atomic_fetch_add_explicit(&o->refs, 1, memory_order_relaxed);
+    return o;
+}
 
 #endif

@@ -39,6 +39,7 @@ static const struct {
     {FWI_OPT_TLS_CERT, "TLS"},
     {FWI_OPT_LOG_LEVEL, "Log"},
     {FWI_OPT_RAW_MODE, "Raw connections"},
+    {FWI_OPT_USER_PRESENCE, "Users"},
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };
 

@@ -110,6 +110,8 @@
     XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
        "rooms mode: the user's name is taken from the query (so anybody can be "         \
        "anybody), or nobody has one")                                                    \
+    XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
+       "know where each user is online: all sessions of a user, on all nodes")           \
     XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
        "how many of a room's newest messages are kept for who comes back; 0: none")      \
     XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \

@@ -7,6 +7,7 @@
 
 #include "core/attached.h"
 #include "core/error.h"
+#include "core/presence.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
 
@@ -66,6 +67,15 @@ static void run_leave(fwi_shard *shard, fwi_item *item)
     fwi_session *s = fwi_session_find(shard, item->id);
     if (s != NULL) {
         fwi_session_leave(s, item->text);
+    }
+    fwi_item_free(item);
+}
+
+static void run_set_info(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_presence_set_info(s, fwi_message_bytes(item->m), fwi_message_len(item->m));
     }
     fwi_item_free(item);
 }
@@ -227,6 +237,20 @@ int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user)
         fwi_channel_name('u', user, channel);
     }
     return order(hub, id, fwi_item_new(NULL, channel, NULL), run_set_user);
+}
+
+int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t len)
+{
+    if (id.node != hub->node) {
+        return order_abroad(hub, id, FWI_MSG_SET_INFO, 0, data, len, FW_BINARY);
+    }
+    fw_message *m = fwi_message_new(FWI_MSG_SET_INFO, data, len, FW_BINARY);
+    if (m == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    int err = order(hub, id, fwi_item_new(NULL, NULL, m), run_set_info);
+    fw_message_unref(m);
+    return err;
 }
 
 /* --- credit --- */

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/presence.h"
 #include "wire/http_request.h"
 #include "wire/name.h"
 #include "wire/protocol_raw.h"
@@ -96,16 +97,8 @@ static bool set_origin(fwi_session *s, fw_message *m)
     if (hub->set.raw_format != FWI_FORMAT_JSON) {
         return true;
     }
-    if (s->origin == NULL) {
-        s->origin =
-            fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "", hub->name);
-        if (s->origin == NULL) {
-            return false;
-        }
-    }
-    atomic_fetch_add_explicit(&s->origin->refs, 1, memory_order_relaxed);
-    m->origin = s->origin;
-    return true;
+    m->origin = fwi_presence_origin(s);
+    return m->origin != NULL;
 }
 
 void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len)
@@ -134,6 +127,26 @@ void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len)
     fw_message_unref(m);
 }
 
+/* A text frame of what was encoded; frees it. */
+static fwi_frame *frame_of(fwi_buf *text, bool encoded)
+{
+    fwi_frame *f = encoded ? fwi_frame_new_ws(FWI_WS_TEXT, text->data, text->len) : NULL;
+    fwi_buf_fini(text);
+    return f;
+}
+
+fwi_frame *fwi_raw_news_frame(const char *channel, const fw_message *m)
+{
+    char session[FW_SESSION_ID_TEXT];
+    const fwi_raw_who who = {.room = channel + 2,
+                             .user = m->origin->user,
+                             .session = fw_session_id_text(m->origin->session, session),
+                             .node = m->origin->node_name};
+    fwi_buf text;
+    fwi_buf_init(&text);
+    return frame_of(&text, fwi_raw_encode_news(&who, m->kind == FWI_MSG_ENTERED, &text));
+}
+
 fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
 {
     char session[FW_SESSION_ID_TEXT] = "";
@@ -151,10 +164,5 @@ fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
     };
     fwi_buf text;
     fwi_buf_init(&text);
-    fwi_frame *f = NULL;
-    if (fwi_raw_encode_message(&raw, &text)) {
-        f = fwi_frame_new_ws(FWI_WS_TEXT, text.data, text.len);
-    }
-    fwi_buf_fini(&text);
-    return f;
+    return frame_of(&text, fwi_raw_encode_message(&raw, &text));
 }

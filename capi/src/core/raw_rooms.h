@@ -23,6 +23,10 @@ void fwi_raw_joined(fwi_session *s, const char *room);
 /* It said something. */
 void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len);
 
+/* Somebody has come or gone: {"room","join":{"user","session","node"}}, or "leave". NULL:
+ * out of memory. */
+fwi_frame *fwi_raw_news_frame(const char *channel, const fw_message *m);
+
 /* {"room","user","session","node","data"} around a message. NULL: out of memory. */
 fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m);
 

@@ -162,14 +162,16 @@ void fwi_room_subscribed(fwi_shard *shard, const char *channel)
 }
 
 /* What members get: the message's own frame, or with raw.format=json one that says where
- * it comes from. The caller's reference. */
+ * it comes from. Who comes and goes is told as json alone. The caller's reference; NULL:
+ * nothing. */
 static fwi_frame *frame_for(fwi_shard *shard, const char *channel, const fw_message *m)
 {
-    if (shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
-        shard->hub->set.raw_format == FWI_FORMAT_JSON) {
-        return fwi_raw_json_frame(channel, m);
+    bool json = shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
+                shard->hub->set.raw_format == FWI_FORMAT_JSON;
+    if (m->kind != FWI_MSG_DATA) {
+        return json ? fwi_raw_news_frame(channel, m) : NULL;
     }
-    return fwi_frame_ref(m->frame);
+    return json ? fwi_raw_json_frame(channel, m) : fwi_frame_ref(m->frame);
 }
 
 void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
@@ -185,6 +187,24 @@ void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
     fwi_session *except = fwi_session_find(shard, m->except);
     fwi_fanout_say(shard, room, f, except);
     fwi_frame_unref(f);
+}
+
+void fwi_room_leave_all(fwi_shard *shard, const char *channel, const char *from)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL) {
+        return;
+    }
+    room->busy++;
+    /* Backwards: handlers of LEAVE may take members out of this one, too, and the last
+     * one then moves into the hole; who was put in meanwhile isn't meant. */
+    for (uint32_t i = room->n; i-- > 0;) {
+        if (i < room->n) {
+            fwi_session_leave(room->members[i], from);
+        }
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
 }
 
 void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code,

@@ -54,6 +54,9 @@ void fwi_room_subscribed(struct fwi_shard *shard, const char *channel);
 /* Each member gets m at the end of the turn. */
 void fwi_room_deliver(struct fwi_shard *shard, const char *channel, fw_message *m);
 
+/* Takes each member's session out of that room. */
+void fwi_room_leave_all(struct fwi_shard *shard, const char *channel, const char *room);
+
 /* Closes each member's session. */
 void fwi_room_close(struct fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason);

@@ -11,6 +11,7 @@
 #include "core/compress.h"
 #include "core/decision.h"
 #include "core/error.h"
+#include "core/presence.h"
 #include "core/raw_rooms.h"
 #include "core/session_inside.h"
 #include "wire/ws_codec.h"
@@ -114,7 +115,7 @@ void fwi_session_free(fwi_session *s)
     FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0);
     fwi_facts_unref(s->facts);
     fwi_credit_unref(s->credit);
-    fwi_origin_unref(s->origin);
+    fw_message_unref(s->member);
     free(s->user);
     free(s->places);
     free(s);
@@ -186,6 +187,7 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
         fwi_session_leave_place(s, &s->places[s->n_places - 1], 1);
     }
     if (s->user_place.room != NULL) {
+        fwi_presence_left(s, s->user_place.room->channel);
         fwi_room_exit(s->shard, s, &s->user_place);
     }
     fw_event e = {.type = FW_EVENT_CLOSE, .code = (int)code, .reason = reason};

@@ -52,7 +52,7 @@ struct fwi_session {
     uint16_t n_places;
     uint16_t n_asking;   /* joins that wait for a verdict */
     uint32_t cap_places; /* a power of two: 65536 is one */
-    fwi_origin *origin;  /* rooms mode with json: made once */
+    fw_message *member;  /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/decision.h"
+#include "core/presence.h"
 #include "core/raw_rooms.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
@@ -119,8 +120,10 @@ int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned b
     fwi_place *place = &s->places[s->n_places];
     *place = (fwi_place){.ref = ref};
     s->n_places++;
+    fwi_presence_entered(s, channel); /* ahead of all that it may say there */
     int err = fwi_room_enter(s->shard, s, channel, place, brought);
     if (err != FW_OK) {
+        fwi_presence_left(s, channel);
         s->n_places--;
     }
     return err;
@@ -191,6 +194,7 @@ void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
     bool was_in = fwi_place_is_in(place);
     uint64_t ref = place->ref;
     strcpy(room, place->room->channel + 2);
+    fwi_presence_left(s, place->room->channel);
     fwi_room_exit(s->shard, s, place);
     *place = s->places[--s->n_places];
     if (was_in) {
@@ -230,17 +234,19 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
         }
     }
     if (s->user_place.room != NULL) {
+        fwi_presence_left(s, s->user_place.room->channel);
         fwi_room_exit(s->shard, s, &s->user_place);
     }
     free(s->user);
     s->user = copy;
-    fwi_origin_unref(s->origin);
-    s->origin = NULL;
+    fwi_presence_renew(s);
     if (copy == NULL) {
         return FW_OK;
     }
+    fwi_presence_entered(s, channel);
     int err = fwi_room_enter(s->shard, s, channel, &s->user_place, brought);
     if (err != FW_OK) {
+        fwi_presence_left(s, channel);
         free(s->user);
         s->user = NULL;
     }

@@ -209,12 +209,26 @@ void fwi_shard_turn_end(fwi_shard *shard)
 
 /* --- events --- */
 
+static bool can_do_without(fw_event_type type)
+{
+    switch (type) {
+    case FW_EVENT_CONNECT:
+    case FW_EVENT_ROOM_MESSAGE:
+    case FW_EVENT_ROOM_JOIN:
+    case FW_EVENT_ROOM_LEAVE:
+    case FW_EVENT_NODE_UP:
+    case FW_EVENT_NODE_DOWN:
+    case FW_EVENT_BACKPLANE_UP:
+    case FW_EVENT_BACKPLANE_DOWN:
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool may_queue(fwi_shard *shard, fw_event_type type)
 {
-    bool can_do_without = type == FW_EVENT_CONNECT || type == FW_EVENT_ROOM_MESSAGE ||
-                          type == FW_EVENT_BACKPLANE_UP ||
-                          type == FW_EVENT_BACKPLANE_DOWN;
-    if (can_do_without && fwi_events_is_full(&shard->hub->events)) {
+    if (can_do_without(type) && fwi_events_is_full(&shard->hub->events)) {
         fwi_shard_count(shard, FWI_STAT_LIMIT_EVENTS);
         if (type != FW_EVENT_CONNECT) {
             fwi_shard_count(shard, FWI_STAT_EVENTS_DROPPED);

@@ -34,6 +34,8 @@
        "Messages from clients that went nowhere: no handler, no room")                   \
     XX(PUBLISHED, "fanwire_published_total", "", "counter",                              \
        "Messages published to rooms, users, nodes and everyone by this node")            \
+    XX(UNKNOWN, "fanwire_messages_unknown_total", "", "counter",                         \
+       "Messages of other nodes of a kind that this version doesn't know, dropped")      \
     XX(DELIVERIES, "fanwire_deliveries_total", "", "counter",                            \
        "Messages given to open sessions")                                                \
     XX(WRITTEN, "fanwire_written_total", "", "counter", "Messages handed to sockets")    \

@@ -74,7 +74,32 @@ static bool commands(const fwi_backplane_figures *bp, fwi_buf *out)
            fwi_buf_printf(out, "%s{command=\"subscribe\"} %" PRIu64 "\n", name,
                           bp->subscribes) &&
            fwi_buf_printf(out, "%s{command=\"unsubscribe\"} %" PRIu64 "\n", name,
-                          bp->unsubscribes);
+                          bp->unsubscribes) &&
+           fwi_buf_printf(out, "%s{command=\"presence\"} %" PRIu64 "\n", name, bp->calls);
+}
+
+static bool presence(const fwi_backplane_figures *bp, fwi_buf *out)
+{
+    return whole(out, "fanwire_presence_entries", "gauge",
+                 "Entries of this node's sessions in rooms and users with presence",
+                 bp->present);
+}
+
+static bool lease(const fwi_backplane_figures *bp, fwi_buf *out)
+{
+    return head(out, "fanwire_lease_age_seconds", "gauge",
+                "Since Redis last confirmed that this node lives") &&
+           fwi_buf_puts(out, "fanwire_lease_age_seconds ") &&
+           seconds(out, bp->lease_age_us) && fwi_buf_puts(out, "\n") &&
+           whole(
+               out, "fanwire_presence_rewrites_total", "counter",
+               "Times that all entries of this node were written anew: it was taken for "
+               "dead, or Redis had lost them",
+               bp->lives) &&
+           whole(out, "fanwire_presence_sweeps_total", "counter",
+                 "Dead nodes whose entries this node has removed", bp->sweeps) &&
+           whole(out, "fanwire_presence_swept_total", "counter",
+                 "Entries of dead nodes that this node has removed", bp->swept);
 }
 
 static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
@@ -109,7 +134,8 @@ static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
            whole(out, "fanwire_redis_writes_total", "counter",
                  "Writes to Redis, each with all the commands of a turn", bp->writes) &&
            whole(out, "fanwire_redis_channels", "gauge", "Channels subscribed to",
-                 bp->channels);
+                 bp->channels) &&
+           lease(bp, out);
 }
 
 bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
@@ -125,7 +151,7 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
                  f->inbox_bytes) &&
            whole(out, "fanwire_events_bytes", "gauge",
                  "Queued and unfinished events of the application", f->events_bytes) &&
-           loop_lags(f, out) &&
+           loop_lags(f, out) && presence(&f->bp, out) &&
            (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
 }
 

@@ -74,6 +74,14 @@ bool fwi_raw_encode_message(const fwi_raw_said *m, fwi_buf *out)
            fwi_buf_puts(out, "}");
 }
 
+bool fwi_raw_encode_news(const fwi_raw_who *who, bool join, fwi_buf *out)
+{
+    return fwi_buf_puts(out, "{") && put_field(out, "room", who->room) &&
+           fwi_buf_puts(out, join ? ",\"join\":{" : ",\"leave\":{") &&
+           put_field(out, "user", who->user) && put_field(out, "session", who->session) &&
+           put_field(out, "node", who->node) && fwi_buf_puts(out, "}}");
+}
+
 bool fwi_raw_encode_joined(const char *room, fwi_buf *out)
 {
     return fwi_buf_puts(out, "{\"joined\":") && put_string(out, room, strlen(room)) &&

@@ -17,6 +17,13 @@ typedef struct fwi_raw_said {
  * Fields that are unknown are left out. false: out of memory. */
 bool fwi_raw_encode_message(const fwi_raw_said *m, fwi_buf *out);
 
+typedef struct fwi_raw_who {
+    const char *room, *user, *session, *node; /* user: "" for nobody's */
+} fwi_raw_who;
+
+/* {"room":R,"join":{"user":U,"session":S,"node":N}}, or "leave". */
+bool fwi_raw_encode_news(const fwi_raw_who *who, bool join, fwi_buf *out);
+
 /* {"joined":ROOM} */
 bool fwi_raw_encode_joined(const char *room, fwi_buf *out);
 

@@ -1,0 +1,98 @@
+/*
+ * The queue of those who wait for an answer. See the header.
+ */
+#include "backplane/redis_call.h"
+
+#include <string.h>
+
+#include "backplane/redis_backplane.h"
+
+void fwi_redis_calls_fini(fwi_redis_calls *cs)
+{
+    free(cs->ring);
+    memset(cs, 0, sizeof *cs);
+}
+
+static bool reserve(fwi_redis_calls *cs)
+{
+    if (cs->count < cs->cap) {
+        return true;
+    }
+    size_t cap = cs->cap ? cs->cap * 2 : 64;
+    fwi_redis_pending_call *ring = malloc(cap * sizeof *ring);
+    if (ring == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < cs->count; i++) {
+        ring[i] = cs->ring[(cs->head + i) & (cs->cap - 1)];
+    }
+    free(cs->ring);
+    cs->ring = ring;
+    cs->cap = cap;
+    cs->head = 0;
+    return true;
+}
+
+bool fwi_redis_call(fwi_redis_backplane *rb, const fwi_redis_words *words,
+                    fwi_redis_answer answer, void *about)
+{
+    fwi_redis_calls *cs = &rb->calls;
+    if (!reserve(cs) || !fwi_redis_asked_push(&rb->asked, FWI_REDIS_ASKED_CALL) ||
+        !fwi_redis_link_send(rb->links[FWI_REDIS_COMMAND], words->argc, words->argv,
+                             words->lens)) {
+        /* What was asked and what was sent may differ by one now: begin anew. */
+        rb->give_up = "out of memory";
+        return false;
+    }
+    cs->ring[(cs->head + cs->count++) & (cs->cap - 1)] =
+        (fwi_redis_pending_call){answer, about};
+    rb->counts.calls++;
+    return true;
+}
+
+static bool pop(fwi_redis_calls *cs, fwi_redis_pending_call *call)
+{
+    if (cs->count == 0) {
+        return false;
+    }
+    *call = cs->ring[cs->head];
+    cs->head = (cs->head + 1) & (cs->cap - 1);
+    cs->count--;
+    return true;
+}
+
+void fwi_redis_call_answered(fwi_redis_backplane *rb, const fwi_redis_reply *reply)
+{
+    fwi_redis_pending_call call;
+    if (pop(&rb->calls, &call)) {
+        call.answer(rb, call.about, reply);
+    }
+}
+
+void fwi_redis_calls_lost(fwi_redis_backplane *rb)
+{
+    fwi_redis_pending_call call;
+    while (pop(&rb->calls, &call)) {
+        call.answer(rb, call.about, NULL);
+    }
+}
+
+void fwi_redis_answer_ignored(fwi_redis_backplane *rb, void *about,
+                              const fwi_redis_reply *reply)
+{
+    (void)about;
+    if (reply != NULL && reply->whole.type == FWI_REDIS_ERROR) {
+        fwi_redis_complain(rb, "presence was refused", reply->whole.str,
+                           reply->whole.len);
+    }
+}
+
+bool fwi_redis_answer_is_text(fwi_redis_backplane *rb, const char *what,
+                              const fwi_redis_reply *reply)
+{
+    if (reply == NULL || reply->whole.type == FWI_REDIS_STRING) {
+        return reply != NULL;
+    }
+    fwi_redis_complain(rb, what, reply->whole.str, reply->whole.len);
+    return false;
+}

@@ -1,0 +1,36 @@
+/*
+ * What Redis is to do in one step, for presence and leases. Each script gives one text:
+ * lines of numbers and names, and bytes behind their length. They are sent whole (EVAL),
+ * since they run once in seconds, or when somebody asks.
+ */
+#ifndef FWI_BACKPLANE_REDIS_SCRIPTS_H
+#define FWI_BACKPLANE_REDIS_SCRIPTS_H
+
+/* KEYS: a channel's hash. ARGV: cursor, limit.
+ * "TOTAL NEXT\n", then for each entry "LENGTH\n" and its value. */
+extern const char fwi_redis_script_members[];
+
+/* KEYS: leases, facts. "TOTAL 0\n", then as above for each node that is alive. */
+extern const char fwi_redis_script_nodes[];
+
+/* A node's beat. KEYS: leases, facts, prefixes of `over` and `claim`. ARGV: node, lease
+ * in ms, life, how-manieth beat, what it says of itself, 1 if it may claim dead ones.
+ * "OVER KNOWN BEAT\n": the newest life of this node that others have ended, whether it
+ * was among the nodes, its last beat that is known; if its life is over nothing is done.
+ * Then for each other node "NODE LEFT CLAIM\n": ms left of its lease, and the life to be
+ * swept if it is this node that is to do it, else 0. */
+extern const char fwi_redis_script_beat[];
+
+/* KEYS: channels of a node's life. Up to 100 of them, a line each. */
+extern const char fwi_redis_script_channels[];
+
+/* KEYS: a channel's hash. ARGV: the channel, node, life, cursor, 1 if it is to be told.
+ * Removes that node's entries up to that life, and publishes the end of those which are
+ * to be told. "NEXT REMOVED". */
+extern const char fwi_redis_script_sweep[];
+
+/* KEYS: leases, facts, prefix of `claim`. ARGV: node, life. The node is forgotten, if it
+ * hasn't come back in a later life. "1". */
+extern const char fwi_redis_script_forget[];
+
+#endif

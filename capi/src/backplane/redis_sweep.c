@@ -1,0 +1,231 @@
+/*
+ * See the header. One life after the other; of one up to a hundred channels at a time; of
+ * a channel about a thousand entries a step, so that Redis isn't held up.
+ *
+ * A life is looked for in the list of the one before it, too: a node that began another
+ * one and died at once may have left something of that.
+ */
+#include "backplane/redis_sweep.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "backplane/redis_backplane.h"
+#include "backplane/redis_scripts.h"
+
+typedef struct sweep {
+    fwi_list link;
+    uint64_t node, life, list; /* list: whose channels are swept now */
+    uint64_t removed;
+    unsigned channels; /* under way */
+    bool loud, failed;
+} sweep;
+
+typedef struct step {
+    sweep *of;
+    uint64_t cursor;
+    char channel[];
+} step;
+
+static void ask_channels(fwi_redis_backplane *rb, sweep *sw);
+
+static void begin_next(fwi_redis_backplane *rb)
+{
+    if (!fwi_list_is_empty(&rb->lease.sweeps)) {
+        ask_channels(rb, fwi_list_entry(rb->lease.sweeps.next, sweep, link));
+    }
+}
+
+/* Whoever couldn't finish leaves the claim to end, and another node begins anew. */
+static void end_sweep(fwi_redis_backplane *rb, sweep *sw)
+{
+    if (!sw->failed) {
+        fwi_redis_forget_node(rb, sw->node, sw->life);
+    }
+    if (sw->loud) {
+        FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis",
+                "node %016" PRIx64 " is dead: %" PRIu64 " entries of it removed%s",
+                sw->node, sw->removed, sw->failed ? ", the rest can't be" : "");
+        rb->counts.sweeps++;
+    }
+    fwi_list_remove(&sw->link);
+    free(sw);
+    begin_next(rb);
+}
+
+/* --- a channel --- */
+
+static void step_over(fwi_redis_backplane *rb, step *st)
+{
+    sweep *sw = st->of;
+    free(st);
+    if (--sw->channels > 0) {
+        return;
+    }
+    if (sw->failed) {
+        end_sweep(rb, sw);
+    } else {
+        ask_channels(rb, sw);
+    }
+}
+
+static void unlist_channel(fwi_redis_backplane *rb, const step *st)
+{
+    fwi_buf *key = &rb->presence.key;
+    fwi_redis_words w = {0};
+    if (!fwi_redis_channels_key(rb, key, st->of->node, st->of->list)) {
+        st->of->failed = true;
+        return;
+    }
+    fwi_redis_word(&w, "SREM", 4);
+    fwi_redis_word(&w, key->data, key->len);
+    fwi_redis_word(&w, st->channel, strlen(st->channel));
+    st->of->failed |= !fwi_redis_call(rb, &w, fwi_redis_answer_ignored, NULL);
+}
+
+static bool send_step(fwi_redis_backplane *rb, step *st);
+
+static void on_step(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    step *st = about;
+    if (reply == NULL) {
+        free(st); /* and the sweep is dropped */
+        return;
+    }
+    if (!fwi_redis_answer_is_text(rb, "a dead node's entries can't be removed", reply)) {
+        st->of->failed = true;
+        step_over(rb, st);
+        return;
+    }
+    char *at;
+    st->cursor = strtoull(reply->whole.str, &at, 10);
+    uint64_t removed = strtoull(at, &at, 10);
+    st->of->removed += removed;
+    rb->counts.swept += st->of->loud ? removed : 0;
+    if (st->cursor != 0) {
+        if (send_step(rb, st)) {
+            return;
+        }
+        st->of->failed = true;
+    } else {
+        unlist_channel(rb, st);
+    }
+    step_over(rb, st);
+}
+
+static bool send_step(fwi_redis_backplane *rb, step *st)
+{
+    fwi_buf *key = &rb->presence.key;
+    char node[17], life[24], cursor[24];
+    fwi_redis_words w = {0};
+    if (!fwi_redis_presence_key(rb, key, st->channel)) {
+        return false;
+    }
+    snprintf(node, sizeof node, "%016" PRIx64, st->of->node);
+    snprintf(life, sizeof life, "%" PRIu64, st->of->life);
+    snprintf(cursor, sizeof cursor, "%" PRIu64, st->cursor);
+    fwi_redis_word(&w, "EVAL", 4);
+    fwi_redis_word(&w, fwi_redis_script_sweep, strlen(fwi_redis_script_sweep));
+    fwi_redis_word(&w, "1", 1);
+    fwi_redis_word(&w, key->data, key->len);
+    fwi_redis_word(&w, key->data + 1, key->len - strlen("{}:p")); /* the channel's name */
+    fwi_redis_word(&w, node, 16);
+    fwi_redis_word(&w, life, strlen(life));
+    fwi_redis_word(&w, cursor, strlen(cursor));
+    fwi_redis_word(&w, st->of->loud ? "1" : "0", 1);
+    return fwi_redis_call(rb, &w, on_step, st);
+}
+
+/* --- the channels --- */
+
+static void begin_channel(fwi_redis_backplane *rb, sweep *sw, const char *name,
+                          size_t len)
+{
+    step *st = calloc(1, sizeof *st + len + 1);
+    if (st == NULL) {
+        sw->failed = true;
+        return;
+    }
+    st->of = sw;
+    memcpy(st->channel, name, len);
+    if (send_step(rb, st)) {
+        sw->channels++;
+    } else {
+        sw->failed = true;
+        free(st);
+    }
+}
+
+static void on_channels(fwi_redis_backplane *rb, void *about,
+                        const fwi_redis_reply *reply)
+{
+    sweep *sw = about;
+    if (reply == NULL) {
+        return;
+    }
+    if (!fwi_redis_answer_is_text(rb, "a dead node's channels can't be read", reply)) {
+        sw->failed = true;
+        end_sweep(rb, sw);
+        return;
+    }
+    if (reply->whole.len == 0) {
+        if (sw->list > 1 && sw->list == sw->life) {
+            sw->list--;
+            ask_channels(rb, sw);
+        } else {
+            end_sweep(rb, sw);
+        }
+        return;
+    }
+    const char *name = reply->whole.str;
+    while (name != NULL && *name != '\0') {
+        const char *end = strchr(name, '\n');
+        size_t len = end != NULL ? (size_t)(end - name) : strlen(name);
+        begin_channel(rb, sw, name, len);
+        name = end != NULL ? end + 1 : NULL;
+    }
+    if (sw->channels == 0) {
+        end_sweep(rb, sw);
+    }
+}
+
+static void ask_channels(fwi_redis_backplane *rb, sweep *sw)
+{
+    fwi_buf *key = &rb->presence.key;
+    fwi_redis_words w = {0};
+    bool ok = fwi_redis_channels_key(rb, key, sw->node, sw->list);
+    if (ok) {
+        fwi_redis_word(&w, "EVAL", 4);
+        fwi_redis_word(&w, fwi_redis_script_channels, strlen(fwi_redis_script_channels));
+        fwi_redis_word(&w, "1", 1);
+        fwi_redis_word(&w, key->data, key->len);
+        ok = fwi_redis_call(rb, &w, on_channels, sw);
+    }
+    if (!ok) {
+        rb->give_up = "out of memory";
+    }
+}
+
+void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
+                           bool loud)
+{
+    sweep *sw = calloc(1, sizeof *sw);
+    if (sw == NULL) {
+        return; /* its claim ends, and somebody else begins */
+    }
+    sw->node = node;
+    sw->life = sw->list = life;
+    sw->loud = loud;
+    bool first = fwi_list_is_empty(&rb->lease.sweeps);
+    fwi_list_append(&rb->lease.sweeps, &sw->link);
+    if (first) {
+        begin_next(rb);
+    }
+}
+
+void fwi_redis_sweeps_drop(fwi_redis_backplane *rb)
+{
+    for (fwi_list *e; (e = fwi_list_pop(&rb->lease.sweeps)) != NULL;) {
+        free(fwi_list_entry(e, sweep, link));
+    }
+}
