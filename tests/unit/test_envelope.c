@@ -21,6 +21,8 @@ static const fwi_envelope full = {.kind = 3,
                                   .user_len = 3,
                                   .node_name = "host-1",
                                   .node_name_len = 6,
+                                  .epoch = 0x1112131415161718,
+                                  .offset = 99,
                                   .data = payload,
                                   .len = 7};
 
@@ -67,9 +69,24 @@ START_TEST(everything_comes_back)
     ck_assert(e.origin.node == 5 && e.origin.local == 0);
     ck_assert(e.user_len == 3 && memcmp(e.user, "ann", 3) == 0);
     ck_assert(e.node_name_len == 6 && memcmp(e.node_name, "host-1", 6) == 0);
+    ck_assert(e.epoch == full.epoch && e.offset == 99);
     ck_assert(e.len == 7 && memcmp(e.data, payload, 7) == 0);
     ck_assert((const char *)e.data == b.data + b.len - 7);
     fwi_buf_fini(&b);
+}
+END_TEST
+
+START_TEST(a_position_has_its_place_whatever_else_is_said)
+{
+    static const char want[] = "\x11\x12\x13\x14\x15\x16\x17\x18\0\0\0\0\0\0\0\x63";
+    fwi_envelope bare = {.kind = 1, .epoch = full.epoch, .offset = full.offset};
+    const fwi_envelope *both[] = {&full, &bare};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(both); i++) {
+        fwi_buf b = encode(both[i]);
+        ck_assert_mem_eq(b.data + FWI_ENVELOPE_POSITION, want,
+                         FWI_ENVELOPE_POSITION_BYTES);
+        fwi_buf_fini(&b);
+    }
 }
 END_TEST
 
@@ -80,6 +97,7 @@ START_TEST(what_is_left_out_comes_back_empty)
     ck_assert_uint_eq(b.len, 26);
     ck_assert_int_eq(fwi_envelope_decode(&e, b.data, b.len), FWI_ENVELOPE_OK);
     ck_assert(e.user == NULL && e.node_name == NULL && e.len == 0);
+    ck_assert(e.epoch == 0 && e.offset == 0);
     ck_assert(e.except.node == 0 && e.target.local == 0 && e.origin.node == 0);
     fwi_buf_fini(&b);
 }
@@ -146,6 +164,10 @@ static const struct {
     {"an id of 17 bytes",
      B("\x03\x00\x11"
        "12345678901234567"),
+     FWI_ENVELOPE_DAMAGED},
+    {"a position of 8 bytes",
+     B("\x06\x00\x08"
+       "12345678"),
      FWI_ENVELOPE_DAMAGED},
     {"a user not UTF-8", B("\x04\x00\x01\xff"), FWI_ENVELOPE_DAMAGED},
     {"a user with NUL", B("\x04\x00\x02u\0"), FWI_ENVELOPE_DAMAGED},
@@ -228,6 +250,7 @@ int main(void)
     TCase *tc = tcase_create("envelope");
     tcase_add_test(tc, the_bytes_are_those_of_the_format);
     tcase_add_test(tc, everything_comes_back);
+    tcase_add_test(tc, a_position_has_its_place_whatever_else_is_said);
     tcase_add_test(tc, what_is_left_out_comes_back_empty);
     tcase_add_test(tc, an_envelope_is_appended);
     tcase_add_test(tc, every_cut_is_damaged_or_only_shortens_the_payload);

@@ -6,13 +6,18 @@
  * Called by the hub on loop 0's thread. Knows no sessions and no other process.
  *
  * What is published holds the channel as it was then: one that was left and entered again
- * is another, and hears nothing from before.
+ * is another, and hears nothing from before. What a room keeps is different: it goes to
+ * who is subscribed when it gets its position, as with Redis.
+ *
+ * Publishes, reads and orders to forget stand in one queue and are carried out from
+ * there, at the flush. So a page holds what was delivered before it and nothing else.
  */
 #include "backplane/backplanes.h"
-#include "backplane/memory_presence.h"
 
 #include <string.h>
 
+#include "backplane/memory_history.h"
+#include "backplane/memory_presence.h"
 #include "base/hashmap.h"
 #include "base/list.h"
 #include "core/error.h"
@@ -29,9 +34,21 @@ typedef struct channel {
     char name[];
 } channel;
 
+typedef enum { PUBLISH, KEEP, READ, FORGET } order_kind;
+
+/* What somebody wants to know the outcome of, or what concerns a history. */
+typedef struct order {
+    order_kind kind;
+    fwi_terms terms;
+    fwi_history_query query;
+    uint64_t ref;
+    char channel[];
+} order;
+
 typedef struct queued {
-    channel *to;
+    channel *to; /* NULL: goes to nobody, or to whom there is then */
     fw_message *m;
+    order *what; /* NULL: a publish, and nobody asks */
 } queued;
 
 typedef struct memory_backplane {
@@ -39,6 +56,7 @@ typedef struct memory_backplane {
     fwi_loop *loop;
     channel *channels;
     fwi_list fresh;
+    fwi_memory_history history;
     queued *ring; /* what was published, oldest at first & (cap - 1) */
     size_t cap, first, end;
     bool started, told, stopped;
@@ -130,22 +148,65 @@ static bool reserve(memory_backplane *mb)
     return true;
 }
 
+/* Takes over `what`, NULL or not. false: out of memory. */
+static bool enqueue(memory_backplane *mb, channel *c, fw_message *m, order *what)
+{
+    if (!reserve(mb)) {
+        free(what);
+        return false;
+    }
+    if (c != NULL) {
+        c->queued++;
+    }
+    mb->ring[mb->end++ & (mb->cap - 1)] =
+        (queued){c, m != NULL ? fw_message_ref(m) : NULL, what};
+    return true;
+}
+
+static order *new_order(order_kind kind, const char *name, uint64_t ref)
+{
+    size_t len = strlen(name);
+    order *o = calloc(1, sizeof *o + len + 1);
+    if (o != NULL) {
+        o->kind = kind;
+        o->ref = ref;
+        memcpy(o->channel, name, len + 1);
+    }
+    return o;
+}
+
 static bool memory_publish(fwi_backplane *bp, const char *name, fw_message *m,
                            const fwi_terms *terms)
 {
-    (void)terms;
     memory_backplane *mb = memory_of(bp);
-    channel *c = find(mb, name);
+    bool kept = terms != NULL && terms->history_size > 0;
+    channel *c = kept ? NULL : find(mb, name);
     mb->published++;
-    if (c == NULL) {
-        return true;
+    if (!kept && (terms == NULL || terms->ref == 0)) {
+        return c == NULL || enqueue(mb, c, m, NULL);
     }
-    if (!reserve(mb)) {
+    order *o = new_order(kept ? KEEP : PUBLISH, name, terms->ref);
+    if (o == NULL) {
         return false;
     }
-    c->queued++;
-    mb->ring[mb->end++ & (mb->cap - 1)] = (queued){c, fw_message_ref(m)};
-    return true;
+    o->terms = *terms;
+    return enqueue(mb, c, m, o);
+}
+
+static bool memory_read_history(fwi_backplane *bp, const char *name,
+                                const fwi_history_query *query, uint64_t ref)
+{
+    order *o = new_order(READ, name, ref);
+    if (o != NULL) {
+        o->query = *query;
+    }
+    return o != NULL && enqueue(memory_of(bp), NULL, NULL, o);
+}
+
+static bool memory_forget_history(fwi_backplane *bp, const char *name, uint64_t ref)
+{
+    order *o = new_order(FORGET, name, ref);
+    return o != NULL && enqueue(memory_of(bp), NULL, NULL, o);
 }
 
 /* false: nothing waits. */
@@ -166,17 +227,81 @@ static bool take(memory_backplane *mb, queued *q)
 static void give_back(const queued *q)
 {
     fw_message_unref(q->m);
-    q->to->queued--;
-    free_unheld(q->to);
+    free(q->what);
+    if (q->to != NULL) {
+        q->to->queued--;
+        free_unheld(q->to);
+    }
 }
 
-static void deliver(memory_backplane *mb, const queued *q)
+static void deliver(memory_backplane *mb, const channel *to, fw_message *m)
 {
-    if (q->to->subscribed) {
+    if (to != NULL && to->subscribed) {
         mb->received++;
-        mb->base.sink->on_message(mb->base.sink_user, q->to->name, q->m);
+        mb->base.sink->on_message(mb->base.sink_user, to->name, m);
     }
-    give_back(q);
+}
+
+static void tell(memory_backplane *mb, uint64_t ref, int err, const char *why,
+                 fwi_position at)
+{
+    const fwi_published what = {err, why, at};
+    if (ref != 0 && mb->base.sink->on_published != NULL) {
+        mb->base.sink->on_published(mb->base.sink_user, ref, &what);
+    }
+}
+
+static void keep(memory_backplane *mb, const queued *q)
+{
+    const order *o = q->what;
+    fwi_position at = {0};
+    fw_message *kept;
+    if (!fwi_memory_history_keep(&mb->history, o->channel, q->m, &o->terms, &kept, &at)) {
+        tell(mb, o->ref, FW_ERR_MEMORY, "out of memory", at);
+        return;
+    }
+    if (kept != NULL) {
+        deliver(mb, find(mb, o->channel), kept);
+        fw_message_unref(kept);
+    }
+    tell(mb, o->ref, FW_OK, "", at);
+}
+
+static void read_page(memory_backplane *mb, const order *o)
+{
+    fwi_history_page page;
+    fwi_memory_history_read(&mb->history, o->channel, &o->query, &page);
+    if (mb->base.sink->on_history != NULL) {
+        mb->base.sink->on_history(mb->base.sink_user, o->ref, &page);
+    }
+    fwi_memory_history_page_fini(&page);
+}
+
+static void carry_out(memory_backplane *mb, const queued *q)
+{
+    fwi_position at = {0};
+    if (q->what == NULL || q->what->kind == PUBLISH) {
+        deliver(mb, q->to, q->m);
+    }
+    if (q->what == NULL) {
+        return;
+    }
+    switch (q->what->kind) {
+    case PUBLISH:
+        tell(mb, q->what->ref, FW_OK, "", at);
+        break;
+    case KEEP:
+        keep(mb, q);
+        break;
+    case READ:
+        read_page(mb, q->what);
+        break;
+    case FORGET: {
+        bool ok = fwi_memory_history_forget(&mb->history, q->what->channel, &at);
+        tell(mb, q->what->ref, ok ? FW_OK : FW_ERR_MEMORY, ok ? "" : "out of memory", at);
+        break;
+    }
+    }
 }
 
 static void report(memory_backplane *mb, channel *c)
@@ -234,7 +359,8 @@ static void memory_flush(fwi_backplane *bp)
         if (!take(mb, &q)) {
             return;
         }
-        deliver(mb, &q);
+        carry_out(mb, &q);
+        give_back(&q);
     }
     if (mb->first != mb->end || !fwi_list_is_empty(&mb->fresh)) {
         mb->loop->ops->wake(mb->loop);
@@ -250,11 +376,35 @@ static void memory_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     out->received = mb->received;
     out->channels = HASH_COUNT(mb->channels);
     out->present = mb->presence.table.n;
+    out->kept = mb->history.kept;
+    out->history_reads = mb->history.reads;
+    out->repeated = mb->history.repeated;
+}
+
+static void refuse(memory_backplane *mb, const order *o)
+{
+    const char *why = "stopped before it was done";
+    if (o->kind != READ) {
+        tell(mb, o->ref, FW_ERR_CLOSED, why, (fwi_position){0});
+    } else if (mb->base.sink->on_history != NULL) {
+        const fwi_history_page page = {.err = FW_ERR_CLOSED, .why = why};
+        mb->base.sink->on_history(mb->base.sink_user, o->ref, &page);
+    }
 }
 
 static void memory_stop(fwi_backplane *bp)
 {
-    memory_of(bp)->stopped = true;
+    memory_backplane *mb = memory_of(bp);
+    if (mb->stopped) {
+        return;
+    }
+    mb->stopped = true;
+    for (queued q; take(mb, &q);) {
+        if (q.what != NULL) {
+            refuse(mb, q.what);
+        }
+        give_back(&q);
+    }
 }
 
 static void memory_free(fwi_backplane *bp)
@@ -264,6 +414,7 @@ static void memory_free(fwi_backplane *bp)
         give_back(&q);
     }
     free(mb->ring);
+    fwi_memory_history_fini(&mb->history);
     channel *c, *next;
     HASH_ITER(hh, mb->channels, c, next)
     {
@@ -279,6 +430,8 @@ static const fwi_backplane_ops memory_ops = {
     .subscribe = memory_subscribe,
     .unsubscribe = memory_unsubscribe,
     .publish = memory_publish,
+    .read_history = memory_read_history,
+    .forget_history = memory_forget_history,
     .enter = memory_enter,
     .leave = memory_leave,
     .read_presence = memory_read_presence,
@@ -299,6 +452,7 @@ fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink
     mb->base = (fwi_backplane){&memory_ops, sink, sink_user};
     mb->loop = loop;
     fwi_list_init(&mb->fresh);
+    fwi_memory_history_init(&mb->history, loop);
     fwi_memory_presence_init(&mb->presence, &mb->base);
     return &mb->base;
 }

@@ -19,8 +19,6 @@
 #include "wire/name.h"
 
 enum {
-    /* More isn't handed to the stream before the kernel has taken some of it. */
-    BACKLOG_MAX = 1024 * 1024,
     /* What is on its way to a Redis that answers may be more than what may wait for one
      * that doesn't: a burst of large messages isn't an outage. */
     IN_FLIGHT_FACTOR = 4
@@ -216,27 +214,7 @@ static void on_retry(fwi_timer *t)
     }
 }
 
-/* --- sending --- */
-
-static bool send_command(fwi_redis_backplane *rb, fwi_redis_which link, int argc,
-                         const char **argv, const size_t *lens)
-{
-    return fwi_redis_link_send(rb->links[link], argc, argv, lens);
-}
-
-/* PUBLISH of what is in rb->envelope. */
-static bool send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t asked)
-{
-    rb->name.len = 0;
-    if (!fwi_name_to_redis(&rb->name, rb->config.prefix, channel) ||
-        !fwi_redis_asked_push(&rb->asked, asked)) {
-        return false;
-    }
-    const char *argv[] = {"PUBLISH", rb->name.data, rb->envelope.data};
-    const size_t lens[] = {7, rb->name.len, rb->envelope.len};
-    rb->counts.publishes++;
-    return send_command(rb, FWI_REDIS_COMMAND, 3, argv, lens);
-}
+/* --- the health check --- */
 
 static void on_health_round(void *user, uint64_t probe)
 {
@@ -251,10 +229,10 @@ static void on_health_round(void *user, uint64_t probe)
     };
     rb->envelope.len = 0;
     bool ok = fwi_envelope_encode(&e, &rb->envelope) &&
-              send_publish(rb, rb->probe_channel, FWI_REDIS_ASKED_PROBE) &&
+              fwi_redis_send_publish(rb, rb->probe_channel, FWI_REDIS_ASKED_PROBE) &&
               fwi_redis_asked_push(&rb->asked, FWI_REDIS_ASKED_PING) &&
-              send_command(rb, FWI_REDIS_COMMAND, 1, ping, &len) &&
-              send_command(rb, FWI_REDIS_SUBSCRIBER, 1, ping, &len);
+              fwi_redis_send_command(rb, FWI_REDIS_COMMAND, 1, ping, &len) &&
+              fwi_redis_send_command(rb, FWI_REDIS_SUBSCRIBER, 1, ping, &len);
     if (!ok) {
         /* What was asked and what was sent may differ by one now: begin anew. */
         rb->give_up = "out of memory";
@@ -267,72 +245,6 @@ static void on_health_failed(void *user, const char *why)
 }
 
 static const fwi_redis_health_events health_events = {on_health_round, on_health_failed};
-
-static bool send_batch(fwi_redis_backplane *rb, bool subscribe,
-                       fwi_redis_channel *const *batch, size_t n)
-{
-    const char *argv[FWI_REDIS_BATCH + 1];
-    size_t lens[FWI_REDIS_BATCH + 1], starts[FWI_REDIS_BATCH + 1];
-    rb->name.len = 0;
-    for (size_t i = 0; i < n; i++) {
-        starts[i] = rb->name.len;
-        if (!fwi_name_to_redis(&rb->name, rb->config.prefix, batch[i]->name)) {
-            return false;
-        }
-    }
-    starts[n] = rb->name.len;
-    rb->counts.subscribes += subscribe;
-    rb->counts.unsubscribes += !subscribe;
-    argv[0] = subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
-    lens[0] = strlen(argv[0]);
-    for (size_t i = 0; i < n; i++) {
-        argv[i + 1] = rb->name.data + starts[i];
-        lens[i + 1] = starts[i + 1] - starts[i];
-    }
-    return send_command(rb, FWI_REDIS_SUBSCRIBER, (int)n + 1, argv, lens);
-}
-
-static bool send_subscriptions(fwi_redis_backplane *rb)
-{
-    fwi_redis_channel *batch[FWI_REDIS_BATCH];
-    bool subscribe = false;
-    size_t n;
-    while ((n = fwi_redis_channels_batch(&rb->channels, &subscribe, batch,
-                                         FWI_REDIS_BATCH)) > 0) {
-        if (!send_batch(rb, subscribe, batch, n)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* A publish to a channel whose SUBSCRIBE isn't confirmed would go by before this node
- * hears the channel. It waits, and all later ones behind it. */
-static bool must_wait(fwi_redis_backplane *rb, fwi_redis_publish *e)
-{
-    if (fwi_redis_publish_is_delivered(e)) {
-        return false; /* It needs no echo. */
-    }
-    const fwi_redis_channel *c =
-        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
-    return c != NULL && !c->confirmed;
-}
-
-static bool send_publishes(fwi_redis_backplane *rb)
-{
-    fwi_redis_publish *e;
-    while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
-           !must_wait(rb, e) &&
-           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
-        rb->envelope.len = 0;
-        if (!fwi_message_encode(e->m, rb->config.node, e->serial, &rb->envelope) ||
-            !send_publish(rb, e->channel, e->serial)) {
-            return false;
-        }
-        fwi_redis_publish_set_sent(e);
-    }
-    return true;
-}
 
 /* --- the deadline of what waits --- */
 
@@ -476,11 +388,11 @@ static void redis_flush(fwi_backplane *bp)
     }
     bool ok = true;
     if (rb->state == FWI_REDIS_RESUBSCRIBING || rb->state == FWI_REDIS_UP) {
-        ok = send_subscriptions(rb);
+        ok = fwi_redis_send_subscriptions(rb);
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb); /* ahead of what is said about it */
-        ok = ok && send_publishes(rb);
+        ok = ok && fwi_redis_send_publishes(rb);
     }
     if (!ok) {
         fwi_redis_leave(rb, "out of memory");
@@ -519,7 +431,7 @@ static void redis_stop(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb);
-        if (send_publishes(rb)) {
+        if (fwi_redis_send_publishes(rb)) {
             fwi_redis_lease_end(rb);
             fwi_redis_link_flush(rb->links[FWI_REDIS_COMMAND]);
         }

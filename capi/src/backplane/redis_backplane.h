@@ -3,6 +3,7 @@
  * src/backplane includes this.
  *
  *   backplane_redis.c  its life: connect, up, away, back; the operations of the port
+ *   redis_send.c       what is written to the links
  *   redis_receive.c    what Redis answers and brings, and what is handed to the hub
  *
  * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
@@ -88,6 +89,17 @@ void fwi_redis_check_return(fwi_redis_backplane *rb);
 /* A line of log, at most one a second. */
 void fwi_redis_complain(fwi_redis_backplane *rb, const char *what, const void *data,
                         size_t len);
+
+/* --- redis_send.c: each false: out of memory --- */
+
+bool fwi_redis_send_command(fwi_redis_backplane *rb, fwi_redis_which link, int argc,
+                            const char **argv, const size_t *lens);
+/* PUBLISH of what is in rb->envelope; `asked` is what its answer belongs to. */
+bool fwi_redis_send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t asked);
+/* What the hub wants and Redis wasn't asked for. */
+bool fwi_redis_send_subscriptions(fwi_redis_backplane *rb);
+/* What is unsent, as far as it may and the link takes it. */
+bool fwi_redis_send_publishes(fwi_redis_backplane *rb);
 
 /* --- redis_receive.c --- */
 

@@ -26,25 +26,33 @@ typedef struct fwi_terms {
 
 /* What became of a publish, or of an order to forget a history. */
 typedef struct fwi_published {
-    int err;         /* FW_OK: the backplane has it. FW_ERR_TIMEOUT: it waited too long.
-                      * FW_ERR_BUSY:         too much waits already. FW_ERR_BACKPLANE: refused,
-                      * why says         so. */
+    /* FW_OK: the backplane has it. FW_ERR_TIMEOUT: it waited too long. FW_ERR_BUSY: too
+     * much waits already. FW_ERR_BACKPLANE: refused, why says so. FW_ERR_MEMORY.
+     * FW_ERR_CLOSED: the backplane was stopped before. */
+    int err;
     const char *why; /* never NULL */
-    fwi_position at; /* of what is kept: its position; the first one's for a key that was
-                      * there already */
+    /* Of what is kept: its position; the first one's for a key that was there already. Of
+     * a history forgotten: where it begins anew. */
+    fwi_position at;
 } fwi_published;
 
+/* A page has at most so many messages, and Redis' fewer if they are large. */
+enum { FWI_HISTORY_PAGE_MAX = 512 };
+
 typedef struct fwi_history_query {
-    fwi_position
-        since;      /* what comes behind it; epoch 0: from the beginning (reverse: from
-                     * the end). Of another epoch than the room's: nothing comes */
+    /* What comes behind it, in the direction asked for: newer ones, and with reverse
+     * older ones. Epoch 0: from the beginning, and with reverse from the end. Of another
+     * epoch than the room's: nothing comes. */
+    fwi_position since;
     uint32_t limit; /* at most so many messages; 0: none, the top is wanted */
     bool reverse;   /* newest first */
     uint64_t history_ttl_ms;
 } fwi_history_query;
 
+/* It may be shorter than was asked for: who wants all asks again behind the last message
+ * as long as that one isn't the top (with reverse: until a page is empty). */
 typedef struct fwi_history_page {
-    int err; /* FW_OK; FW_ERR_BACKPLANE: it can't be had, why says so */
+    int err; /* FW_OK; FW_ERR_BACKPLANE, _MEMORY, _CLOSED: it can't be had, why says so */
     const char *why;
     fwi_position top; /* of the newest message; a room without any has an epoch and 0 */
     fw_message **messages; /* borrowed, each with its position */
@@ -69,7 +77,8 @@ typedef struct fwi_member_page {
 } fwi_member_page;
 
 /* What the backplane tells the hub. Never from inside one of the operations below, except
- * from flush() and from the loop's own callbacks. */
+ * from flush(), from the loop's own callbacks, and what was asked with a ref from stop().
+ */
 typedef struct fwi_backplane_sink {
     /* Once for each subscribe() that wasn't taken back: from now on what is published to
      * the channel is heard. While the other nodes can't be reached this comes too: the
@@ -81,10 +90,14 @@ typedef struct fwi_backplane_sink {
     /* The other nodes can be reached (why is NULL), or not any more and why. While they
      * can't, it comes again whenever the reason has changed. */
     void (*on_state)(void *user, bool up, const char *why);
-    /* Once for each publish() or forget_history() with a ref. NULL: not wanted. */
+    /* Once for each publish() or forget_history() with a ref, whatever happens. The
+     * message itself may come before or after. NULL: not wanted. */
     void (*on_published)(void *user, uint64_t ref, const fwi_published *what);
-    /* Once for each read_history(). Behind each message that came before the page was
-     * made and that isn't in it. page is borrowed. NULL: not wanted. */
+    /* Once for each read_history(), in the order in which they were asked. top and
+     * messages are of one moment. Between a page and on_message no order is promised: a
+     * message that is in the page, or older, may come after it, and a newer one before
+     * it. So whoever puts them together goes by positions: the next one is delivered,
+     * what isn't newer is a repetition. page is borrowed. NULL: not wanted. */
     void (*on_history)(void *user, uint64_t ref, const fwi_history_page *page);
 
     /* Once for each read_presence() and read_nodes(). page is borrowed. NULL: not wanted.
@@ -108,11 +121,14 @@ typedef struct fwi_backplane_figures {
     uint64_t publishes, subscribes, unsubscribes; /* commands; a probe is a publish */
     uint64_t writes;                              /* that carried them */
     uint64_t channels;                            /* subscribed to */
-    uint64_t present;      /* entries of this node's sessions in channels */
-    uint64_t sweeps;       /* dead nodes whose entries this node has removed */
-    uint64_t swept;        /* entries of them */
-    uint64_t calls;        /* commands for presence and the lease */
-    uint64_t lives;        /* how often this node had to write its entries anew */
+    uint64_t kept;          /* publishes to rooms with history that have their position */
+    uint64_t history_reads; /* pages */
+    uint64_t repeated;      /* kept publishes that were there already */
+    uint64_t present;       /* entries of this node's sessions in channels */
+    uint64_t sweeps;        /* dead nodes whose entries this node has removed */
+    uint64_t swept;         /* entries of them */
+    uint64_t calls;         /* commands for presence and the lease */
+    uint64_t lives;         /* how often this node had to write its entries anew */
     uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */
 } fwi_backplane_figures;
 
@@ -135,12 +151,15 @@ typedef struct fwi_backplane_ops {
     bool (*publish)(fwi_backplane *bp, const char *channel, fw_message *m,
                     const fwi_terms *terms);
 
-    /* What is kept of a channel. While the other nodes can't be reached the answer comes
-     * at once and is an error. false: out of memory, and no answer. */
+    /* What is kept of a channel; it needn't be subscribed. While the other nodes can't be
+     * reached the answer comes at the next flush and is an error. false: out of memory,
+     * and no answer. */
     bool (*read_history)(fwi_backplane *bp, const char *channel,
                          const fwi_history_query *query, uint64_t ref);
 
-    /* Forgets what is kept; its epoch ends, too. false: out of memory, and no answer. */
+    /* Forgets what is kept; its epoch ends, too, and another begins. Members are told
+     * nothing. While the other nodes can't be reached the answer is an error. false: out
+     * of memory, and no answer. */
     bool (*forget_history)(fwi_backplane *bp, const char *channel, uint64_t ref);
 
     /* --- presence --- */
@@ -169,7 +188,8 @@ typedef struct fwi_backplane_ops {
     void (*figures)(fwi_backplane *bp, fwi_backplane_figures *out);
 
     /* Gives up links and timers; nothing comes afterwards. What could still be written
-     * in one go is written first. */
+     * in one go is written first. What was asked with a ref and has no answer is told
+     * FW_ERR_CLOSED from inside. */
     void (*stop)(fwi_backplane *bp);
     void (*free)(fwi_backplane *bp);
 } fwi_backplane_ops;

@@ -67,6 +67,8 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi
         .serial = serial,
         .except = envelope_id(m->except),
         .target = envelope_id(m->target),
+        .epoch = m->at.epoch,
+        .offset = m->at.offset,
         .data = fwi_message_bytes(m),
         .len = fwi_message_len(m),
     };
@@ -95,6 +97,7 @@ fw_message *fwi_message_from_envelope(const fwi_envelope *e)
     m->code = e->code;
     m->except = session_id(e->except);
     m->target = session_id(e->target);
+    m->at = (fwi_position){e->epoch, e->offset};
     if (e->user != NULL || e->node_name != NULL) {
         char user[256] = "", name[256] = "";
         memcpy(user, e->user ? e->user : "", FWI_MIN(e->user_len, sizeof user - 1));
@@ -113,6 +116,28 @@ fw_message *fwi_message_from_bytes(const void *data, size_t len)
 {
     return fwi_message_new(FWI_MSG_DATA, data, len,
                            fwi_utf8_is_valid(data, len) ? FW_TEXT : FW_BINARY);
+}
+
+fw_message *fwi_message_at(fw_message *m, fwi_position at)
+{
+    fw_message *copy = malloc(sizeof *copy);
+    if (copy == NULL) {
+        return NULL;
+    }
+    *copy = (fw_message){.refs = 1,
+                         .sent = true,
+                         .kind = m->kind,
+                         .flags = m->flags,
+                         .code = m->code,
+                         .except = m->except,
+                         .target = m->target,
+                         .origin = m->origin,
+                         .at = at,
+                         .frame = fwi_frame_ref(m->frame)};
+    if (m->origin != NULL) {
+        atomic_fetch_add_explicit(&m->origin->refs, 1, memory_order_relaxed);
+    }
+    return copy;
 }
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)

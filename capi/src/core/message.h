@@ -87,6 +87,11 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial,
 fw_message *fwi_message_from_envelope(const fwi_envelope *e);
 fw_message *fwi_message_from_bytes(const void *data, size_t len);
 
+/* The same message at its place in a room's history. m may be on its way to other rooms
+ * and can't be changed: this is one of its own, without m's key, that shares frame and
+ * origin. NULL: out of memory. */
+fw_message *fwi_message_at(fw_message *m, fwi_position at);
+
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
 void fwi_origin_unref(fwi_origin *o);

@@ -13,7 +13,7 @@
 
 enum { MAGIC = 3, VERSION = 1, HEAD = 26, FIELD_HEAD = 3, ID = 16, NAME_MAX_BYTES = 255 };
 
-enum { EXCEPT = 1, TARGET = 2, ORIGIN = 3, USER = 4, NODE_NAME = 5 };
+enum { EXCEPT = 1, TARGET = 2, ORIGIN = 3, USER = 4, NODE_NAME = 5, POSITION = 6 };
 
 static const uint8_t magic[MAGIC] = {0xff, 'F', 'W'};
 
@@ -100,8 +100,10 @@ static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len
 bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
 {
     FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES);
-    size_t fields = id_size(&e->except) + id_size(&e->target) + id_size(&e->origin) +
-                    name_size(e->user, e->user_len) +
+    /* Two numbers like an id's, and as long. */
+    const fwi_envelope_id position = {e->epoch, e->offset};
+    size_t fields = id_size(&position) + id_size(&e->except) + id_size(&e->target) +
+                    id_size(&e->origin) + name_size(e->user, e->user_len) +
                     name_size(e->node_name, e->node_name_len);
     if (e->len > SIZE_MAX / 2 || !fwi_buf_reserve(out, HEAD + fields + e->len)) {
         return false;
@@ -115,6 +117,7 @@ bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
     p = put_u64(p, e->node);
     p = put_u64(p, e->serial);
     p = put_u16(p, fields);
+    p = put_id(p, POSITION, &position);
     p = put_id(p, EXCEPT, &e->except);
     p = put_id(p, TARGET, &e->target);
     p = put_id(p, ORIGIN, &e->origin);
@@ -147,6 +150,17 @@ static bool get_name(const char **name, size_t *name_len, const uint8_t *p, size
     return true;
 }
 
+static bool get_position(fwi_envelope *e, const uint8_t *p, size_t len)
+{
+    fwi_envelope_id position;
+    if (!get_id(&position, p, len)) {
+        return false;
+    }
+    e->epoch = position.node;
+    e->offset = position.local;
+    return true;
+}
+
 static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t len)
 {
     switch (type) {
@@ -160,6 +174,8 @@ static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t l
         return get_name(&e->user, &e->user_len, p, len);
     case NODE_NAME:
         return get_name(&e->node_name, &e->node_name_len, p, len);
+    case POSITION:
+        return get_position(e, p, len);
     default:
         return true; /* of a later version */
     }

@@ -11,6 +11,10 @@
  *                     Unknown types are skipped, so that later versions can add some.
  *   payload           the rest
  *
+ * The position of what a room with history keeps is the first field, so that its 16 bytes
+ * are always at FWI_ENVELOPE_POSITION: Redis itself puts them there when it has given the
+ * message its offset.
+ *
  * Numbers are big-endian. Pure.
  */
 #ifndef FWI_WIRE_ENVELOPE_H
@@ -18,7 +22,11 @@
 
 #include "base/buf.h"
 
-enum { FWI_ENVELOPE_BINARY = 1 };
+enum {
+    FWI_ENVELOPE_BINARY = 1,
+    FWI_ENVELOPE_POSITION = 29, /* the head's 26 bytes, and three of the field's own */
+    FWI_ENVELOPE_POSITION_BYTES = 16
+};
 
 typedef struct fwi_envelope_id {
     uint64_t node, local;
@@ -35,6 +43,7 @@ typedef struct fwi_envelope {
     size_t user_len;
     const char *node_name; /* field 5; NULL: left out */
     size_t node_name_len;
+    uint64_t epoch, offset; /* field 6 (16 bytes), first of all; left out when zero */
     const uint8_t *data;
     size_t len;
 } fwi_envelope;
