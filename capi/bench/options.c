@@ -375,7 +375,10 @@ static void complete(plan *p)
                   : p->flood > 0           ? SCENARIO_FLOOD
                                            : SCENARIO_TALK;
     p->hearers = p->echo ? HEARD_BY_SENDER : p->direct ? HEARD_BY_TARGET : HEARD_BY_ROOM;
-    p->form = p->json ? FORM_JSON : p->flood > 0 ? FORM_PLAIN : FORM_BINARY;
+    p->form = p->json        ? FORM_JSON
+              : p->socketio  ? FORM_SOCKETIO
+              : p->flood > 0 ? FORM_PLAIN
+                             : FORM_BINARY;
     if (p->n_steps > 0) {
         p->members = p->steps[p->n_steps - 1];
     }

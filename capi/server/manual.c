@@ -50,6 +50,19 @@ static void help_option(FILE *out, const fw_options *options, const char *name)
     wrap(out, line);
 }
 
+/* What is to be said of a whole group, behind its heading; NULL: nothing. */
+static const char *note_of(const char *first)
+{
+    return strncmp(first, "room.", strlen("room.")) == 0
+               ? "Rooms have namespaces: room news:sport is of namespace news, by what "
+                 "stands before its first colon. Each of these options is there for a "
+                 "namespace, too: namespace.news.presence. A namespace with any "
+                 "option set has that and the defaults for the others, not room.X; all "
+                 "other rooms, with a colon or without, have room.X. The name of a "
+                 "namespace is 1 to 64 letters, digits, _ or -."
+               : NULL;
+}
+
 void fwd_manual_help(FILE *out, const fw_options *options)
 {
     fputs(
@@ -79,6 +92,9 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         if (strcmp(its_group, group) != 0) {
             group = its_group;
             fprintf(out, "\n%s:\n", group);
+            if (note_of(name) != NULL) {
+                wrap(out, note_of(name));
+            }
         }
         help_option(out, options, name);
     }
@@ -132,6 +148,11 @@ void fwd_manual_markdown(FILE *out, const fw_options *options)
         "| C | `fw_options_set(options, \"redis.url\", \"redis://...\")` |\n"
         "| Python, Lua | `redis_url=\"redis://...\"` |\n"
         "\n"
+        "So an option of a namespace of [rooms](#rooms), `namespace.news.presence`, is\n"
+        "`--namespace.news.presence on`, `FANWIRE_NAMESPACE_NEWS_PRESENCE` (there the\n"
+        "namespace is in lower case), `[namespace.news]` and `presence = on`,\n"
+        "`namespace_news_presence=True`.\n"
+        "\n"
         "Flags win over the environment, the environment over the file, the file over "
         "the\n"
         "defaults; a list is replaced as a whole by the place that wins. A variable "
@@ -157,10 +178,11 @@ void fwd_manual_markdown(FILE *out, const fw_options *options)
         const char *its_group = fw_options_describe(name, "group");
         if (strcmp(its_group, group) != 0) {
             group = its_group;
+            const char *note = note_of(name);
             fprintf(out,
-                    "\n## %s\n\n| name | default | allowed | meaning | since |\n"
+                    "\n## %s\n\n%s%s| name | default | allowed | meaning | since |\n"
                     "|---|---|---|---|---|\n",
-                    group);
+                    group, note != NULL ? note : "", note != NULL ? "\n\n" : "");
         }
         markdown_option(out, options, name);
     }

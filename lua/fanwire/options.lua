@@ -79,11 +79,36 @@ local function nearest(keyword, others)
   return best ~= nil and least <= math.max(#keyword, #best) / 3 and best or nil
 end
 
+-- namespace_my_news_history_size is namespace.my_news.history.size: each option room.X is
+-- one of namespaces, too, and what stands before X is the name. nil if it is none.
+local function namespaced(keyword)
+  if native.fw_options_describe(keyword, "type") ~= nil then
+    return keyword
+  end
+  local rest = keyword:match("^namespace_([^.]+)$")
+  local found, longest = nil, 0
+  for known, name in pairs(names()) do
+    local tail = known:match("^room(_.*)$")
+    if rest ~= nil and tail ~= nil and #tail > longest and #rest > #tail
+        and rest:sub(-#tail) == tail then
+      longest = #tail
+      found = "namespace." .. rest:sub(1, -#tail - 1) .. name:sub(#"room" + 1)
+    end
+  end
+  return found
+end
+
 --- The option that a keyword means, or nil and why; others could be meant, too.
 function options.name_of(keyword, others)
   local name = names()[(keyword:gsub("%.", "_"))]
+  if name == nil and not keyword:find("%z") then
+    name = namespaced(keyword)
+  end
   if name ~= nil then
     return name
+  end
+  if keyword:find("^namespace[_.]") and not keyword:find("%z") then
+    return native.fw_options_set(native.fw_options_new(), keyword, "")
   end
   local near = nearest(keyword, others)
   return nil, string.format("no option is called %s%s", keyword,
@@ -175,18 +200,19 @@ function options.change(target, keywords, others, level)
   if wanted == nil then
     return nil, why, code
   end
-  local before = {}
-  for i, option in ipairs(wanted) do
-    before[i] = native.fw_options_get(target, option.name)
+  -- Tried on a set of their own first: a namespace, once made, couldn't be taken back.
+  local trial
+  trial, why, code = native.fw_options_new()
+  if trial == nil then
+    return nil, why, code
   end
-  for _, option in ipairs(wanted) do
-    local ok
-    ok, why, code = assign(target, option.name, option.texts)
-    if not ok then
-      for i, was in ipairs(wanted) do
-        assign(target, was.name, {before[i]})
+  for _, each in ipairs{trial, target} do
+    for _, option in ipairs(wanted) do
+      local ok
+      ok, why, code = assign(each, option.name, option.texts)
+      if not ok then
+        return nil, why, code
       end
-      return nil, why, code
     end
   end
   return true

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Union
 
 from . import native
-from ._errors import Error, OptionError
+from ._errors import OptionError
 
 OptionValue = Union[None, str, bool, int, float, timedelta, "os.PathLike[str]",
                     Iterable[str]]
@@ -53,12 +53,32 @@ def names() -> Dict[str, str]:
 def name_of(keyword: str, others: Iterable[str] = ()) -> str:
     """The option that a keyword means; others are keywords that could be meant, too."""
     known = names()
-    name = known.get(keyword.replace(".", "_"))
+    name = known.get(keyword.replace(".", "_")) or _namespaced(keyword)
     if name is None:
+        if keyword.startswith(("namespace_", "namespace.")):
+            native.fw_options_set(native.fw_options_new(), keyword, "")
         near = difflib.get_close_matches(keyword, [*known, *others], n=1)
         hint = "; did you mean %s?" % near[0] if near else ""
         raise OptionError("no option is called %s%s" % (keyword, hint))
     return name
+
+
+def _namespaced(keyword: str) -> Optional[str]:
+    """namespace_my_news_history_size is namespace.my_news.history.size.
+
+    Each option room.X is one of namespaces, too; what stands before X is the name.
+    """
+    if native.fw_options_describe(keyword, "type") is not None:
+        return keyword
+    prefix, tail = "namespace_", len("room")
+    rest = keyword[len(prefix):]
+    found = [(known[tail:], name[tail:]) for known, name in names().items()
+             if name.startswith("room.") and rest.endswith(known[tail:])
+             and len(rest) > len(known[tail:])]
+    if not keyword.startswith(prefix) or "." in keyword or not found:
+        return None
+    end, x = max(found, key=lambda one: len(one[0]))
+    return "namespace." + rest[:-len(end)] + x
 
 
 def make(keywords: Mapping[str, OptionValue], *,
@@ -84,14 +104,10 @@ def change(target: Any, keywords: Mapping[str, OptionValue],
         name = name_of(keyword, others)
         if value is not None:
             wanted[name] = _texts(name, value)
-    before = {name: native.fw_options_get(target, name) for name in wanted}
-    try:
+    # Tried on a set of their own first: a namespace, once made, couldn't be taken back.
+    for each in (native.fw_options_new(), target):
         for name, texts in wanted.items():
-            _assign(target, name, texts)
-    except Error:
-        for name, text in before.items():
-            _assign(target, name, [text])
-        raise
+            _assign(each, name, texts)
 
 
 def milliseconds(text: str) -> int:

@@ -103,6 +103,8 @@ def _settings(items: List[str]) -> Dict[str, List[str]]:
         name, equals, value = item.partition("=")
         if not equals or not name:
             raise Problem(f"--set {item}: NAME=VALUE is expected")
+        if name.startswith(("namespace.", "namespace_")):
+            known[name] = name
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
             hint = f", did you mean {known[near[0]]}?" if near else ""
@@ -114,9 +116,10 @@ def _settings(items: List[str]) -> Dict[str, List[str]]:
 def _configure(hub: "fanwire.Hub", items: List[str]) -> None:
     table = fanwire.options()
     for name, values in _settings(items).items():
-        value: Any = values if table[name]["type"] == "list" else values[-1]
+        one = name not in table or table[name]["type"] != "list"
+        value: Any = values[-1] if one else values
         try:
-            hub.configure(**{name.replace(".", "_"): value})
+            hub.configure(**{name: value})
         except UnicodeError:
             raise Problem(f"{name}: not valid UTF-8") from None
 

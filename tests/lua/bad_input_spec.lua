@@ -111,6 +111,32 @@ describe("bad input:", function()
     assert.equal("q", hub:option("redis.prefix"))
   end)
 
+  it("options of a namespace are keys", function()
+    local hub = assert(fanwire.hub{namespace_news_history_size = 100,
+      namespace_my_news_presence = true, namespace_history_ttl_history_ttl = "5s"})
+    assert.equal("100", hub:option("namespace.news.history.size"))
+    assert.equal("300s", hub:option("namespace_news_history_ttl"))
+    assert.equal("on", hub:option("namespace.my_news.presence"))
+    assert.equal("5s", hub:option("namespace.history_ttl.history.ttl"))
+    assert.equal("0", hub:option("namespace.other.history.size"))
+    assert.is_true(hub:configure{["namespace.News-1.join_leave"] = "yes"})
+    assert.equal("yes", hub:option("namespace.News-1.join_leave"))
+  end)
+
+  it("a wrong option of a namespace is an option error", function()
+    for keyword, says in pairs{
+      ["namespace_news_histroy_size"] = "did you mean namespace.news.history.size%?",
+      ["namespace.news.histroy.size"] = "did you mean namespace.news.history.size%?",
+      ["namespace_news_zzzzzzz"] = "^namespace_news_zzzzzzz: no such option",
+      ["namespace_presence"] = "^namespace_presence: no such option",
+      ["namespace.a.b.presence"] = "name of a namespace is 1 to 64 letters",
+      ["namespace_a b_presence"] = "name of a namespace is 1 to 64 letters",
+    } do
+      support.failed(says, "FW_ERR_OPTION", fanwire.hub{[keyword] = "1"})
+      support.failed(says, "FW_ERR_OPTION", fanwire.hub():configure{[keyword] = "1"})
+    end
+  end)
+
   it("configure after the start is a state error", function()
     support.failed("before it is started", "FW_ERR_STATE", support.started():configure{})
   end)

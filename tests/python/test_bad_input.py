@@ -134,6 +134,37 @@ def test_one_wrong_option_leaves_all_as_they_were():
     assert hub.option("redis.prefix") == "q"
 
 
+def test_options_of_a_namespace_are_keywords(tmp_path, monkeypatch):
+    path = tmp_path / "hub.ini"
+    path.write_text("[namespace.news]\nhistory.size = 1\nhistory.ttl = 9s\n")
+    monkeypatch.setenv("FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE", "2")
+    hub = fanwire.Hub(config=path, environment=True, namespace_news_presence=True,
+                      namespace_my_news_history_size=100,
+                      namespace_history_ttl_history_ttl=datetime.timedelta(seconds=5))
+    assert hub.option("namespace.news.history.size") == "2"
+    assert hub.option("namespace_news_history_ttl") == "9s"
+    assert hub.option("namespace.news.presence") == "on"
+    assert hub.option("namespace.my_news.history.size") == "100"
+    assert hub.option("namespace.history_ttl.history.ttl") == "5000ms"
+    assert hub.option("namespace.other.history.size") == "0"
+    hub.configure(**{"namespace.News-1.join_leave": "yes"})
+    assert hub.option("namespace.News-1.join_leave") == "yes"
+
+
+@pytest.mark.parametrize("keyword, says", [
+    ("namespace_news_histroy_size", "did you mean namespace.news.history.size"),
+    ("namespace.news.histroy.size", "did you mean namespace.news.history.size"),
+    ("namespace_news_zzzzzzz", "namespace_news_zzzzzzz: no such option"),
+    ("namespace_presence", "namespace_presence: no such option"),
+    ("namespace.a.b.presence", "name of a namespace is 1 to 64 letters"),
+    ("namespace_a b_presence", "name of a namespace is 1 to 64 letters")])
+def test_a_wrong_option_of_a_namespace_is_an_option_error(keyword, says):
+    for call in (lambda: fanwire.Hub(**{keyword: "1"}),
+                 lambda: fanwire.Hub().configure(**{keyword: "1"})):
+        with pytest.raises(fanwire.OptionError, match=says):
+            call()
+
+
 def test_a_wrong_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(fanwire.SystemCallError, match="missing.ini"):
         fanwire.Hub(config=tmp_path / "missing.ini")

@@ -29,6 +29,7 @@ GOOD = [
     ["--listen=ws://127.0.0.1:0/a,ws://127.0.0.1:0/b"],
     ["--heartbeat.interval", "0s", "--message.max_bytes=64KiB", "--raw.mode", "app"],
     ["--origins", "*", "--proxy.trusted=", "--http.listen", "off"],
+    ["--namespace.news.history.ttl", "100s", "--namespace.my-News_1.presence=on"],
 ]
 
 
@@ -61,6 +62,19 @@ BAD = [
     (["--proxy.trusted", "10.0.0.0/99"], ["proxy.trusted: 10.0.0.0/99: ", "10.0.0.0/8"]),
     (["--origins", "example.org"], ["origins: example.org: ", "https://example.org"]),
     (["--node.name", "a\nb"], ["node.name: a\\x0ab: "]),
+    (["--namespace.news.histroy.size", "100"],
+     ["namespace.news.histroy.size: no such option: did you mean "
+      "namespace.news.history.size?"]),
+    (["--namespace.news.history.size"],
+     ["namespace.news.history.size: a value is missing: a whole number from 0"]),
+    (["--namespace.news.history.size=x"],
+     ["namespace.news.history.size: x: a whole number from 0 to 1000000"]),
+    (["--namespace.news.history.size=1"],
+     ["namespace.news.history.size: 1: only 0: rooms have no history yet"]),
+    (["--room.history.size=9"],
+     ["room.history.size: 9: only 0: rooms have no history yet"]),
+    (["--namespace.a.b.presence", "on"],
+     ["namespace.a.b.presence: the name of a namespace is 1 to 64 letters"]),
     (["--config"], ["config: a value is missing"]),
     (["--config", "/nonexistent/fanwire.ini"],
      ["config: /nonexistent/fanwire.ini: No such file or directory"]),
@@ -82,6 +96,10 @@ BAD_ENVIRONMENT = [
     ({"FANWIRE_REDIS_ULR": "x"},
      ["FANWIRE_REDIS_ULR: no such option", "FANWIRE_REDIS_URL"]),
     ({"FANWIRE_ZZZZZZZZZ": ""}, ["FANWIRE_ZZZZZZZZZ: no such option"]),
+    ({"FANWIRE_NAMESPACE_NEWS_HISTROY_SIZE": "1"},
+     ["no such option", "did you mean FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE?"]),
+    ({"FANWIRE_NAMESPACE_NEWS_PRESENCE": "2"},
+     ["namespace.news.presence: 2: on or off", "FANWIRE_NAMESPACE_NEWS_PRESENCE"]),
     ({"FANWIRE_THREADS": "two"}, ["threads: two: a whole number", "FANWIRE_THREADS"]),
     ({"FANWIRE_DRAIN_TIMEOUT": "30"}, ["drain.timeout: 30: a duration needs its unit"]),
     ({"FANWIRE_CONFIG": "/nonexistent"}, ["/nonexistent: No such file or directory"]),
@@ -97,6 +115,8 @@ def test_a_bad_variable_is_one_line_and_status_2(env, says):
 BAD_FILES = [
     ("threads = 1\nthread = 2\n", ":2: thread: no such option"),
     ("[redis]\nulr = x\n", ":2: redis.ulr: no such option"),
+    ("[namespace.news]\nhistory.size = 1\nhistory.tll = 1s\n",
+     ":3: namespace.news.history.tll: no such option: did you mean "),
     ("threads 2\n", ":1: neither NAME = VALUE nor [SECTION]"),
     ("[redis\n", ":1: neither NAME = VALUE nor [SECTION]"),
     ("\nheartbeat.interval = 25\n",

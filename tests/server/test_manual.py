@@ -28,6 +28,13 @@ def test_help_lists_every_option_with_default_and_what_is_allowed():
         assert re.search(r"\[.+;\s+default:\s+.+\]", entry, re.DOTALL), name
 
 
+def test_help_and_page_say_how_namespaces_are_written():
+    for arg in ("--help", "--options-markdown"):
+        said = " ".join(run(arg).out.split())
+        assert "namespace.news.presence" in said, arg
+        assert "all other rooms, with a colon or without, have room.X" in said, arg
+
+
 def test_help_fits_a_terminal():
     for line in run("--help").out.splitlines():
         assert len(line) <= 88 and line == line.rstrip(), line

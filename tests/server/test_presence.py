@@ -1,4 +1,4 @@
-"""Presence as users see it: who comes and goes on several nodes, and `fanwired presence`."""
+"""Presence as users see it: who comes and goes on any node, and `fanwired presence`."""
 
 import asyncio
 import json

@@ -83,7 +83,7 @@ void core_rig_init(core_rig *rig, unsigned loops, ...)
     }
     va_end(ap);
     rig->loops = loops;
-    fwi_hub_init(&rig->hub, NULL, 7, "node", rig->options);
+    ck_assert(fwi_hub_init(&rig->hub, NULL, 7, "node", rig->options));
     rig->hub.n_shards = rig->hub.routes.n_loops = loops;
     for (unsigned i = 0; i < loops; i++) {
         rig->hub.shard[i] = &rig->shard[i];

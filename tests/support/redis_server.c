@@ -30,7 +30,7 @@ struct redis_server {
     pid_t pid; /* 0: not running */
     int port, tls_port;
     char dir[64];
-    char socket[96], url[128], ca[96], cert[96], key[96], log[96];
+    char socket[96], url[128], ca[96], cert[96], key[96], log[96], config[96];
 };
 
 /* Those not stopped yet: a test that fails leaves them, and exit() tidies up. */
@@ -113,6 +113,14 @@ static void make_certificates(redis_server *r)
     snprintf(r->ca, sizeof r->ca, "%s", r->cert);
 }
 
+static void write_config(const redis_server *r)
+{
+    FILE *f = fopen(r->config, "w");
+    if (f == NULL || fputs(r->options.config, f) < 0 || fclose(f) != 0) {
+        fail(r->config, strerror(errno));
+    }
+}
+
 static void push(const char **argv, size_t *n, const char *a)
 {
     if (*n >= MAX_ARGS) {
@@ -135,6 +143,9 @@ static void exec_server(const redis_server *r)
     snprintf(port, sizeof port, "%d", r->port);
     snprintf(tls_port, sizeof tls_port, "%d", r->tls_port);
     push(argv, &n, "redis-server");
+    if (r->options.config != NULL) {
+        push(argv, &n, r->config);
+    }
     push_pair(argv, &n, "--port", port);
     push_pair(argv, &n, "--bind", "127.0.0.1");
     push_pair(argv, &n, "--unixsocket", r->socket);
@@ -267,8 +278,12 @@ redis_server *redis_server_start(const redis_server_options *options)
     snprintf(r->log, sizeof r->log, "%s/redis.log", r->dir);
     snprintf(r->cert, sizeof r->cert, "%s/cert.pem", r->dir);
     snprintf(r->key, sizeof r->key, "%s/key.pem", r->dir);
+    snprintf(r->config, sizeof r->config, "%s/redis.conf", r->dir);
     if (r->options.tls) {
         make_certificates(r);
+    }
+    if (r->options.config != NULL) {
+        write_config(r);
     }
     for (int attempt = 0; attempt < 5; attempt++) {
         r->port = r->options.tcp ? free_port() : 0;

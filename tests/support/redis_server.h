@@ -15,8 +15,9 @@
 typedef struct redis_server redis_server;
 
 typedef struct redis_server_options {
-    bool tcp;                /* listens on a free port of 127.0.0.1 too */
-    bool tls;                /* ... and on another one with TLS; makes certificates */
+    bool tcp;           /* listens on a free port of 127.0.0.1 too */
+    bool tls;           /* ... and on another one with TLS; makes certificates */
+    const char *config; /* text of a configuration file, which the server may rewrite */
     const char *const *args; /* more of redis-server's, NULL at the end; or NULL */
 } redis_server_options;
 

@@ -83,6 +83,8 @@ static inline void on_state(void *user, bool up, const char *text)
 static const fwi_backplane_sink sink = {
     .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
 
+static const fwi_backplane_sink *hub_sink = &sink; /* a test's own, set before begin() */
+
 static inline void on_wake(void *user)
 {
     (void)user;
@@ -108,9 +110,10 @@ static inline void begin(void)
     config.seed = 1;
     config.queue_max_bytes = 1u << 20;
     config.queue_deadline_ms = 30000;
+    config.lease_ms = 9000;
     ck_assert_ptr_null(fwi_redis_url_parse("redis://127.0.0.1", &config.url));
     loop = fake_loop_new(&loop_events, NULL);
-    bp = fwi_backplane_redis_new(loop, &config, &sink, NULL);
+    bp = fwi_backplane_redis_new(loop, &config, hub_sink, NULL);
     ck_assert_ptr_nonnull(bp);
     ck_assert_int_eq(bp->ops->start(bp), 0);
 }

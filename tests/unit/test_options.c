@@ -152,7 +152,7 @@ static const struct {
     {"http.listen", "9190", "HOST:PORT"},
     {"redis.url", "http://127.0.0.1", "redis://"},
     {"redis.url", "redis+cluster://127.0.0.1", "not supported yet"},
-    {"redis.url", "redis+sentinel://127.0.0.1/mymaster", "not supported yet"},
+    {"redis.url", "redis+sentinel://127.0.0.1", "name of the master"},
 };
 
 START_TEST(a_bad_value_names_option_value_and_what_is_allowed)
@@ -297,6 +297,12 @@ static const struct {
     {"redis://ann:s3cret@127.0.0.1:1/2", "redis://ann:***@127.0.0.1:1/2"},
     {"redis://ann@127.0.0.1", "redis://***@127.0.0.1"},
     {"redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"},
+    {"redis+unix:///r.sock?db=5", "redis+unix:///r.sock?db=5"},
+    {"redis+sentinel://a:1,b:2/m?sentinel_password=s3cret&db=2",
+     "redis+sentinel://a:1,b:2/m?sentinel_password=***&db=2"},
+    {"redis+sentinel://:s3cret@a:1,b:2/m?sentinel_user=x&sentinel_password=s3cret",
+     "redis+sentinel://:***@a:1,b:2/m?sentinel_user=***&sentinel_password=***"},
+    {"redis+sentinel://a:1,b:2/m?sentinel_password=s3c@s3cret", "redis+sentinel://***"},
 };
 
 START_TEST(a_password_is_not_shown)
@@ -312,10 +318,15 @@ END_TEST
 
 START_TEST(a_wrong_url_s_error_doesn_t_tell_the_password)
 {
-    static const char *const wrong[] = {
-        "redis://:s3cret@127.0.0.1:99999", "redis://:s3cret@",
-        "rdis://ann:s3cret@host",          "ann:s3cret@host",
-        "redis://ann:s3c@s3cret@host:x",   "redis+cluster://:s3cret@host"};
+    static const char *const wrong[] = {"redis://:s3cret@127.0.0.1:99999",
+                                        "redis://:s3cret@",
+                                        "rdis://ann:s3cret@host",
+                                        "ann:s3cret@host",
+                                        "redis://ann:s3c@s3cret@host:x",
+                                        "redis+cluster://:s3cret@host",
+                                        "redis+sentinel://h/m?sentinel_pasword=s3cret",
+                                        "redis+sentinel://h?sentinel_password=s3cret",
+                                        "redis://:pass?s3cret@host"};
     fw_options *o = fresh();
     for (size_t i = 0; i < FWI_ARRAY_LEN(wrong); i++) {
         ck_assert_msg(fw_options_set(o, "redis.url", wrong[i]) == FW_ERR_OPTION, "%s",

@@ -63,6 +63,9 @@ static const struct {
     {"unknown in section", "[redis]\nulr = x\n",
      "2: redis.ulr: no such option: did you mean "
      "redis.url?"},
+    {"unknown in a namespace", "[namespace.news]\nhistroy.size = 1\n",
+     "2: namespace.news.histroy.size: no such option: did you mean "
+     "namespace.news.history.size?"},
     {"wrong type", "\n\nthreads = two\n", "3: threads: two: a whole number"},
     {"duration without unit", "drain.timeout = 30\n",
      "1: drain.timeout: 30: a duration needs its unit"},
@@ -149,6 +152,104 @@ START_TEST(a_file_that_can_t_be_read_is_a_system_error)
                      "/nonexistent/fanwire.ini: No such file or directory");
     ck_assert_int_eq(fw_options_load(o, "/tmp"), FW_ERR_SYSTEM);
     ck_assert_int_eq(fw_options_load(o, NULL), FW_ERR_INVALID);
+    fw_options_free(o);
+}
+END_TEST
+
+#define LONG_NAME "abcdefghijklmnopqrstuvwxyz-abcdefghijklmnopqrstuvwxyz_0123456789"
+
+START_TEST(a_file_has_a_section_for_a_namespace)
+{
+    fw_options *o = fresh();
+    write_file("namespace.chat.presence = on\n"
+               "[namespace.news]\n"
+               "history.size = 100\n"
+               "history.ttl = 1h\n"
+               "[namespace." LONG_NAME "]\n"
+               "join_leave = on\n"
+               "[namespace]\n"
+               "other.presence = on\n");
+    ck_assert_msg(fw_options_load(o, file_path) == FW_OK, "%s", fw_error_detail());
+    ck_assert_str_eq(fw_options_get(o, "namespace.chat.presence"), "on");
+    ck_assert_str_eq(fw_options_get(o, "namespace.news.history.size"), "100");
+    ck_assert_str_eq(fw_options_get(o, "namespace.news.history.ttl"), "1h");
+    ck_assert_str_eq(fw_options_get(o, "namespace." LONG_NAME ".join_leave"), "on");
+    ck_assert_str_eq(fw_options_get(o, "namespace.other.presence"), "on");
+    fw_options_free(o);
+}
+END_TEST
+
+/* Loads one variable into o. */
+static int load_variable(fw_options *o, const char *name, const char *value)
+{
+    setenv(name, value, 1);
+    int err = fw_options_load_env(o);
+    unsetenv(name);
+    return err;
+}
+
+static const struct {
+    const char *variable, *value, *option;
+} variables[] = {
+    {"FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE", "100", "namespace.news.history.size"},
+    {"FANWIRE_NAMESPACE_MY_NEWS_JOIN_LEAVE", "on", "namespace.my_news.join_leave"},
+    {"FANWIRE_NAMESPACE_HISTORY_SIZE_PRESENCE", "on", "namespace.history_size.presence"},
+    {"FANWIRE_NAMESPACE_A-1_HISTORY_TTL", "5s", "namespace.a-1.history.ttl"},
+};
+
+START_TEST(a_variable_names_a_namespace_in_lower_case)
+{
+    fw_options *o = fresh();
+    ck_assert_msg(load_variable(o, variables[_i].variable, variables[_i].value) == FW_OK,
+                  "%s", fw_error_detail());
+    ck_assert_str_eq(fw_options_get(o, variables[_i].option), variables[_i].value);
+    ck_assert_uint_eq(fwi_options_namespaces(o), 1);
+    fw_options_free(o);
+}
+END_TEST
+
+static const struct {
+    const char *variable, *value, *says;
+} bad_variables[] = {
+    {"FANWIRE_NAMESPACE_NEWS_HISTROY_SIZE", "1",
+     "FANWIRE_NAMESPACE_NEWS_HISTROY_SIZE: no such option: did you mean "
+     "FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE?"},
+    {"FANWIRE_NAMESPACE_News_HISTORY_SIZE", "1",
+     "did you mean FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE?"},
+    {"FANWIRE_NAMESPACE_NEWS_ZZZZ", "1", "FANWIRE_NAMESPACE_NEWS_ZZZZ: no such option"},
+    {"FANWIRE_NAMESPACE_", "1", "FANWIRE_NAMESPACE_: no such option"},
+    {"FANWIRE_NAMESPACE__PRESENCE", "on", "FANWIRE_NAMESPACE__PRESENCE: no such option"},
+    {"FANWIRE_", "1", "FANWIRE_: no such option"},
+    {"FANWIRE_NAMESPACE_A.B_PRESENCE", "on", "the name of a namespace is 1 to 64"},
+    {"FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE", "x",
+     "namespace.news.history.size: x: a whole number from 0 to 1000000 (from "
+     "FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE)"},
+};
+
+START_TEST(a_wrong_variable_of_a_namespace_is_told)
+{
+    fw_options *o = fresh();
+    ck_assert_int_eq(
+        load_variable(o, bad_variables[_i].variable, bad_variables[_i].value),
+        FW_ERR_OPTION);
+    ck_assert_msg(strstr(fw_error_detail(), bad_variables[_i].says) != NULL, "%s",
+                  fw_error_detail());
+    ck_assert_uint_eq(fwi_options_namespaces(o), 0);
+    fw_options_free(o);
+}
+END_TEST
+
+START_TEST(namespaces_of_several_sources_come_together)
+{
+    fw_options *o = fresh();
+    write_file("[namespace.news]\nhistory.size = 1\nhistory.ttl = 1s\npresence = on\n");
+    ck_assert_int_eq(fw_options_load(o, file_path), FW_OK);
+    ck_assert_int_eq(load_variable(o, "FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE", "2"), FW_OK);
+    fw_options_set(o, "namespace.news.history.ttl", "3s");
+    ck_assert_str_eq(fw_options_get(o, "namespace.news.history.size"), "2");
+    ck_assert_str_eq(fw_options_get(o, "namespace.news.history.ttl"), "3s");
+    ck_assert_str_eq(fw_options_get(o, "namespace.news.presence"), "on");
+    ck_assert_uint_eq(fwi_options_namespaces(o), 1);
     fw_options_free(o);
 }
 END_TEST
@@ -245,6 +346,12 @@ static Suite *suite(void)
     tcase_add_test(tc, a_long_comment_is_fine);
     tcase_add_test(tc, a_nul_in_a_file_is_an_error);
     tcase_add_test(tc, a_file_that_can_t_be_read_is_a_system_error);
+    tcase_add_test(tc, a_file_has_a_section_for_a_namespace);
+    tcase_add_loop_test(tc, a_variable_names_a_namespace_in_lower_case, 0,
+                        FWI_ARRAY_LEN(variables));
+    tcase_add_loop_test(tc, a_wrong_variable_of_a_namespace_is_told, 0,
+                        FWI_ARRAY_LEN(bad_variables));
+    tcase_add_test(tc, namespaces_of_several_sources_come_together);
     tcase_add_test(tc, the_environment_sets_options_by_name);
     tcase_add_test(tc, an_unknown_variable_is_an_error);
     tcase_add_test(tc, a_bad_variable_is_told_with_its_name_and_changes_nothing);

@@ -134,8 +134,33 @@ static const struct {
     {"redis://u:%zz@h", NULL, NULL},
     {"redis://u:%4@h", NULL, NULL},
     {"redis://u:%00@h", NULL, NULL},
-    {"redis+sentinel://h:26379/mymaster", NULL, NULL},
+    {"redis+sentinel://h/m", "redis+sentinel://h:26379/m?db=0", ""},
+    {"redis+sentinel://a:1,b,[::1]:3/my-master.1_x",
+     "redis+sentinel://a:1,b:26379,[::1]:3/my-master.1_x?db=0", ""},
+    {"rediss+sentinel://me:p@ss@a:1,b:2/m?db=3", "rediss+sentinel://me@a:1,b:2/m?db=3",
+     "p@ss"},
+    {"redis+sentinel://:pw@h/m?sentinel_password=x&db=1",
+     "redis+sentinel://h:26379/m?db=1", "pw"},
+    {"redis+sentinel://", NULL, NULL},
+    {"redis+sentinel:///m", NULL, NULL},
+    {"redis+sentinel://h", NULL, NULL},
+    {"redis+sentinel://h/", NULL, NULL},
+    {"redis+sentinel://h/?db=1", NULL, NULL},
+    {"redis+sentinel://h/m/1", NULL, NULL},
+    {"redis+sentinel://h/m m", NULL, NULL},
+    {"redis+sentinel://h/m#x", NULL, NULL},
+    {"redis+sentinel://a,,b/m", NULL, NULL},
+    {"redis+sentinel://a,/m", NULL, NULL},
+    {"redis+sentinel://a:0/m", NULL, NULL},
+    {"redis+sentinel://a:x/m", NULL, NULL},
+    {"redis+sentinel://a/m?", NULL, NULL},
+    {"redis+sentinel://a/m?db=x", NULL, NULL},
+    {"redis+sentinel://a/m?db=1&", NULL, NULL},
+    {"redis+sentinel://a/m?password=x", NULL, NULL},
+    {"redis+sentinel://a/m?sentinel_password=%zz", NULL, NULL},
+    {"redis+sentinel://a/m?sentinel_password=a,b", NULL, NULL},
     {"redis+cluster://h:7000", NULL, NULL},
+    {"rediss+cluster://h:7000", NULL, NULL},
     {"redis+unix://run/r.sock", NULL, NULL},
     {"redis+unix:///run/r.sock?x=1", NULL, NULL},
     {"redis+unix:///run/r.sock?db=", NULL, NULL},
@@ -159,14 +184,64 @@ START_TEST(redis_urls_are_read)
 }
 END_TEST
 
-START_TEST(unsupported_topologies_are_named)
+START_TEST(fields_of_a_url_with_sentinels)
 {
     fwi_redis_url u;
-    ck_assert_ptr_nonnull(
-        strstr(fwi_redis_url_parse("redis+sentinel://h", &u), "Sentinel"));
-    ck_assert_ptr_nonnull(
-        strstr(fwi_redis_url_parse("redis+cluster://h", &u), "Cluster"));
-    ck_assert_ptr_nonnull(strstr(fwi_redis_url_parse("redis://a,b", &u), "several"));
+    const char *problem =
+        fwi_redis_url_parse("rediss+sentinel://ann:p%2Fw@a:1,[::1]:2,c/m.1"
+                            "?db=3&sentinel_user=s%40&sentinel_password=q%2C%26",
+                            &u);
+    ck_assert_msg(problem == NULL, "%s", problem);
+    ck_assert(u.kind == FWI_REDIS_SENTINEL && u.tls && !u.is_unix);
+    ck_assert_uint_eq(u.n_hosts, 3);
+    ck_assert_str_eq(u.hosts[0].host, "a");
+    ck_assert_int_eq(u.hosts[0].port, 1);
+    ck_assert_str_eq(u.hosts[1].host, "::1");
+    ck_assert_int_eq(u.hosts[2].port, 26379);
+    ck_assert_str_eq(u.master, "m.1");
+    ck_assert_str_eq(u.user, "ann");
+    ck_assert_str_eq(u.password, "p/w");
+    ck_assert_str_eq(u.sentinel_user, "s@");
+    ck_assert_str_eq(u.sentinel_password, "q,&");
+    ck_assert_int_eq(u.database, 3);
+    ck_assert_str_eq(u.host, "");
+}
+END_TEST
+
+START_TEST(at_most_sixteen_sentinels)
+{
+    char in[400] = "redis+sentinel://h";
+    fwi_redis_url u;
+    for (int i = 1; i < FWI_REDIS_HOSTS_MAX; i++) {
+        strcat(in, ",h");
+    }
+    size_t len = strlen(in);
+    strcpy(in + len, "/m");
+    ck_assert_ptr_null(fwi_redis_url_parse(in, &u));
+    strcpy(in + len, ",h/m");
+    ck_assert_ptr_nonnull(strstr(fwi_redis_url_parse(in, &u), "16"));
+}
+END_TEST
+
+static const struct {
+    const char *in, *says;
+} explained[] = {
+    {"redis+cluster://h", "Cluster"},
+    {"redis://a,b", "several"},
+    {"redis://a,redis://b", "several"},
+    {"redis+sentinel://a,b/m,redis+sentinel://c/m", "several"},
+    {"redis+sentinel://a,redis://b/m", "port"},
+    {"redis+sentinel://a,b", "name of the master"},
+    {"redis+sentinel://a/m?sentinel_pasword=x", "sentinel_password"},
+    {"http://a", "redis+sentinel://"},
+};
+
+START_TEST(what_is_wrong_with_a_redis_url_is_said)
+{
+    fwi_redis_url u;
+    const char *problem = fwi_redis_url_parse(explained[_i].in, &u);
+    ck_assert_msg(problem != NULL && strstr(problem, explained[_i].says) != NULL,
+                  "%s: %s", explained[_i].in, problem);
 }
 END_TEST
 
@@ -179,7 +254,10 @@ int main(void)
     tcase_add_test(tc, what_is_too_long_is_refused);
     tcase_add_test(tc, addresses_keep_path_and_tls);
     tcase_add_loop_test(tc, redis_urls_are_read, 0, FWI_ARRAY_LEN(redis));
-    tcase_add_test(tc, unsupported_topologies_are_named);
+    tcase_add_test(tc, fields_of_a_url_with_sentinels);
+    tcase_add_test(tc, at_most_sixteen_sentinels);
+    tcase_add_loop_test(tc, what_is_wrong_with_a_redis_url_is_said, 0,
+                        FWI_ARRAY_LEN(explained));
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

@@ -1,6 +1,12 @@
 /**
  * Everything configurable goes by name; docs/options.md lists the names. A value is
  * text, as a person writes it: "25s", "1MiB", "on", "ws://127.0.0.1:9090/ws".
+ *
+ * Rooms have namespaces: "news" is that of room "news:sport", what stands before the
+ * first colon. For each row "room.X" of the table there is an option "namespace.NAME.X",
+ * NAME being 1 to 64 letters, digits, _ or -. A namespace of which any option is set has
+ * those and the table's defaults for the others; rooms of other namespaces, and of none,
+ * have room.X. Wherever an option is named, namespace.NAME.X may be.
  */
 #ifndef FANWIRE_OPTIONS_H
 #define FANWIRE_OPTIONS_H
@@ -80,7 +86,9 @@ FW_API const char *fw_options_shown(const fw_options *o, const char *name);
 FW_API int fw_options_load(fw_options *o, const char *path);
 
 /**
- * Set options from environment variables: FANWIRE_REDIS_URL is redis.url. A variable
+ * Set options from environment variables: FANWIRE_REDIS_URL is redis.url, and
+ * FANWIRE_NAMESPACE_NEWS_HISTORY_SIZE namespace.news.history.size, the namespace's name
+ * in lower case. A variable
  * that begins with FANWIRE_ and names no option is an error, as a misspelt flag is;
  * FANWIRE_CONFIG is left for fanwired.
  *
@@ -91,7 +99,9 @@ FW_API int fw_options_load(fw_options *o, const char *path);
 FW_API int fw_options_load_env(fw_options *o);
 
 /**
- * The table of options, row by row, to make a manual of or keyword arguments.
+ * The table of options, row by row, to make a manual of or keyword arguments. Options of
+ * namespaces are no rows of it: the names of rows that begin with "room." say which there
+ * are.
  *
  * @param index 0 and up
  * @return the name, valid for ever; NULL past the last

@@ -252,6 +252,9 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     }
     err = fwi_gates_prepare(hub);
     if (err == FW_OK) {
+        err = fwi_rooms_options_check(hub->options);
+    }
+    if (err == FW_OK) {
         err = fwi_redis_config_read(hub->options, &hub->redis);
     }
     if (err != FW_OK) {
@@ -260,7 +263,11 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     char name[256];
     node_name(hub->options, name, sizeof name);
     fwi_forkmark_init(&hub->process);
-    fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options);
+    if (!fwi_hub_init(&hub->core, hub, fwi_rand_secure(), name, hub->options)) {
+        fwi_forkmark_fini(&hub->process);
+        err = FW_ERR_MEMORY;
+        goto fail;
+    }
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
     hub->core.watcher = hub;

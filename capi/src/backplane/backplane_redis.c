@@ -99,7 +99,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     if (!is_trying(rb)) {
         return;
     }
-    char reason[256]; /* `why` may lie in a link that is being closed */
+    char reason[400]; /* `why` may lie in a link that is being closed */
     snprintf(reason, sizeof reason, "%s", why);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_state s = fwi_redis_link_get_state(rb->links[i]);
@@ -107,6 +107,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
         fwi_redis_link_close(rb->links[i]);
     }
     set_state(rb, FWI_REDIS_WAITING);
+    fwi_redis_topology_stop(rb->topology);
     rb->give_up = NULL;
     fwi_loop_timer_clear(rb->loop, &rb->confirmation);
     fwi_redis_health_stop(&rb->health);
@@ -158,6 +159,7 @@ void fwi_redis_check_return(fwi_redis_backplane *rb)
     rb->why[0] = '\0';
     FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis", "up: %s, %zu channels", rb->url,
             rb->channels.wanted);
+    fwi_redis_topology_watch(rb->topology);
     fwi_redis_health_start(&rb->health);
     fwi_redis_lease_link_up(rb);
     rb->base.sink->on_state(rb->base.sink_user, true, NULL);
@@ -189,9 +191,9 @@ static const fwi_redis_link_events link_events[FWI_REDIS_LINKS] = {
     [FWI_REDIS_SUBSCRIBER] = {on_link_live, fwi_redis_on_subscriber_reply, on_link_down},
 };
 
-static void connect_links(fwi_redis_backplane *rb)
+static void open_links(void *user)
 {
-    set_state(rb, FWI_REDIS_CONNECTING);
+    fwi_redis_backplane *rb = user;
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         if (!fwi_redis_link_open(rb->links[i])) {
             fwi_redis_leave(rb, "out of memory");
@@ -200,9 +202,17 @@ static void connect_links(fwi_redis_backplane *rb)
     }
 }
 
+static const fwi_redis_topology_events topology_events = {open_links, on_link_down};
+
 static void on_retry(fwi_timer *t)
 {
-    connect_links(fwi_container_of(t, fwi_redis_backplane, retry));
+    fwi_redis_backplane *rb = fwi_container_of(t, fwi_redis_backplane, retry);
+    set_state(rb, FWI_REDIS_CONNECTING);
+    if (rb->topology == NULL) {
+        open_links(rb);
+    } else if (!fwi_redis_topology_find(rb->topology)) {
+        fwi_redis_leave(rb, "out of memory");
+    }
 }
 
 /* --- the health check --- */
@@ -442,6 +452,7 @@ static void redis_stop(fwi_backplane *bp)
     set_state(rb, FWI_REDIS_STOPPED);
     fwi_redis_lease_link_down(rb);
     fwi_redis_health_stop(&rb->health);
+    fwi_redis_topology_stop(rb->topology);
     fwi_loop_timer_clear(rb->loop, &rb->retry);
     fwi_loop_timer_clear(rb->loop, &rb->deadline);
     fwi_loop_timer_clear(rb->loop, &rb->confirmation);
@@ -458,6 +469,7 @@ static void redis_free(fwi_backplane *bp)
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_free(rb->links[i]);
     }
+    fwi_redis_topology_free(rb->topology);
     fwi_redis_channels_fini(&rb->channels);
     fwi_redis_pending_fini(&rb->pending);
     fwi_redis_asked_fini(&rb->asked);
@@ -518,6 +530,13 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
         rb->links[i] =
             fwi_redis_link_new(loop, &rb->config, names[i], &link_events[i], rb);
         if (rb->links[i] == NULL) {
+            redis_free(&rb->base);
+            return NULL;
+        }
+    }
+    if (config->url.kind == FWI_REDIS_SENTINEL) {
+        rb->topology = fwi_redis_topology_new(loop, &rb->config, &topology_events, rb);
+        if (rb->topology == NULL) {
             redis_free(&rb->base);
             return NULL;
         }

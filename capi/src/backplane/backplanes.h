@@ -32,7 +32,8 @@ typedef struct fwi_redis_config {
  * long as the backplane. NULL: out of memory.
  *
  * A user of an ACL needs the channels PREFIX:* and the commands ping, publish, subscribe,
- * unsubscribe, select; "client setname" is used if allowed. For presence and the list of
+ * unsubscribe, select; "client setname" is used if allowed. With Sentinels also info, and
+ * on these sentinel|get-master-addr-by-name and ping. For presence and the list of
  * nodes: the keys PREFIX:* and {PREFIX:*, and the commands eval, hset, hget, hdel, hlen,
  * hscan, sadd, srem, srandmember, zadd, zrem, zscore, zrange, zrangebyscore, set, get,
  * del, time; without them those don't work, and a line a second says so. For rooms with

@@ -8,8 +8,9 @@
  *
  * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
  * redis_members, redis_scripts belong to them), redis_history and redis_script (rooms
- * with history), redis_link (one connection), redis_channels (what we are subscribed to),
- * redis_pending (own publishes), redis_seen (others' repetitions), redis_health.
+ * with history), redis_link (one connection), redis_topology (where the server is),
+ * redis_channels (what we are subscribed to), redis_pending (own publishes), redis_seen
+ * (others' repetitions), redis_health.
  *
  * "Up" means: both links are live and every channel wanted has been confirmed. Anything
  * else is "away": what is published is delivered to this node's own members at the next
@@ -29,12 +30,13 @@
 #include "backplane/redis_presence.h"
 #include "backplane/redis_seen.h"
 #include "backplane/redis_sweep.h"
+#include "backplane/redis_topology.h"
 #include "base/rand.h"
 
 typedef enum {
     FWI_REDIS_IDLE,          /* start() wasn't called */
     FWI_REDIS_WAITING,       /* for the next attempt */
-    FWI_REDIS_CONNECTING,    /* both links on their way */
+    FWI_REDIS_CONNECTING,    /* Sentinels are asked, or both links are on their way */
     FWI_REDIS_RESUBSCRIBING, /* both live, SUBSCRIBEs are out */
     FWI_REDIS_UP,
     FWI_REDIS_STOPPED,
@@ -56,6 +58,7 @@ typedef struct fwi_redis_backplane {
     char url[512];          /* for people, without the password */
     char probe_channel[32]; /* as the hub would name it; the hub doesn't */
     fwi_redis_state state;
+    fwi_redis_topology *topology; /* NULL: one server, which the URL names */
     fwi_redis_link *links[FWI_REDIS_LINKS];
     fwi_redis_channels channels;
     fwi_redis_pending pending;

@@ -13,18 +13,25 @@
 
 #include "backplane/redis_blocking.h"
 #include "backplane/redis_command.h"
+#include "backplane/redis_find_master.h"
 #include "base/clock.h"
 #include "base/rand.h"
 #include "core/error.h"
 #include "core/message.h"
 #include "wire/name.h"
 
-enum { DEFAULT_TIMEOUT_MS = 5000 };
+enum {
+    DEFAULT_TIMEOUT_MS = 5000,
+    /* Sentinels aren't asked more often because nobody hears what is published. */
+    ASK_AGAIN_MS = 5000
+};
 
 struct fwi_redis_emitter {
     fwi_redis_config config;
     fwi_redis_blocking *connection; /* NULL: not connected */
     redisReader *reader;
+    size_t sentinel;   /* which to ask first */
+    uint64_t found_us; /* when the master was asked for */
     uint64_t serial;
     pid_t owner; /* the process that the connection and the number belong to */
 };
@@ -147,6 +154,31 @@ static int greet(fwi_redis_emitter *e, uint64_t deadline_us)
     return err;
 }
 
+static int check_master(fwi_redis_emitter *e, uint64_t deadline_us)
+{
+    redisReply *reply = NULL;
+    const char *argv[] = {"INFO", "replication"};
+    const size_t lens[] = {4, 11};
+    int err = send_command(e, 2, argv, lens, deadline_us);
+    if (err == FW_OK) {
+        err = next_reply(e, &reply, deadline_us);
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+        char quoted[200];
+        fwi_log_quote(quoted, sizeof quoted, reply->str, reply->len);
+        err = fwi_error(FW_ERR_BACKPLANE, "redis: INFO: %s", quoted);
+    } else if (reply->type != REDIS_REPLY_STRING ||
+               strstr(reply->str, "role:master") == NULL) {
+        err = fwi_error(FW_ERR_BACKPLANE, "redis: %s:%d is a replica, no master",
+                        e->config.url.host, e->config.url.port);
+    }
+    freeReplyObject(reply);
+    return err;
+}
+
 /* After a fork two processes hold this emitter. The child takes a connection and a number
  * of its own: on one connection they would read each other's answers, and with one number
  * the nodes would take what the second one sends for repetitions. Closing here leaves the
@@ -171,8 +203,25 @@ static int connect_again(fwi_redis_emitter *e, uint64_t deadline_us)
     if (e->reader == NULL) {
         return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
     }
-    int err = fwi_redis_blocking_open(&e->connection, &e->config, deadline_us);
-    return err == FW_OK ? greet(e, deadline_us) : err;
+    bool sentinels = e->config.url.kind == FWI_REDIS_SENTINEL;
+    int err = FW_OK;
+    if (sentinels) {
+        err = fwi_redis_find_master(&e->config, e->sentinel, deadline_us, &e->sentinel);
+        e->found_us = fwi_clock_us();
+    }
+    if (err == FW_OK) {
+        err = fwi_redis_blocking_open(&e->connection, &e->config, deadline_us);
+    }
+    if (err == FW_OK) {
+        err = greet(e, deadline_us);
+    }
+    if (err == FW_OK && sentinels) {
+        err = check_master(e, deadline_us);
+    }
+    if (err != FW_OK && sentinels) {
+        e->sentinel++; /* What this one said led nowhere. */
+    }
+    return err;
 }
 
 int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
@@ -199,6 +248,11 @@ int fwi_redis_emitter_publish(fwi_redis_emitter *e, const char *channel,
     const char *argv[] = {"PUBLISH", name.data, envelope.data};
     const size_t lens[] = {7, name.len, envelope.len};
     err = ask(e, 3, argv, lens, deadline_us, &receivers);
+    if (err == FW_OK && receivers == 0 && e->config.url.kind == FWI_REDIS_SENTINEL &&
+        fwi_clock_us() - e->found_us > ASK_AGAIN_MS * 1000u) {
+        /* A master that was replaced and doesn't know has no nodes any more. */
+        disconnect(e);
+    }
 out:
     fwi_buf_fini(&name);
     fwi_buf_fini(&envelope);

@@ -34,12 +34,20 @@ static uint64_t third(const fwi_redis_backplane *rb)
     return rb->config.lease_ms / 3;
 }
 
+/* Was the last answer so long ago that something may have been overlooked? */
+static bool has_gap(const fwi_redis_backplane *rb)
+{
+    uint64_t since_ms = fwi_loop_now_ms(rb->loop) - rb->lease.answered_ms;
+    return since_ms > 2 * third(rb) + LOOK_MAX_MS;
+}
+
 /* A node that has overlooked a part of what happened mustn't judge: it was Redis that
  * was away, or itself. */
 static bool may_judge(const fwi_redis_backplane *rb)
 {
     uint64_t since_ms = rb->lease.watching_ms;
-    return since_ms != 0 && fwi_loop_now_ms(rb->loop) - since_ms >= rb->config.lease_ms;
+    return since_ms != 0 && !has_gap(rb) &&
+           fwi_loop_now_ms(rb->loop) - since_ms >= rb->config.lease_ms;
 }
 
 static void watch(fwi_redis_backplane *rb)
@@ -47,8 +55,7 @@ static void watch(fwi_redis_backplane *rb)
     fwi_redis_lease *l = &rb->lease;
     uint64_t now_ms = fwi_loop_now_ms(rb->loop);
     bool slow = now_ms - l->sent_ms > third(rb);
-    bool gap = now_ms - l->answered_ms > 2 * third(rb) + LOOK_MAX_MS;
-    if (l->watching_ms == 0 || slow || gap) {
+    if (l->watching_ms == 0 || slow || has_gap(rb)) {
         l->watching_ms = now_ms;
     }
     l->answered_ms = now_ms;
@@ -235,7 +242,7 @@ static void begin_life(fwi_redis_backplane *rb, uint64_t life, bool again)
             again ? "this node was taken for dead"
                   : "Redis has lost what it had been told");
     rb->lease.life = life;
-    rb->lease.is_held = false;
+    rb->lease.is_held = rb->lease.was_held = false;
     rb->counts.lives++;
     fwi_redis_presence_rewrite(rb, again);
     beat_in(rb, 0);

@@ -40,7 +40,7 @@ typedef struct fwi_redis_lease {
     uint64_t confirmed; /* the newest one that was answered */
     bool waiting;       /* one is on its way */
     bool is_held;       /* since the link is up, Redis has confirmed this life */
-    bool was_held;      /* ... ever */
+    bool was_held;      /* ... ever: it must know of it from then on */
     uint64_t sent_ms, answered_ms;
     uint64_t watching_ms; /* since when Redis was seen without a break; 0: it isn't */
     fwi_redis_node *nodes;

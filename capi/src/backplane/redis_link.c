@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backplane/redis_command.h"
+#include "backplane/redis_topology.h"
 
 enum {
     CONNECT_TIMEOUT_MS = 3000,
@@ -19,10 +20,10 @@ enum {
     /* hiredis moves the rest of its buffer down each time it has consumed 1 KiB: feeding
      * a large read in pieces keeps that from becoming quadratic. */
     FEED_BYTES = 8192,
-    GREETING_STEPS = 4
+    GREETING_STEPS = 5
 };
 
-typedef enum { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_PING } step;
+typedef enum { STEP_AUTH, STEP_SELECT, STEP_SETNAME, STEP_INFO, STEP_PING } step;
 
 struct fwi_redis_link {
     fwi_loop *loop;
@@ -100,8 +101,14 @@ void fwi_redis_link_disconnect(fwi_redis_link *l, const char *why)
         return;
     }
     /* `why` may lie in the reader, which close frees. */
-    char text[256];
-    snprintf(text, sizeof text, "%s", why);
+    char text[400];
+    const fwi_redis_url *url = &l->config->url;
+    if (url->kind == FWI_REDIS_SENTINEL) {
+        /* Whoever reads it has named the Sentinels and doesn't know the server. */
+        snprintf(text, sizeof text, "%.100s:%d: %s", url->host, url->port, why);
+    } else {
+        snprintf(text, sizeof text, "%s", why);
+    }
     fwi_redis_link_close(l);
     l->events->on_down(l->user, text);
 }
@@ -165,6 +172,10 @@ static void link_on_open(void *user)
         ok = ok && greet(l, STEP_SELECT, 2, (const char *[]){"SELECT", number});
     }
     ok = ok && greet(l, STEP_SETNAME, 3, (const char *[]){"CLIENT", "SETNAME", name});
+    if (url->kind == FWI_REDIS_SENTINEL) {
+        /* ROLE says the same, in arrays as deep as the server has replicas. */
+        ok = ok && greet(l, STEP_INFO, 2, (const char *[]){"INFO", "replication"});
+    }
     /* PING finds out what the others let through: NOAUTH, LOADING, MASTERDOWN. */
     ok = ok && greet(l, STEP_PING, 1, (const char *[]){"PING"});
     if (!ok) {
@@ -183,8 +194,18 @@ static void greeting_is_late(fwi_timer *t)
 
 static void on_greeting_reply(fwi_redis_link *l, const fwi_redis_reply *reply)
 {
-    static const char *const names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "PING"};
+    static const char *const names[] = {"AUTH", "SELECT", "CLIENT SETNAME", "INFO",
+                                        "PING"};
     step s = l->steps[l->step_next++];
+    if (s == STEP_INFO && reply->whole.type != FWI_REDIS_ERROR) {
+        /* What a Sentinel says may be of a moment ago, or of the other half of a network:
+         * a replica takes what is published, and nobody hears it. */
+        const char *problem = fwi_redis_master_problem(reply);
+        if (problem != NULL) {
+            fwi_redis_link_disconnect(l, problem);
+            return;
+        }
+    }
     /* The name is for whoever looks at CLIENT LIST; an ACL may forbid it. */
     if (reply->whole.type == FWI_REDIS_ERROR && s != STEP_SETNAME) {
         char quoted[160], why[224];

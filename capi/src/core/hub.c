@@ -24,10 +24,13 @@ enum { LINGER_MS = 3000 };
 
 static void on_unused(fwi_routes *routes, fwi_route *r);
 
-void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
+bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *o)
 {
     memset(hub, 0, sizeof *hub);
+    if (!fwi_rooms_options_init(&hub->rooms, o)) {
+        return false;
+    }
     hub->handle = handle;
     hub->node = node;
     snprintf(hub->name, sizeof hub->name, "%s", name);
@@ -55,13 +58,6 @@ void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
         .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
-        .room =
-            {
-                .history_size = (uint32_t)fwi_options_int(o, FWI_OPT_ROOM_HISTORY_SIZE),
-                .history_ttl_ms = (uint64_t)fwi_options_int(o, FWI_OPT_ROOM_HISTORY_TTL),
-                .presence = fwi_options_int(o, FWI_OPT_ROOM_PRESENCE) != 0,
-                .join_leave = fwi_options_int(o, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
-            },
     };
     fwi_events_init(&hub->events);
     hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
@@ -69,6 +65,7 @@ void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
     hub->routes.on_unused = on_unused;
+    return true;
 }
 
 void fwi_hub_fini(fwi_hub *hub)
@@ -76,6 +73,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_routes_fini(&hub->routes);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_rooms_options_fini(&hub->rooms);
 }
 
 bool fwi_hub_subscribe_own(fwi_hub *hub)

@@ -39,7 +39,6 @@ typedef struct fwi_settings {
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
     bool user_presence;
-    fwi_room_options room; /* of rooms without a namespace */
 } fwi_settings;
 
 typedef struct fwi_hub {
@@ -48,6 +47,7 @@ typedef struct fwi_hub {
     char name[256];   /* the node's */
     char channel[32]; /* the node's: "n:<16 hex digits>" */
     fwi_settings set;
+    fwi_rooms_options rooms;
     fwi_log log;
     unsigned n_shards;
     struct fwi_shard *shard[FWI_LOOPS_MAX];
@@ -69,8 +69,9 @@ typedef struct fwi_hub {
     void *watcher;
 } fwi_hub;
 
-/* Reads what it needs of the options; shards and backplane are put in by the caller. */
-void fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
+/* Reads what it needs of the options; shards and backplane are put in by the caller.
+ * False: out of memory, and there is nothing to finish. */
+bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *options);
 void fwi_hub_fini(fwi_hub *hub);
 

@@ -1,6 +1,7 @@
 /*
  * The table of options and a set of their values. How a single value is written is in
- * options_value.c; the INI file and the environment are in options_load.c.
+ * options_value.c, how it is held in options_held.c, options of namespaces
+ * are in options_namespaces.c; the INI file and the environment are in options_load.c.
  *
  * Called by the application before there is a hub, and by everything that reads its
  * configuration. A set is written by one thread and then only read.
@@ -11,10 +12,11 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/options_held.h"
 #include "core/options_load.h"
-#include "core/options_value.h"
+#include "core/options_namespaces.h"
 
-static const fwi_option_row rows[FWI_OPT_COUNT] = {
+const fwi_option_row fwi_option_rows[FWI_OPT_COUNT] = {
 #define OPTION_ROW(symbol, name, type, min, max, initial, since, help)                   \
     {name, &fwi_option_types[FWI_TYPE_##type], min, max, initial, since, help},
     FWI_OPTION_MAP(OPTION_ROW)
@@ -43,179 +45,13 @@ static const struct {
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };
 
-typedef struct option_value {
-    char *text;
-    char *shown; /* the text without a password; NULL: as the text */
-    int64_t number;
-    char **items; /* of a list; one block with their bytes */
-    size_t n_items;
-    unsigned source; /* which one set it; 0: the table */
-} option_value;
-
 struct fw_options {
-    option_value values[FWI_OPT_COUNT];
+    fwi_option_value values[FWI_OPT_COUNT];
+    fwi_namespaces namespaces;
     /* Files and the environment are sources of their own: what a list has from one is
      * replaced by the next, not added to. */
     unsigned source;
 };
-
-static void free_value(option_value *v)
-{
-    free(v->text);
-    free(v->shown);
-    free(v->items);
-    *v = (option_value){0};
-}
-
-/* Calls `each` for every entry, without the blanks around it, until it says false. An
- * empty text has no entries. */
-static bool split_list(const char *text,
-                       bool (*each)(void *user, const char *s, size_t len), void *user)
-{
-    const char *p = text + strspn(text, " \t");
-    if (*p == '\0') {
-        return true;
-    }
-    for (;;) {
-        const char *end = p + strcspn(p, ",");
-        const char *first = p + strspn(p, " \t");
-        const char *last = end;
-        while (last > first && (last[-1] == ' ' || last[-1] == '\t')) {
-            last--;
-        }
-        if (!each(user, first, first < last ? (size_t)(last - first) : 0)) {
-            return false;
-        }
-        if (*end == '\0') {
-            return true;
-        }
-        p = end + 1;
-    }
-}
-
-typedef struct list_builder {
-    const fwi_option_row *row;
-    char **items;
-    char *bytes;
-    size_t n;
-    char *problem; /* FWI_PROBLEM_MAX */
-    int err;
-} list_builder;
-
-static bool check_item(void *user, const char *s, size_t len)
-{
-    list_builder *b = user;
-    char *copy = strndup(s, len);
-    b->err =
-        copy != NULL ? fwi_option_read(b->row, copy, NULL, b->problem) : FW_ERR_MEMORY;
-    free(copy);
-    b->n++;
-    return b->err == FW_OK;
-}
-
-static bool add_item(void *user, const char *s, size_t len)
-{
-    list_builder *b = user;
-    b->items[b->n++] = b->bytes;
-    memcpy(b->bytes, s, len);
-    b->bytes[len] = '\0';
-    b->bytes += len + 1;
-    return true;
-}
-
-/* The list's entries from its text, which has been checked. */
-static bool index_list(option_value *v)
-{
-    size_t len = strlen(v->text), most = 1;
-    for (const char *p = v->text; *p != '\0'; p++) {
-        most += *p == ',';
-    }
-    char **items = malloc(most * sizeof *items + len + 1);
-    if (items == NULL) {
-        return false;
-    }
-    list_builder b = {.items = items, .bytes = (char *)(items + most)};
-    split_list(v->text, add_item, &b);
-    v->items = items;
-    v->n_items = b.n;
-    return true;
-}
-
-static int no_memory(const fwi_option_row *row)
-{
-    return fwi_error(FW_ERR_MEMORY, "%s: out of memory", row->name);
-}
-
-/* Reports what fwi_option_read found. */
-static int bad_value(const fwi_option_row *row, int err, const char *text,
-                     const char *problem)
-{
-    char shown[160];
-    if (err == FW_ERR_MEMORY) {
-        return no_memory(row);
-    }
-    return fwi_error(err, "%s: %s: %s", row->name,
-                     fwi_option_show(text, shown, sizeof shown), problem);
-}
-
-/* Checks each entry; then `next` has old and new text joined, or the new one alone. */
-static int read_list(const fwi_option_row *row, const char *text, const char *before,
-                     option_value *next)
-{
-    char problem[FWI_PROBLEM_MAX];
-    list_builder b = {.row = row, .problem = problem};
-    if (!split_list(text, check_item, &b)) {
-        return bad_value(row, b.err, text, problem);
-    }
-    bool adds = before[0] != '\0' && b.n > 0;
-    size_t cap = strlen(before) + strlen(text) + 2;
-    next->text = malloc(cap);
-    if (next->text == NULL) {
-        return no_memory(row);
-    }
-    snprintf(next->text, cap, "%s%s%s", before, adds ? "," : "", b.n > 0 ? text : "");
-    return index_list(next) ? FW_OK : no_memory(row);
-}
-
-static int read_scalar(const fwi_option_row *row, const char *text, option_value *next)
-{
-    char problem[FWI_PROBLEM_MAX];
-    int err = fwi_option_read(row, text, &next->number, problem);
-    if (err != FW_OK) {
-        return bad_value(row, err, text, problem);
-    }
-    next->text = strdup(text);
-    if (next->text == NULL) {
-        return no_memory(row);
-    }
-    if (row->type->has_password && strchr(text, '@') != NULL) {
-        char shown[512];
-        next->shown = strdup(fwi_option_show(text, shown, sizeof shown));
-        return next->shown != NULL ? FW_OK : no_memory(row);
-    }
-    return FW_OK;
-}
-
-static int set_value(fw_options *o, size_t which, const char *text)
-{
-    const fwi_option_row *row = &rows[which];
-    option_value *v = &o->values[which];
-    option_value next = {.source = o->source};
-    if (row->type->can_be_off && strcmp(text, "off") == 0) {
-        text = "";
-    }
-    bool adds = v->text != NULL && v->source == o->source && text[0] != '\0';
-    int err = row->type->kind == FWI_KIND_LIST
-                  ? read_list(row, text, adds ? v->text : "", &next)
-                  : read_scalar(row, text, &next);
-    if (err != FW_OK) {
-        free_value(&next);
-        return err;
-    }
-    free_value(v);
-    *v = next;
-    return FW_OK;
-}
 
 fw_options *fw_options_new(void)
 {
@@ -225,7 +61,8 @@ fw_options *fw_options_new(void)
         return NULL;
     }
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        int err = set_value(o, i, rows[i].initial);
+        int err = fwi_option_value_set(&o->values[i], &fwi_option_rows[i], 0,
+                                       fwi_option_rows[i].initial);
         FWI_ASSERT(err != FW_ERR_OPTION); /* the table's own defaults */
         if (err != FW_OK) {
             fw_options_free(o);
@@ -242,8 +79,9 @@ void fw_options_free(fw_options *o)
         return;
     }
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        free_value(&o->values[i]);
+        fwi_option_value_free(&o->values[i]);
     }
+    fwi_namespaces_free(&o->namespaces);
     free(o);
 }
 
@@ -255,18 +93,14 @@ fw_options *fwi_options_copy(const fw_options *o)
     }
     copy->source = o->source;
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        const option_value *from = &o->values[i];
-        option_value *to = &copy->values[i];
-        to->number = from->number;
-        to->source = from->source;
-        to->text = strdup(from->text);
-        to->shown = from->shown != NULL ? strdup(from->shown) : NULL;
-        bool fine = to->text != NULL && (to->shown != NULL) == (from->shown != NULL) &&
-                    (from->items == NULL || index_list(to));
-        if (!fine) {
+        if (!fwi_option_value_copy(&copy->values[i], &o->values[i])) {
             fw_options_free(copy);
             return NULL;
         }
+    }
+    if (!fwi_namespaces_copy(&copy->namespaces, &o->namespaces)) {
+        fw_options_free(copy);
+        return NULL;
     }
     return copy;
 }
@@ -283,30 +117,55 @@ void fwi_options_swap(fw_options *a, fw_options *b)
     *b = c;
 }
 
-/* -1: there is no such option. */
-static int find_row(const char *name)
+/* The row that an option has or, of a namespace, the row of "room.X"; *of then says which
+ * namespace, else of->name is NULL. -1: there is no such option. */
+static int find_row(const char *name, fwi_namespaced *of)
 {
+    *of = (fwi_namespaced){0};
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        if (strcmp(rows[i].name, name) == 0) {
+        if (strcmp(fwi_option_rows[i].name, name) == 0) {
             return (int)i;
         }
     }
-    return -1;
+    fwi_namespaced found;
+    if (!fwi_namespaced_parse(name, &found)) {
+        return -1;
+    }
+    *of = found;
+    return (int)(FWI_ROOM_OPTIONS_FIRST + found.which);
 }
 
-const char *fwi_options_nearest(const char *name)
+const char *fwi_options_nearest(const char *name, char namespaced[FWI_NAMESPACED_MAX])
 {
+    if (fwi_namespaced_nearest(name, namespaced)) {
+        return namespaced;
+    }
     const char *nearest = NULL;
     /* A third may be wrong: more would suggest anything for anything. */
     size_t least = FWI_MIN(strlen(name) / 3, 4) + 1;
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        size_t distance = fwi_option_distance(name, rows[i].name);
+        size_t distance = fwi_option_distance(name, fwi_option_rows[i].name);
         if (distance < least) {
             least = distance;
-            nearest = rows[i].name;
+            nearest = fwi_option_rows[i].name;
         }
     }
     return nearest;
+}
+
+static int no_such_option(const char *name)
+{
+    if (strncmp(name, "namespace.", strlen("namespace.")) == 0) {
+        return fwi_namespaced_problem(name);
+    }
+    /* The value is not repeated: it may be a misspelt option's secret. */
+    char shown[FWI_NAMESPACED_MAX], namespaced[FWI_NAMESPACED_MAX];
+    fwi_option_show(name, shown, sizeof shown);
+    const char *nearest = fwi_options_nearest(name, namespaced);
+    return nearest != NULL
+               ? fwi_error(FW_ERR_OPTION, "%s: no such option: did you mean %s?", shown,
+                           nearest)
+               : fwi_error(FW_ERR_OPTION, "%s: no such option", shown);
 }
 
 int fw_options_set(fw_options *o, const char *name, const char *value)
@@ -314,34 +173,46 @@ int fw_options_set(fw_options *o, const char *name, const char *value)
     if (o == NULL || name == NULL || value == NULL) {
         return fwi_error(FW_ERR_INVALID, "options, name and value must not be NULL");
     }
-    int which = find_row(name);
-    if (which >= 0) {
-        return set_value(o, (size_t)which, value);
+    fwi_namespaced of;
+    int which = find_row(name, &of);
+    if (which < 0) {
+        return no_such_option(name);
     }
-    /* The value is not repeated: it may be a misspelt option's secret. */
-    char shown[80];
-    fwi_option_show(name, shown, sizeof shown);
-    const char *nearest = fwi_options_nearest(name);
-    return nearest != NULL
-               ? fwi_error(FW_ERR_OPTION, "%s: no such option: did you mean %s?", shown,
-                           nearest)
-               : fwi_error(FW_ERR_OPTION, "%s: no such option", shown);
+    return of.name != NULL
+               ? fwi_namespaces_set(&o->namespaces, name, &of, o->source, value)
+               : fwi_option_value_set(&o->values[which], &fwi_option_rows[which],
+                                      o->source, value);
+}
+
+/* NULL: it was never set, and is at the default of its row. */
+static const fwi_option_value *held(const fw_options *o, int which,
+                                    const fwi_namespaced *of)
+{
+    return of->name != NULL ? fwi_namespaces_get(&o->namespaces, of) : &o->values[which];
 }
 
 const char *fw_options_get(const fw_options *o, const char *name)
 {
-    int which = o != NULL && name != NULL ? find_row(name) : -1;
-    return which >= 0 ? o->values[which].text : NULL;
+    fwi_namespaced of;
+    int which = o != NULL && name != NULL ? find_row(name, &of) : -1;
+    if (which < 0) {
+        return NULL;
+    }
+    const fwi_option_value *v = held(o, which, &of);
+    return v != NULL ? v->text : fwi_option_rows[which].initial;
 }
 
 const char *fw_options_shown(const fw_options *o, const char *name)
 {
-    int which = o != NULL && name != NULL ? find_row(name) : -1;
+    fwi_namespaced of;
+    int which = o != NULL && name != NULL ? find_row(name, &of) : -1;
     if (which < 0) {
         return NULL;
     }
-    const option_value *v = &o->values[which];
-    return v->shown != NULL ? v->shown : v->text;
+    const fwi_option_value *v = held(o, which, &of);
+    return v == NULL          ? fwi_option_rows[which].initial
+           : v->shown != NULL ? v->shown
+                              : v->text;
 }
 
 int64_t fwi_options_int(const fw_options *o, fwi_option which)
@@ -365,9 +236,26 @@ const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index
     return o->values[which].items[index];
 }
 
+size_t fwi_options_namespaces(const fw_options *o)
+{
+    return o->namespaces.n;
+}
+
+const char *fwi_options_namespace(const fw_options *o, size_t index)
+{
+    FWI_ASSERT(index < o->namespaces.n);
+    return o->namespaces.list[index].name;
+}
+
+int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which)
+{
+    FWI_ASSERT(index < o->namespaces.n && which >= (fwi_option)FWI_ROOM_OPTIONS_FIRST);
+    return o->namespaces.list[index].values[which - FWI_ROOM_OPTIONS_FIRST].number;
+}
+
 const char *fw_options_name(size_t index)
 {
-    return index < FWI_OPT_COUNT ? rows[index].name : NULL;
+    return index < FWI_OPT_COUNT ? fwi_option_rows[index].name : NULL;
 }
 
 /* The sentences about ranges are made of the table's numbers, once, so that they can't
@@ -378,7 +266,7 @@ static char allowed[FWI_OPT_COUNT][FWI_ALLOWED_MAX];
 static void make_allowed(void)
 {
     for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
-        fwi_option_allowed(&rows[i], allowed[i]);
+        fwi_option_allowed(&fwi_option_rows[i], allowed[i]);
     }
 }
 
@@ -394,11 +282,12 @@ static const char *group_of(size_t which)
 
 const char *fw_options_describe(const char *name, const char *field)
 {
-    int which = name != NULL && field != NULL ? find_row(name) : -1;
+    fwi_namespaced of;
+    int which = name != NULL && field != NULL ? find_row(name, &of) : -1;
     if (which < 0) {
         return NULL;
     }
-    const fwi_option_row *row = &rows[which];
+    const fwi_option_row *row = &fwi_option_rows[which];
     if (strcmp(field, "type") == 0) {
         return row->type->name;
     }

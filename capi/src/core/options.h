@@ -112,8 +112,15 @@
        "anybody), or nobody has one")                                                    \
     XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know where each user is online: all sessions of a user, on all nodes")           \
+    FWI_ROOM_OPTION_MAP(XX)
+
+/* The options of rooms, the table's last rows. Each is there once for rooms without a
+ * namespace, "room.X", and for every namespace that has a name: "namespace.NAME.X". */
+#define FWI_ROOM_OPTION_MAP(XX)                                                          \
     XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
-       "how many of a room's newest messages are kept for who comes back; 0: none")      \
+       "how many of a room's newest messages are kept for who comes back; 0: none; "     \
+       "more "                                                                           \
+       "isn't possible yet")                                                             \
     XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \
        "how long they are kept after the last one")                                      \
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
@@ -127,6 +134,14 @@ typedef enum {
 #undef FWI_OPTION_ENUM
         FWI_OPT_COUNT
 } fwi_option;
+
+/* Where the options of rooms stand in the table, and how many they are. */
+enum {
+#define FWI_OPTION_ONE(...) +1
+    FWI_ROOM_OPTIONS = FWI_ROOM_OPTION_MAP(FWI_OPTION_ONE),
+#undef FWI_OPTION_ONE
+    FWI_ROOM_OPTIONS_FIRST = FWI_OPT_COUNT - FWI_ROOM_OPTIONS
+};
 
 /* Values of the choices, in the order in which their names are listed. */
 enum { FWI_EVENTS_INLINE, FWI_EVENTS_QUEUED };
@@ -150,6 +165,12 @@ const char *fwi_options_text(const fw_options *o, fwi_option which);
 /* Lists: how many, and each. */
 size_t fwi_options_count(const fw_options *o, fwi_option which);
 const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index);
+
+/* The namespaces that an option was set for, and the numbers of their options: `which`
+ * is the row of "room.X". What wasn't set for one is at the table's default. */
+size_t fwi_options_namespaces(const fw_options *o);
+const char *fwi_options_namespace(const fw_options *o, size_t index);
+int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);

@@ -4,8 +4,9 @@
  *
  * inih's traps, and what is done here about them: a line longer than its 200 bytes would
  * be cut in two, so it is refused; a line that begins with blanks would continue the
- * value before, so such blanks are dropped; and it goes on after an error, so the first
- * one is kept.
+ * value before, so such blanks are dropped; it cuts the name of a section at 49 bytes,
+ * which the name of a namespace may pass, so the whole one is kept here; and it goes on
+ * after an error, so the first one is kept.
  */
 #include "core/options_load.h"
 
@@ -18,11 +19,12 @@
 #include "core/error.h"
 
 /* As the caller wrote it; a path that is longer is still opened in full. */
-enum { SHOWN_PATH_MAX = 200, NAME_MAX_BYTES = 128, SENTENCE_MAX = 400 };
+enum { SHOWN_PATH_MAX = 200, NAME_MAX_BYTES = 192, SENTENCE_MAX = 400 };
 
 typedef struct ini_reading {
     fw_options *options;
     FILE *file;
+    char section[NAME_MAX_BYTES]; /* the whole of what inih has cut */
     int line;
     int wrong_line; /* the first; 0: none */
     int err;
@@ -60,6 +62,10 @@ static char *read_line(char *out, int cap, void *user)
     }
     out[n] = '\n';
     out[n + 1] = '\0';
+    if (out[0] == '[') {
+        int len = (int)FWI_MIN(strcspn(out + 1, "]"), sizeof r->section - 1);
+        snprintf(r->section, sizeof r->section, "%.*s", len, out + 1);
+    }
     bool comment = n > 0 && (out[0] == ';' || out[0] == '#');
     if (has_nul) {
         note_problem(r, FW_ERR_OPTION, "a NUL byte");
@@ -82,6 +88,9 @@ static int on_ini_value(void *user, const char *section, const char *name,
         return 1;
     }
     char full[NAME_MAX_BYTES];
+    if (strncmp(r->section, section, strlen(section)) == 0 && section[0] != '\0') {
+        section = r->section;
+    }
     snprintf(full, sizeof full, "%s%s%s", section, section[0] != '\0' ? "." : "", name);
     int err = fw_options_set(r->options, full, value);
     if (err != FW_OK) {
@@ -158,8 +167,10 @@ static void environment_name(const char *name, char out[NAME_MAX_BYTES])
     }
 }
 
-/* NULL: there is none of this name in the environment's way of writing. */
-static const char *option_of_variable(const char *variable, size_t len)
+/* NULL: there is none of this name in the environment's way of writing. The name of a
+ * namespace's option is written to `namespaced`. */
+static const char *option_of_variable(const char *variable, size_t len,
+                                      char namespaced[FWI_NAMESPACED_MAX])
 {
     const char *name;
     for (size_t i = 0; (name = fw_options_name(i)) != NULL; i++) {
@@ -169,14 +180,17 @@ static const char *option_of_variable(const char *variable, size_t len)
             return name;
         }
     }
-    return NULL;
+    size_t begins = strlen("FANWIRE_");
+    return fwi_namespaced_of_variable(variable + begins, len - begins, namespaced)
+               ? namespaced
+               : NULL;
 }
 
 static int unknown_variable(const char *variable, size_t len)
 {
-    char name[80], meant[NAME_MAX_BYTES];
+    char name[NAME_MAX_BYTES], meant[NAME_MAX_BYTES], namespaced[FWI_NAMESPACED_MAX];
     fwi_log_quote(name, sizeof name, variable, len);
-    const char *nearest = fwi_options_nearest(name + strlen("FANWIRE_"));
+    const char *nearest = fwi_options_nearest(name + strlen("FANWIRE_"), namespaced);
     if (nearest == NULL) {
         return fwi_error(FW_ERR_OPTION, "%s: no such option", name);
     }
@@ -191,7 +205,8 @@ static int load_variable(fw_options *o, const char *entry)
         strncmp(entry, "FANWIRE_CONFIG=", 15) == 0) {
         return FW_OK;
     }
-    const char *name = option_of_variable(entry, len);
+    char namespaced[FWI_NAMESPACED_MAX];
+    const char *name = option_of_variable(entry, len, namespaced);
     if (name == NULL) {
         return unknown_variable(entry, len);
     }

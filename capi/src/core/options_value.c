@@ -122,8 +122,9 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_REDIS_URL] = {.name = "text",
                             .kind = FWI_KIND_TEXT,
                             .allowed = "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB], "
-                                       "rediss://... (TLS) or "
-                                       "redis+unix:///FILE.sock[?db=N]",
+                                       "rediss://... (TLS), "
+                                       "redis+unix:///FILE.sock[?db=N] or "
+                                       "redis+sentinel://HOST[:PORT],.../MASTER",
                             .check = check_redis_url,
                             .has_password = true},
     [FWI_TYPE_PREFIX] = {.name = "text",
@@ -336,6 +337,22 @@ int fwi_option_read(const fwi_option_row *row, const char *text, int64_t *number
     return FW_ERR_OPTION;
 }
 
+/* Copies what stands behind ?, the values hidden: of a misspelt name nobody knows what it
+ * is. That of db is shown. */
+static void show_query(const char *query, char *out, size_t cap)
+{
+    size_t n = 0;
+    while (*query != '\0' && n < cap) {
+        size_t len = 1 + strcspn(query + 1, "&");
+        const char *is = memchr(query, '=', len);
+        bool shown = is == NULL || strncmp(query + 1, "db=", 3) == 0;
+        size_t kept = shown ? len : (size_t)(is - query) + 1;
+        n += (size_t)snprintf(out + n, cap - n, "%.*s%s", (int)kept, query,
+                              shown ? "" : "***");
+        query += len;
+    }
+}
+
 const char *fwi_option_show(const char *text, char *out, size_t cap)
 {
     char plain[1024];
@@ -343,14 +360,21 @@ const char *fwi_option_show(const char *text, char *out, size_t cap)
     userinfo = userinfo != NULL ? userinfo + 3 : text;
     /* The last @: a password that was not percent-encoded may hold one. */
     const char *at = strrchr(userinfo, '@');
-    if (at == NULL) {
-        return fwi_log_quote(out, cap, text, strlen(text));
+    const char *query = userinfo + strcspn(userinfo, "?");
+    const char *kept = userinfo, *rest = at != NULL ? at : userinfo;
+    if (at != NULL && at < query) {
+        /* Without a colon it isn't clear whether this is a name or a forgotten one's
+         * secret. */
+        const char *colon = memchr(userinfo, ':', (size_t)(at - userinfo));
+        kept = colon != NULL ? colon + 1 : userinfo;
+    } else if (at != NULL) {
+        query = rest = text + strlen(text); /* Either may belong to a password. */
     }
-    /* Without a colon it isn't clear whether this is a name or a forgotten one's secret.
-     */
-    const char *colon = memchr(userinfo, ':', (size_t)(at - userinfo));
-    int kept = (int)((colon != NULL ? colon + 1 : userinfo) - text);
-    snprintf(plain, sizeof plain, "%.*s***%s", kept, text, at);
+    size_t n = (size_t)snprintf(plain, sizeof plain, "%.*s%s%.*s", (int)(kept - text),
+                                text, at != NULL ? "***" : "", (int)(query - rest), rest);
+    if (n < sizeof plain) {
+        show_query(query, plain + n, sizeof plain - n);
+    }
     return fwi_log_quote(out, cap, plain, strlen(plain));
 }
 

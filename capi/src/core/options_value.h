@@ -1,6 +1,6 @@
 /*
  * The values of options as people write them: "25s", "1MiB", "on", a URL. Used by
- * options.c alone. Pure, apart from what a type's check asks of wire/.
+ * what holds options. Pure, apart from what a type's check asks of wire/.
  */
 #ifndef FWI_CORE_OPTIONS_VALUE_H
 #define FWI_CORE_OPTIONS_VALUE_H
@@ -35,6 +35,9 @@ typedef struct fwi_option_row {
     int64_t min, max;
     const char *initial, *since, *help;
 } fwi_option_row;
+
+/* The table, in options.c. */
+extern const fwi_option_row fwi_option_rows[FWI_OPT_COUNT];
 
 /* What a check returns when there is no memory to check with. */
 extern const char fwi_option_no_memory[];

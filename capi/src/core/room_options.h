@@ -1,10 +1,13 @@
 /*
- * What holds for a room: the options of its namespace. Room "news:sport" is of namespace
- * "news", whose options are namespace.news.X; a room without a colon has room.X. Read
- * once, from the options; constant afterwards.
+ * What holds for a room: the options of its namespace. Room "news:a:b" is of namespace
+ * "news", what stands before its first colon. If any option namespace.news.X was set, its
+ * namespace has those and the table's defaults; every other room, with a colon or
+ * without, has room.X. Read once, from the options; constant afterwards.
  */
 #ifndef FWI_CORE_ROOM_OPTIONS_H
 #define FWI_CORE_ROOM_OPTIONS_H
+
+#include <fanwire/options.h>
 
 #include "base/base.h"
 
@@ -17,7 +20,23 @@ typedef struct fwi_room_options {
 
 struct fwi_hub;
 
-/* Never NULL; of a channel that is no room ("u:ann"): nothing is kept and told.
+/* Of rooms whose namespace has no options, and of those that have some, by name. */
+typedef struct fwi_rooms_options {
+    fwi_room_options others;
+    struct fwi_namespace_options *namespaces; /* one block; NULL: none */
+    struct fwi_namespace_options *by_name;
+} fwi_rooms_options;
+
+/* FW_ERR_OPTION with the detail set if rooms are to have what they can't yet: a history.
+ * Their options are read, so that a configuration can be checked against what will be. */
+int fwi_rooms_options_check(const fw_options *o);
+
+/* False: out of memory; then there is nothing to give back. @thread init */
+bool fwi_rooms_options_init(fwi_rooms_options *rooms, const fw_options *o);
+void fwi_rooms_options_fini(fwi_rooms_options *rooms);
+
+/* Takes no lock and no memory: it is asked for every publish. Never NULL; of a channel
+ * that is no room ("u:ann"): nothing is kept and told.
  * @thread any */
 const fwi_room_options *fwi_room_options_of(const struct fwi_hub *hub,
                                             const char *channel);

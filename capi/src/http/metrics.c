@@ -162,8 +162,7 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
                  f->inbox_bytes) &&
            whole(out, "fanwire_events_bytes", "gauge",
                  "Queued and unfinished events of the application", f->events_bytes) &&
-           loop_lags(f, out) && presence(&f->bp, out) &&
-           history(&f->bp, out) &&
+           loop_lags(f, out) && presence(&f->bp, out) && history(&f->bp, out) &&
            (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
 }
 

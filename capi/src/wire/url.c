@@ -10,7 +10,9 @@
 #include <ctype.h>
 #include <string.h>
 
-enum { REDIS_PORT = 6379, DATABASE_MAX = 65535 };
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DATABASE_MAX = 65535 };
+
+static const char several[] = "several Redis servers are not supported yet: name one";
 
 static bool take(const char **p, const char *what)
 {
@@ -239,9 +241,9 @@ static const char *read_user(const char *p, size_t len, fwi_redis_url *u)
     return problem;
 }
 
-static const char *read_database(const char *p, fwi_redis_url *u)
+static const char *read_database(const char *p, size_t len, fwi_redis_url *u)
 {
-    long n = number(p, strlen(p), DATABASE_MAX);
+    long n = number(p, len, DATABASE_MAX);
     if (n < 0) {
         return "the database is a number, 0 to 65535";
     }
@@ -263,7 +265,7 @@ static const char *read_redis_unix(const char *p, fwi_redis_url *u)
     if (*query == '\0') {
         return NULL;
     }
-    return take(&query, "?db=") ? read_database(query, u)
+    return take(&query, "?db=") ? read_database(query, strlen(query), u)
                                 : "behind a Unix socket's name only ?db=N is allowed";
 }
 
@@ -271,7 +273,7 @@ static const char *read_redis_tcp(const char *p, fwi_redis_url *u)
 {
     size_t len = strcspn(p, "/?#");
     if (memchr(p, ',', len) != NULL) {
-        return "several Redis servers are not supported yet: name one";
+        return several;
     }
     u->port = REDIS_PORT;
     const char *problem = read_address(p, len, u->host, sizeof u->host, &u->port);
@@ -285,26 +287,147 @@ static const char *read_redis_tcp(const char *p, fwi_redis_url *u)
     if (*p == '?' || *p == '#') {
         return "behind the host only /DATABASE is allowed";
     }
-    return *p == '\0' || strcmp(p, "/") == 0 ? NULL : read_database(p + 1, u);
+    return *p == '\0' || strcmp(p, "/") == 0 ? NULL
+                                             : read_database(p + 1, strlen(p + 1), u);
+}
+
+/* --- redis.url with Sentinels --- */
+
+static const char *read_hosts(const char *p, size_t len, fwi_redis_url *u)
+{
+    const char *end = p + len;
+    for (;;) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        size_t n = (size_t)((comma ? comma : end) - p);
+        if (u->n_hosts == FWI_REDIS_HOSTS_MAX) {
+            return "at most 16 Sentinels";
+        }
+        fwi_redis_host *h = &u->hosts[u->n_hosts++];
+        h->port = SENTINEL_PORT;
+        const char *problem = read_address(p, n, h->host, sizeof h->host, &h->port);
+        if (problem != NULL) {
+            return problem;
+        }
+        if (h->port == 0) {
+            return "the port of a Sentinel is a number from 1 to 65535";
+        }
+        if (comma == NULL) {
+            return NULL;
+        }
+        p = comma + 1;
+    }
+}
+
+/* One of db=N, sentinel_user=U, sentinel_password=P. */
+static const char *read_sentinel_setting(const char *p, size_t len, fwi_redis_url *u)
+{
+    const char *value = p, *end = p + len;
+    if (memchr(p, ',', len) != NULL) {
+        return "a comma in a user or password is written %2C";
+    }
+    if (take(&value, "db=")) {
+        return read_database(value, (size_t)(end - value), u);
+    }
+    if (take(&value, "sentinel_user=")) {
+        return percent_decode(u->sentinel_user, sizeof u->sentinel_user, value,
+                              (size_t)(end - value));
+    }
+    if (take(&value, "sentinel_password=")) {
+        return percent_decode(u->sentinel_password, sizeof u->sentinel_password, value,
+                              (size_t)(end - value));
+    }
+    return "behind the name of a master are allowed "
+           "?db=N&sentinel_user=USER&sentinel_password=PASSWORD";
+}
+
+/* What Sentinel itself allows in a master's name. */
+static bool is_master_name(const char *p, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (!isalnum((unsigned char)p[i]) && strchr(".-_", p[i]) == NULL) {
+            return false;
+        }
+    }
+    return len > 0;
+}
+
+static const char *read_redis_sentinel(const char *p, fwi_redis_url *u)
+{
+    u->kind = FWI_REDIS_SENTINEL;
+    size_t len = strcspn(p, "/?#");
+    const char *problem = read_hosts(p, len, u);
+    if (problem != NULL) {
+        return problem;
+    }
+    p += len;
+    len = *p == '/' ? strcspn(p + 1, "?") : 0;
+    if (len == 0) {
+        return "the name of the master is missing: "
+               "redis+sentinel://HOST:PORT,HOST:PORT/MASTER";
+    }
+    if (memchr(p + 1, ',', len) != NULL) {
+        return several;
+    }
+    if (!is_master_name(p + 1, len) || !copy(u->master, sizeof u->master, p + 1, len)) {
+        return "the name of a master has up to 127 letters, digits and . - _";
+    }
+    p += 1 + len;
+    while (*p != '\0') {
+        p++; /* ? or & */
+        len = strcspn(p, "&");
+        problem = read_sentinel_setting(p, len, u);
+        if (problem != NULL) {
+            return problem;
+        }
+        p += len;
+    }
+    return NULL;
+}
+
+fwi_redis_url fwi_redis_url_of_sentinel(const fwi_redis_url *u)
+{
+    fwi_redis_url out = {.kind = FWI_REDIS_ONE, .tls = u->tls};
+    memcpy(out.user, u->sentinel_user, sizeof out.user);
+    memcpy(out.password, u->sentinel_password, sizeof out.password);
+    return out;
+}
+
+/* --- redis.url, all forms --- */
+
+static const char *read_behind_user(const char *p, fwi_redis_url *u)
+{
+    return u->is_unix                      ? read_redis_unix(p, u)
+           : u->kind == FWI_REDIS_SENTINEL ? read_redis_sentinel(p, u)
+                                           : read_redis_tcp(p, u);
+}
+
+static bool read_scheme(const char **p, fwi_redis_url *u)
+{
+    if (take(p, "redis+sentinel://")) {
+        u->kind = FWI_REDIS_SENTINEL;
+        return true;
+    }
+    if (take(p, "rediss+sentinel://")) {
+        u->kind = FWI_REDIS_SENTINEL;
+        u->tls = true;
+        return true;
+    }
+    u->is_unix = take(p, "redis+unix://");
+    u->tls = !u->is_unix && take(p, "rediss://");
+    return u->is_unix || u->tls || take(p, "redis://");
 }
 
 const char *fwi_redis_url_parse(const char *text, fwi_redis_url *out)
 {
     const char *p = text;
     *out = (fwi_redis_url){0};
-    if (take(&p, "redis+sentinel:")) {
-        return "Sentinel is not supported yet: allowed are redis://, rediss://, "
-               "redis+unix://";
-    }
-    if (take(&p, "redis+cluster:")) {
+    if (take(&p, "redis+cluster:") || take(&p, "rediss+cluster:")) {
         return "Cluster is not supported yet: allowed are redis://, rediss://, "
-               "redis+unix://";
+               "redis+unix://, redis+sentinel://";
     }
-    bool is_unix = take(&p, "redis+unix://");
-    out->tls = !is_unix && take(&p, "rediss://");
-    if (!is_unix && !out->tls && !take(&p, "redis://")) {
+    if (!read_scheme(&p, out)) {
         return "allowed are redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://..., "
-               "redis+unix:///FILE.sock[?db=N]";
+               "redis+unix:///FILE.sock[?db=N], redis+sentinel://HOST:PORT,.../MASTER";
     }
     /* The last @: one inside a password may have been left unescaped. */
     size_t len = strcspn(p, "/?#");
@@ -316,7 +439,7 @@ const char *fwi_redis_url_parse(const char *text, fwi_redis_url *out)
         }
         p = at + 1;
     }
-    return is_unix ? read_redis_unix(p, out) : read_redis_tcp(p, out);
+    return read_behind_user(p, out);
 }
 
 /* "user@" with what isn't harmless in a log line escaped, "" without a user. */
@@ -337,15 +460,35 @@ static void user_text(const char *user, char *out, size_t cap)
     out[n] = '\0';
 }
 
+/* HOST:PORT, [IPV6]:PORT */
+static size_t host_text(const char *host, int port, char *out, size_t cap)
+{
+    bool v6 = strchr(host, ':') != NULL;
+    int n = snprintf(out, cap, "%s%s%s:%d", v6 ? "[" : "", host, v6 ? "]" : "", port);
+    return FWI_MIN((size_t)n, cap - 1);
+}
+
 void fwi_redis_url_text(const fwi_redis_url *u, char *out, size_t cap)
 {
-    char user[3 * sizeof u->user + 8];
+    char user[3 * sizeof u->user + 8], hosts[1024];
     user_text(u->user, user, sizeof user);
     if (u->is_unix) {
         snprintf(out, cap, "redis+unix://%s%s?db=%d", user, u->file, u->database);
         return;
     }
-    bool v6 = strchr(u->host, ':') != NULL;
-    snprintf(out, cap, "%s://%s%s%s%s:%d/%d", u->tls ? "rediss" : "redis", user,
-             v6 ? "[" : "", u->host, v6 ? "]" : "", u->port, u->database);
+    const char *scheme = u->tls ? "rediss" : "redis";
+    if (u->kind == FWI_REDIS_ONE) {
+        host_text(u->host, u->port, hosts, sizeof hosts);
+        snprintf(out, cap, "%s://%s%s/%d", scheme, user, hosts, u->database);
+        return;
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < u->n_hosts && n + 2 < sizeof hosts; i++) {
+        if (i > 0) {
+            hosts[n++] = ',';
+        }
+        n += host_text(u->hosts[i].host, u->hosts[i].port, hosts + n, sizeof hosts - n);
+    }
+    snprintf(out, cap, "%s+sentinel://%s%s/%s?db=%d", scheme, user, hosts, u->master,
+             u->database);
 }

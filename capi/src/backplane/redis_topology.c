@@ -1,0 +1,293 @@
+/*
+ * Asks Sentinels for the master. See the header.
+ *
+ *     idle ---> finding ---> found ---> watching <---> asking
+ *       ^__________/___________/___________/_____________/
+ *
+ * One link, to one Sentinel at a time. It stays open while the master is watched, so that
+ * a round costs one command; where it is lost the next round goes to the next Sentinel. A
+ * subscription to +switch-master would be told a little sooner, but would need a health
+ * check of its own to notice that it is deaf: asking is its own check.
+ */
+#include "backplane/redis_topology.h"
+
+#include <string.h>
+
+typedef enum {
+    IDLE,
+    FINDING,  /* the backplane waits for the address */
+    FOUND,    /* it has it, and is connecting */
+    WATCHING, /* it is up; until the next question */
+    ASKING    /* it is up, and a Sentinel is asked again */
+} topology_state;
+
+struct fwi_redis_topology {
+    fwi_loop *loop;
+    fwi_redis_config *config;
+    fwi_redis_config sentinel; /* of the link: the Sentinel that is asked */
+    const fwi_redis_topology_events *events;
+    void *user;
+    fwi_redis_link *link;
+    fwi_timer timer; /* finding, asking: the answer is late; watching: ask again */
+    topology_state state;
+    size_t at;   /* which Sentinel */
+    size_t left; /* how many more to ask in this round */
+};
+
+static bool is_asking(const fwi_redis_topology *t)
+{
+    return t->state == FINDING || t->state == ASKING;
+}
+
+/* --- what replies say --- */
+
+const char *fwi_redis_master_of(const fwi_redis_reply *reply, fwi_redis_host *to)
+{
+    const fwi_redis_part *part = reply->part;
+    if (reply->whole.type == FWI_REDIS_ERROR) {
+        return reply->whole.str;
+    }
+    if (reply->whole.type == FWI_REDIS_NIL) {
+        return "it knows no master of this name";
+    }
+    if (reply->whole.type != FWI_REDIS_ARRAY || reply->parts != 2 ||
+        part[0].type != FWI_REDIS_STRING || part[1].type != FWI_REDIS_STRING) {
+        return "not the kind of answer that was asked for";
+    }
+    long port = 0;
+    for (const char *p = part[1].str; *p >= '0' && *p <= '9' && port <= 65535; p++) {
+        port = port * 10 + (*p - '0');
+    }
+    bool printable = part[0].len > 0 && part[0].len < sizeof to->host;
+    for (size_t i = 0; i < part[0].len; i++) {
+        printable = printable && part[0].str[i] > ' ' && part[0].str[i] < 0x7f;
+    }
+    if (!printable || port < 1 || port > 65535 || part[1].len > 5) {
+        return "what it says isn't an address";
+    }
+    memcpy(to->host, part[0].str, part[0].len + 1);
+    to->port = (int)port;
+    return NULL;
+}
+
+const char *fwi_redis_master_problem(const fwi_redis_reply *reply)
+{
+    if (reply->whole.type == FWI_REDIS_ERROR) {
+        return reply->whole.str;
+    }
+    if (reply->whole.type != FWI_REDIS_STRING) {
+        return "not the kind of answer that was asked for";
+    }
+    return strstr(reply->whole.str, "role:master") != NULL ? NULL
+                                                           : "it is a replica, no master";
+}
+
+/* --- a round --- */
+
+static void next_sentinel(fwi_redis_topology *t, const char *why);
+
+static bool open_link(fwi_redis_topology *t)
+{
+    const fwi_redis_host *h = &t->config->url.hosts[t->at];
+    memcpy(t->sentinel.url.host, h->host, sizeof h->host);
+    t->sentinel.url.port = h->port;
+    return fwi_redis_link_open(t->link);
+}
+
+static void ask(fwi_redis_topology *t)
+{
+    const char *argv[] = {"SENTINEL", "get-master-addr-by-name", t->config->url.master};
+    const size_t lens[] = {8, 23, strlen(argv[2])};
+    if (!fwi_redis_link_send(t->link, 3, argv, lens)) {
+        fwi_redis_link_disconnect(t->link, "out of memory");
+        return;
+    }
+    fwi_loop_timer_set(t->loop, &t->timer, FWI_REDIS_TOPOLOGY_ANSWER_MS);
+    fwi_redis_link_flush(t->link);
+}
+
+static bool begin_round(fwi_redis_topology *t, topology_state state)
+{
+    t->state = state;
+    t->left = t->config->url.n_hosts - 1;
+    if (fwi_redis_link_get_state(t->link) == FWI_REDIS_LINK_LIVE) {
+        ask(t);
+        return true;
+    }
+    return open_link(t);
+}
+
+static void watch_on(fwi_redis_topology *t)
+{
+    t->state = WATCHING;
+    fwi_loop_timer_set(t->loop, &t->timer, FWI_REDIS_TOPOLOGY_EVERY_MS);
+}
+
+static void round_failed(fwi_redis_topology *t, const char *why)
+{
+    char text[400];
+    snprintf(text, sizeof text, "no Sentinel tells where %s is: %s",
+             t->config->url.master, why);
+    if (t->state == ASKING) {
+        FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "%s", text);
+        watch_on(t);
+        return;
+    }
+    t->state = IDLE;
+    t->events->on_lost(t->user, text);
+}
+
+static void next_sentinel(fwi_redis_topology *t, const char *why)
+{
+    char text[300];
+    const fwi_redis_host *h = &t->config->url.hosts[t->at];
+    snprintf(text, sizeof text, "%.100s:%d: %s", h->host, h->port, why);
+    FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "Sentinel %s", text);
+    fwi_loop_timer_clear(t->loop, &t->timer);
+    fwi_redis_link_close(t->link);
+    t->at = (t->at + 1) % t->config->url.n_hosts;
+    if (t->left == 0) {
+        round_failed(t, text);
+        return;
+    }
+    t->left--;
+    if (!open_link(t)) {
+        round_failed(t, "out of memory");
+    }
+}
+
+static void on_answer(fwi_redis_topology *t, const fwi_redis_host *master)
+{
+    fwi_redis_url *url = &t->config->url;
+    bool same = strcmp(master->host, url->host) == 0 && master->port == url->port;
+    fwi_loop_timer_clear(t->loop, &t->timer);
+    if (t->state == ASKING && same) {
+        watch_on(t);
+        return;
+    }
+    if (t->state == ASKING) {
+        char why[400];
+        snprintf(why, sizeof why, "%s isn't %.100s:%d any more but %.100s:%d",
+                 url->master, url->host, url->port, master->host, master->port);
+        t->state = IDLE;
+        t->events->on_lost(t->user, why);
+        return;
+    }
+    memcpy(url->host, master->host, sizeof master->host);
+    url->port = master->port;
+    FWI_LOG(t->config->log, same ? FWI_LOG_DEBUG : FWI_LOG_INFO, "redis",
+            "%s is %s:%d, says Sentinel %s:%d", url->master, url->host, url->port,
+            t->sentinel.url.host, t->sentinel.url.port);
+    t->state = FOUND;
+    t->events->on_found(t->user);
+}
+
+/* --- the link's events, the timer --- */
+
+static void on_live(void *user)
+{
+    ask(user);
+}
+
+static void on_reply(void *user, const fwi_redis_reply *reply)
+{
+    fwi_redis_topology *t = user;
+    fwi_redis_host master;
+    if (!is_asking(t)) {
+        fwi_redis_link_close(t->link); /* Nobody had asked. */
+        return;
+    }
+    const char *problem = fwi_redis_master_of(reply, &master);
+    if (problem != NULL) {
+        char quoted[160];
+        fwi_log_quote(quoted, sizeof quoted, problem, strlen(problem));
+        next_sentinel(t, quoted);
+        return;
+    }
+    on_answer(t, &master);
+}
+
+static void on_down(void *user, const char *why)
+{
+    fwi_redis_topology *t = user;
+    if (is_asking(t)) {
+        next_sentinel(t, why);
+    }
+}
+
+static const fwi_redis_link_events link_events = {on_live, on_reply, on_down};
+
+static void on_timer(fwi_timer *timer)
+{
+    fwi_redis_topology *t = fwi_container_of(timer, fwi_redis_topology, timer);
+    if (is_asking(t)) {
+        fwi_redis_link_disconnect(t->link, "no answer in time");
+    } else if (!begin_round(t, ASKING)) {
+        round_failed(t, "out of memory");
+    }
+}
+
+/* --- its life --- */
+
+bool fwi_redis_topology_find(fwi_redis_topology *t)
+{
+    if (t->state == FOUND) {
+        t->at = (t->at + 1) % t->config->url.n_hosts;
+    }
+    fwi_redis_topology_stop(t);
+    if (!begin_round(t, FINDING)) {
+        t->state = IDLE;
+        return false;
+    }
+    return true;
+}
+
+void fwi_redis_topology_watch(fwi_redis_topology *t)
+{
+    if (t != NULL) {
+        watch_on(t);
+    }
+}
+
+void fwi_redis_topology_stop(fwi_redis_topology *t)
+{
+    if (t == NULL) {
+        return;
+    }
+    /* What was found and not watched is remembered: find() draws its conclusion. */
+    t->state = t->state == FOUND ? FOUND : IDLE;
+    fwi_loop_timer_clear(t->loop, &t->timer);
+    fwi_redis_link_close(t->link);
+}
+
+fwi_redis_topology *fwi_redis_topology_new(fwi_loop *loop, fwi_redis_config *config,
+                                           const fwi_redis_topology_events *events,
+                                           void *user)
+{
+    fwi_redis_topology *t = calloc(1, sizeof *t);
+    if (t == NULL) {
+        return NULL;
+    }
+    t->loop = loop;
+    t->config = config;
+    t->events = events;
+    t->user = user;
+    t->sentinel = *config;
+    t->sentinel.url = fwi_redis_url_of_sentinel(&config->url);
+    fwi_timer_init(&t->timer, on_timer);
+    t->link = fwi_redis_link_new(loop, &t->sentinel, "sentinel", &link_events, t);
+    if (t->link == NULL) {
+        free(t);
+        return NULL;
+    }
+    return t;
+}
+
+void fwi_redis_topology_free(fwi_redis_topology *t)
+{
+    if (t != NULL) {
+        fwi_redis_topology_stop(t);
+        fwi_redis_link_free(t->link);
+        free(t);
+    }
+}
