@@ -56,6 +56,7 @@ static void on_message(void *user, const char *channel, fw_message *m)
                  (const char *)fwi_message_bytes(m));
     }
     to->binary = (m->flags & FW_BINARY) != 0;
+    to->at = m->at;
     pthread_cond_broadcast(&n->changed);
     pthread_mutex_unlock(&n->lock);
 }
@@ -125,6 +126,8 @@ static fw_message *describe(void *user)
 
 static const fwi_backplane_sink sink = {
     .on_subscribed = on_subscribed,
+    .on_published = node_on_published,
+    .on_history = node_on_history,
     .on_message = on_message,
     .on_state = on_state,
     .on_members = on_members,
@@ -159,7 +162,7 @@ static const fwi_loop_events loop_events = {on_wake, on_turn_end};
 
 /* --- orders --- */
 
-static void give_order(node *n, void (*order)(node *, void *), void *arg)
+void node_order(node *n, void (*order)(node *, void *), void *arg)
 {
     pthread_mutex_lock(&n->lock);
     n->order = order;
@@ -280,48 +283,48 @@ static void do_start(node *n, void *arg)
 
 void node_subscribe(node *n, const char *channel)
 {
-    give_order(n, do_subscribe, (void *)(uintptr_t)channel);
+    node_order(n, do_subscribe, (void *)(uintptr_t)channel);
 }
 
 void node_subscribe_many(node *n, const char *prefix, unsigned count)
 {
     publish_order o = {prefix, NULL, 0, count};
-    give_order(n, do_subscribe_many, &o);
+    node_order(n, do_subscribe_many, &o);
 }
 
 void node_unsubscribe(node *n, const char *channel)
 {
-    give_order(n, do_unsubscribe, (void *)(uintptr_t)channel);
+    node_order(n, do_unsubscribe, (void *)(uintptr_t)channel);
 }
 
 void node_resubscribe(node *n, const char *channel)
 {
-    give_order(n, do_resubscribe, (void *)(uintptr_t)channel);
+    node_order(n, do_resubscribe, (void *)(uintptr_t)channel);
 }
 
 void node_publish(node *n, const char *channel, const char *text)
 {
     publish_order o = {channel, text, 0, 1};
-    give_order(n, do_publish, &o);
+    node_order(n, do_publish, &o);
 }
 
 void node_publish_many(node *n, const char *channel, const char *prefix, unsigned first,
                        unsigned count)
 {
     publish_order o = {channel, prefix, first, count};
-    give_order(n, do_publish_many, &o);
+    node_order(n, do_publish_many, &o);
 }
 
 void node_enter(node *n, const char *channel, unsigned first, unsigned count, bool tell)
 {
     member_order o = {.channel = channel, .first = first, .count = count, .tell = tell};
-    give_order(n, do_enter, &o);
+    node_order(n, do_enter, &o);
 }
 
 void node_leave(node *n, const char *channel, unsigned first, unsigned count)
 {
     member_order o = {.channel = channel, .first = first, .count = count};
-    give_order(n, do_leave, &o);
+    node_order(n, do_leave, &o);
 }
 
 static bool has_pages(const node *n, const void *unused, size_t pages)
@@ -334,7 +337,7 @@ void node_read(node *n, const char *channel, uint64_t cursor, uint32_t limit)
 {
     member_order o = {.channel = channel, .count = limit, .cursor = cursor};
     unsigned before = n->pages;
-    give_order(n, do_read, &o);
+    node_order(n, do_read, &o);
     must(node_wait(n, has_pages, NULL, before + 1), "no answer to a question");
 }
 
@@ -352,7 +355,7 @@ bool node_shows(node *n, const char *member)
 fwi_backplane_figures node_figures(node *n)
 {
     fwi_backplane_figures f;
-    give_order(n, do_figures, &f);
+    node_order(n, do_figures, &f);
     return f;
 }
 
@@ -387,7 +390,7 @@ node *node_new(const fwi_redis_config *config)
 
 void node_start(node *n)
 {
-    give_order(n, do_start, NULL);
+    node_order(n, do_start, NULL);
 }
 
 static void do_stop_loop(node *n, void *arg)
@@ -398,14 +401,15 @@ static void do_stop_loop(node *n, void *arg)
 
 void node_free(node *n)
 {
-    give_order(n, do_stop, NULL);
-    give_order(n, do_stop_loop, NULL);
+    node_order(n, do_stop, NULL);
+    node_order(n, do_stop_loop, NULL);
     fwi_loop_uv_join(n->loop);
     n->bp->ops->free(n->bp);
     fwi_loop_uv_free(n->loop);
     pthread_cond_destroy(&n->changed);
     pthread_mutex_destroy(&n->lock);
     free(n->messages);
+    free(n->results);
     free(n->members);
     free(n->reports);
     free(n);

@@ -14,7 +14,15 @@
 typedef struct noted_message {
     char channel[64], text[64];
     bool binary;
+    fwi_position at;
 } noted_message;
+
+typedef struct noted_result {
+    uint64_t ref;
+    int err;
+    fwi_position at;
+    char why[128];
+} noted_result;
 
 typedef struct node {
     fwi_loop *loop;
@@ -39,6 +47,17 @@ typedef struct node {
     uint64_t total, next;
     unsigned pages;
     int page_err;
+    noted_result *results;
+    size_t result_count, result_cap;
+    /* The newest page of history. */
+    struct {
+        unsigned count; /* how many pages came */
+        int err;
+        uint64_t ref;
+        fwi_position top;
+        noted_message messages[512];
+        size_t n;
+    } page;
     unsigned node_ups, node_downs; /* of other nodes */
     char last_node[64];
 } node;
@@ -47,6 +66,12 @@ typedef struct node {
 node *node_new(const fwi_redis_config *config);
 void node_start(node *n);
 void node_free(node *n);
+
+/* Carries `order` out on the loop's thread and waits for it. */
+void node_order(node *n, void (*order)(node *, void *), void *arg);
+/* Parts of the sink, in backplane_kept.c. */
+void node_on_published(void *user, uint64_t ref, const fwi_published *what);
+void node_on_history(void *user, uint64_t ref, const fwi_history_page *page);
 
 /* Orders; each returns when the loop's thread has carried it out. */
 void node_subscribe(node *n, const char *channel);
@@ -69,6 +94,18 @@ void node_read(node *n, const char *channel, uint64_t cursor, uint32_t limit);
 /* Is somebody in the newest page who is shown like this? */
 bool node_shows(node *n, const char *member);
 
+/* Publishes with terms, and a key if it isn't NULL. */
+void node_keep(node *n, const char *channel, const char *text, const char *key,
+               const fwi_terms *terms);
+/* "PREFIX FIRST" ... in one turn, with refs from `terms->ref` on, if that isn't 0. */
+void node_keep_many(node *n, const char *channel, const char *prefix, unsigned first,
+                    unsigned count, const fwi_terms *terms);
+/* Asks for a page and waits until it is there, in n->page. */
+void node_history(node *n, const char *channel, const fwi_history_query *query);
+void node_forget_history(node *n, const char *channel, uint64_t ref);
+/* Waits for the result of that ref; err is 1 if it doesn't come. */
+noted_result node_result(node *n, uint64_t ref);
+
 /* Questions for node_wait; asked under the lock. */
 typedef bool (*node_question)(const node *n, const void *arg, size_t number);
 bool node_is_up(const node *n, const void *unused, size_t unused_too);
@@ -76,6 +113,7 @@ bool node_is_away(const node *n, const void *part_of_why, size_t unused);
 /* channel NULL: any */
 bool node_has_reports(const node *n, const void *channel, size_t times);
 bool node_has_messages(const node *n, const void *channel, size_t at_least);
+bool node_has_results(const node *n, const void *unused, size_t at_least);
 bool node_has_text(const node *n, const void *text, size_t times);
 
 bool node_knows_nodes(const node *n, const void *unused, size_t ups);

@@ -24,7 +24,8 @@ static void end(void)
 
 static fwi_redis_publish *add(uint64_t subscription)
 {
-    fwi_redis_publish *e = fwi_redis_pending_add(&pending, "r:a", m, subscription, 5);
+    fwi_redis_publish *e =
+        fwi_redis_pending_add(&pending, "r:a", m, subscription, 5, NULL);
     ck_assert_ptr_nonnull(e);
     return e;
 }
@@ -141,7 +142,7 @@ START_TEST(an_entry_used_again_shows_nothing_of_the_one_before)
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         memset(name, 'a' + (int)i, lengths[i]);
         name[lengths[i]] = '\0';
-        fwi_redis_publish *e = fwi_redis_pending_add(&pending, name, m, i, 7 + i);
+        fwi_redis_publish *e = fwi_redis_pending_add(&pending, name, m, i, 7 + i, NULL);
         ck_assert_ptr_nonnull(e);
         ck_assert_str_eq(e->channel, name);
         ck_assert_uint_eq(e->subscription, i);

@@ -113,6 +113,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
     fwi_redis_lease_link_down(rb);
+    fwi_redis_scripts_link_down(&rb->history.scripts);
     fwi_redis_channels_link_down(&rb->channels);
     fwi_redis_pending_link_down(&rb->pending);
     schedule_retry(rb);
@@ -270,13 +271,17 @@ static void on_deadline(fwi_timer *t)
         if (!e->answered && !fwi_redis_publish_is_unsent(e)) {
             break;
         }
+        int err = e->answered ? FW_ERR_BUSY : FW_ERR_TIMEOUT;
         if (!e->answered) {
             rb->counts.queue_dropped++;
             fwi_redis_complain(rb, "too late for the other nodes, dropped: a message to",
                                e->channel, strlen(e->channel));
-            fwi_redis_publish_set_refused(e);
         }
+        uint64_t ref = fwi_redis_publish_take_ref(e);
+        fwi_redis_publish_set_refused(e);
         fwi_redis_deliver(rb, e); /* Frees it, since it is answered. */
+        fwi_redis_tell_published(rb, ref, err, "it has waited for Redis too long",
+                                 (fwi_position){0});
         if (rb->state == FWI_REDIS_STOPPED) {
             return;
         }
@@ -319,7 +324,8 @@ static void redis_unsubscribe(fwi_backplane *bp, const char *channel)
 }
 
 /* Decides whether the other nodes can get one more, and keeps account if not. */
-static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_message *m)
+static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_message *m,
+                     bool kept)
 {
     size_t limit = rb->config.queue_max_bytes;
     if (rb->state == FWI_REDIS_UP && limit < SIZE_MAX / (IN_FLIGHT_FACTOR + 1)) {
@@ -334,7 +340,8 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
                        channel, strlen(channel));
     /* Refused messages wait here for their turn behind those on the way. When they are
      * too many as well, giving the link up delivers all of them in order. */
-    if (rb->state == FWI_REDIS_UP && bytes - limit > rb->config.queue_max_bytes) {
+    if (!kept && rb->state == FWI_REDIS_UP &&
+        bytes - limit > rb->config.queue_max_bytes) {
         rb->give_up = "more is published than it takes";
     }
     return false;
@@ -343,26 +350,31 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
 static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m,
                           const fwi_terms *terms)
 {
-    (void)terms;
     fwi_redis_backplane *rb = redis_of(bp);
     fwi_redis_channel_hint hint = {0};
+    /* What is kept waits for no echo, and for no subscription. */
+    bool kept = terms != NULL && terms->history_size > 0;
     const fwi_redis_channel *c =
-        fwi_redis_channels_find_again(&rb->channels, channel, &hint);
+        kept ? NULL : fwi_redis_channels_find_again(&rb->channels, channel, &hint);
     uint64_t subscription = c != NULL ? c->subscription : 0;
-    bool room = has_room(rb, channel, m);
+    bool asked = terms != NULL && terms->ref != 0;
+    bool room = has_room(rb, channel, m, kept);
     rb->counts.published++;
-    if (!room && subscription == 0) {
+    if (!room && subscription == 0 && !asked) {
         return true;
     }
     uint64_t deadline_ms = fwi_loop_now_ms(rb->loop) + rb->config.queue_deadline_ms;
     fwi_redis_publish *e =
-        fwi_redis_pending_add(&rb->pending, channel, m, subscription, deadline_ms);
+        fwi_redis_pending_add(&rb->pending, channel, m, subscription, deadline_ms, terms);
     if (e == NULL) {
         return false;
     }
     e->hint = hint;
     if (!room) {
         fwi_redis_publish_set_refused(e);
+        if (asked) {
+            fwi_redis_publish_set_outcome(&rb->pending, e);
+        }
     }
     watch_deadline(rb);
     return true;
@@ -374,9 +386,10 @@ static void redis_flush(fwi_backplane *bp)
     if (rb->state == FWI_REDIS_IDLE || rb->state == FWI_REDIS_STOPPED) {
         return;
     }
-    fwi_redis_presence_tell(rb);
     /* Handlers that publish anew must not keep the loop here: that waits for the next. */
     uint64_t up_to = rb->pending.last_serial;
+    fwi_redis_presence_tell(rb);
+    fwi_redis_history_tell(rb, up_to);
     fwi_redis_report(rb);
     if (rb->give_up != NULL) {
         fwi_redis_leave(rb, rb->give_up);
@@ -392,7 +405,7 @@ static void redis_flush(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb); /* ahead of what is said about it */
-        ok = ok && fwi_redis_send_publishes(rb);
+        ok = ok && fwi_redis_send_publishes(rb) && fwi_redis_history_ask(rb);
     }
     if (!ok) {
         fwi_redis_leave(rb, "out of memory");
@@ -446,6 +459,7 @@ static void redis_stop(fwi_backplane *bp)
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_close(rb->links[i]);
     }
+    fwi_redis_history_stop(rb);
 }
 
 static void redis_free(fwi_backplane *bp)
@@ -461,6 +475,7 @@ static void redis_free(fwi_backplane *bp)
     fwi_redis_asked_fini(&rb->asked);
     fwi_redis_seen_fini(&rb->seen);
     fwi_redis_lease_fini(rb);
+    fwi_redis_history_fini(&rb->history);
     fwi_buf_fini(&rb->name);
     fwi_buf_fini(&rb->envelope);
     free(rb);
@@ -472,6 +487,8 @@ static const fwi_backplane_ops redis_ops = {
     .subscribe = redis_subscribe,
     .unsubscribe = redis_unsubscribe,
     .publish = redis_publish,
+    .read_history = fwi_redis_read_history,
+    .forget_history = fwi_redis_forget_history,
     .enter = fwi_redis_presence_enter,
     .leave = fwi_redis_presence_leave,
     .read_presence = fwi_redis_read_presence,
@@ -501,6 +518,7 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_redis_channels_init(&rb->channels);
     fwi_redis_pending_init(&rb->pending);
     fwi_redis_lease_init(rb);
+    fwi_redis_history_init(&rb->history);
     fwi_redis_seen_init(&rb->seen, config->queue_deadline_ms);
     fwi_redis_health_init(&rb->health, loop, &health_events, rb);
     fwi_timer_init(&rb->retry, on_retry);

@@ -36,7 +36,8 @@ typedef struct fwi_redis_config {
  * on these sentinel|get-master-addr-by-name and ping. For presence and the list of
  * nodes: the keys PREFIX:* and {PREFIX:*, and the commands eval, hset, hget, hdel, hlen,
  * hscan, sadd, srem, srandmember, zadd, zrem, zscore, zrange, zrangebyscore, set, get,
- * del, time; without them those don't work, and a line a second says so. */
+ * del, time; without them those don't work, and a line a second says so. For rooms with
+ * history in addition: evalsha, hmget, hgetall, xadd, xrange, xrevrange, pexpire. */
 fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
                                        const fwi_backplane_sink *sink, void *sink_user);
 

@@ -7,8 +7,8 @@
  *   redis_receive.c    what Redis answers and brings, and what is handed to the hub
  *
  * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
- * redis_members, redis_scripts belong to them), redis_link (one connection),
- * redis_topology (where the server is),
+ * redis_members, redis_scripts belong to them), redis_history and redis_script (rooms
+ * with history), redis_link (one connection), redis_topology (where the server is),
  * redis_channels (what we are subscribed to), redis_pending (own publishes), redis_seen
  * (others' repetitions), redis_health.
  *
@@ -23,6 +23,7 @@
 #include "backplane/redis_call.h"
 #include "backplane/redis_channels.h"
 #include "backplane/redis_health.h"
+#include "backplane/redis_history.h"
 #include "backplane/redis_lease.h"
 #include "backplane/redis_link.h"
 #include "backplane/redis_pending.h"
@@ -67,6 +68,7 @@ typedef struct fwi_redis_backplane {
     fwi_redis_calls calls; /* those of `asked` whose answers somebody waits for */
     fwi_redis_presence presence;
     fwi_redis_lease lease;
+    fwi_redis_history history;
     fwi_timer retry, deadline;
     fwi_timer confirmation; /* while resubscribing: the next one is late */
     uint64_t backoff_ms, started_us;

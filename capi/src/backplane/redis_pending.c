@@ -13,6 +13,7 @@ void fwi_redis_pending_init(fwi_redis_pending *p)
     fwi_list_init(&p->all);
     fwi_list_init(&p->local);
     fwi_list_init(&p->unsent);
+    fwi_list_init(&p->outcomes);
     fwi_list_init(&p->spare);
 }
 
@@ -97,7 +98,7 @@ void fwi_redis_pending_fini(fwi_redis_pending *p)
 
 fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *channel,
                                          fw_message *m, uint64_t subscription,
-                                         uint64_t deadline_ms)
+                                         uint64_t deadline_ms, const fwi_terms *terms)
 {
     size_t name_size = strlen(channel) + 1;
     if (!make_slot(p, p->last_serial + 1)) {
@@ -112,8 +113,9 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
     e->deadline_ms = deadline_ms;
     e->cost = fwi_message_cost(m);
     e->m = fw_message_ref(m);
+    e->terms = terms != NULL ? *terms : (fwi_terms){0};
     e->hint = (fwi_redis_channel_hint){0};
-    e->answered = e->refused = false;
+    e->answered = e->refused = e->outcome = false;
     memcpy(e->channel, channel, name_size);
     fwi_list_init(&e->local);
     fwi_list_init(&e->unsent);
@@ -126,6 +128,21 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
     p->bytes += e->cost;
     *slot_of(p, e->serial) = e;
     return e;
+}
+
+bool fwi_redis_pending_renumber(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    if (!make_slot(p, p->last_serial + 1)) {
+        return false;
+    }
+    *slot_of(p, e->serial) = NULL;
+    e->serial = ++p->last_serial;
+    *slot_of(p, e->serial) = e;
+    fwi_list_remove(&e->all);
+    fwi_list_append(&p->all, &e->all);
+    fwi_list_remove(&e->unsent);
+    fwi_list_append(&p->unsent, &e->unsent);
+    return true;
 }
 
 fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial)
@@ -155,9 +172,16 @@ fwi_redis_publish *fwi_redis_pending_next_unsent(fwi_redis_pending *p)
                : fwi_list_entry(p->unsent.next, fwi_redis_publish, unsent);
 }
 
+fwi_redis_publish *fwi_redis_pending_next_outcome(fwi_redis_pending *p)
+{
+    return fwi_list_is_empty(&p->outcomes)
+               ? NULL
+               : fwi_list_entry(p->outcomes.next, fwi_redis_publish, unsent);
+}
+
 void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e)
 {
-    if (e->answered && fwi_redis_publish_is_delivered(e)) {
+    if (e->answered && fwi_redis_publish_is_delivered(e) && !e->outcome) {
         drop(p, e);
     }
 }
@@ -167,8 +191,8 @@ void fwi_redis_pending_link_down(fwi_redis_pending *p)
     fwi_list_init(&p->unsent);
     for (fwi_list *l = p->all.next; l != &p->all; l = l->next) {
         fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, all);
-        fwi_list_init(&e->unsent);
         if (!e->answered) {
+            fwi_list_init(&e->unsent);
             fwi_list_append(&p->unsent, &e->unsent);
         }
     }

@@ -10,7 +10,7 @@
 
 #include "backplane/redis_channels.h"
 #include "base/list.h"
-#include "core/message.h"
+#include "core/backplane.h"
 
 enum {
     /* Entries kept for the next ones, so that a burst of publishes allocates nothing, if
@@ -22,15 +22,18 @@ enum {
 typedef struct fwi_redis_publish {
     fwi_list all;    /* in serial order; of a spare one: in pending->spare */
     fwi_list local;  /* in pending->local until delivered here; unlinked if not needed */
-    fwi_list unsent; /* in pending->unsent until written to the link there is now */
+    fwi_list unsent; /* in pending->unsent until written to the link there is now; of one
+                      * that found the queue full: in pending->outcomes until told */
     uint64_t serial;
     uint64_t subscription; /* under which it was published; 0: not subscribed */
     uint64_t deadline_ms;
     size_t cost;
     fw_message *m;
+    fwi_terms terms; /* ref 0: nobody asks, or he was told */
     fwi_redis_channel_hint hint;
     size_t name_cap;
     bool answered; /* by Redis, or given up: the other nodes are done with */
+    bool outcome;  /* in pending->outcomes */
     bool refused;  /* no echo will come: to be delivered here when its turn has come */
     char channel[];
 } fwi_redis_publish;
@@ -40,7 +43,7 @@ typedef struct fwi_redis_pending {
      * no larger than the newest is ahead of the oldest that is still there. */
     fwi_redis_publish **slots;
     size_t slot_count; /* a power of two, or 0 */
-    fwi_list all, local, unsent, spare;
+    fwi_list all, local, unsent, outcomes, spare;
     size_t spare_count;
     uint64_t last_serial;
     size_t bytes;
@@ -49,10 +52,14 @@ typedef struct fwi_redis_pending {
 void fwi_redis_pending_init(fwi_redis_pending *p);
 void fwi_redis_pending_fini(fwi_redis_pending *p);
 
-/* Takes a reference of m. NULL: out of memory. */
+/* Takes a reference of m. terms may be NULL. NULL: out of memory. */
 fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *channel,
                                          fw_message *m, uint64_t subscription,
-                                         uint64_t deadline_ms);
+                                         uint64_t deadline_ms, const fwi_terms *terms);
+
+/* It wasn't carried out, others behind it may have been: it gets the next serial and is
+ * to be sent again. false: out of memory, and nothing has changed. */
+bool fwi_redis_pending_renumber(fwi_redis_pending *p, fwi_redis_publish *e);
 
 fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial);
 
@@ -60,6 +67,25 @@ fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial)
 fwi_redis_publish *fwi_redis_pending_oldest(fwi_redis_pending *p);
 fwi_redis_publish *fwi_redis_pending_next_local(fwi_redis_pending *p);
 fwi_redis_publish *fwi_redis_pending_next_unsent(fwi_redis_pending *p);
+fwi_redis_publish *fwi_redis_pending_next_outcome(fwi_redis_pending *p);
+
+/* Is it one of a room with history? */
+static inline bool fwi_redis_publish_is_kept(const fwi_redis_publish *e)
+{
+    return e->terms.history_size > 0;
+}
+
+/* Who is to be told now what became of it; 0: nobody, also the next time. */
+static inline uint64_t fwi_redis_publish_take_ref(fwi_redis_publish *e)
+{
+    uint64_t ref = e->terms.ref;
+    e->terms.ref = 0;
+    if (e->outcome) {
+        e->outcome = false;
+        fwi_list_remove(&e->unsent);
+    }
+    return ref;
+}
 
 static inline bool fwi_redis_publish_is_delivered(const fwi_redis_publish *e)
 {
@@ -89,7 +115,15 @@ static inline void fwi_redis_publish_set_refused(fwi_redis_publish *e)
     fwi_list_remove(&e->unsent);
 }
 
-/* Frees it if it has been answered and delivered. */
+/* The queue was full: somebody is to be told at the next flush. */
+static inline void fwi_redis_publish_set_outcome(fwi_redis_pending *p,
+                                                 fwi_redis_publish *e)
+{
+    e->outcome = true;
+    fwi_list_append(&p->outcomes, &e->unsent);
+}
+
+/* Frees it if it has been answered and delivered, and nobody is still to be told. */
 void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e);
 
 /* The link is gone: what was sent and not answered is to be sent again, in order. */

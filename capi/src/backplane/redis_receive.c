@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
 
@@ -69,6 +70,8 @@ void fwi_redis_deliver_refused(fwi_redis_backplane *rb)
 
 /* --- answers on the command link --- */
 
+static const char not_asked_for[] = "not the kind of answer that was asked for";
+
 /* Errors that say "not now" about the server, in contrast to "never" about a message. */
 static bool is_about_the_server(const fwi_redis_reply *reply)
 {
@@ -96,12 +99,16 @@ static void leave_with_error(fwi_redis_backplane *rb, const char *command,
 static void on_publish_refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
                                const fwi_redis_reply *reply)
 {
+    char quoted[160];
+    uint64_t ref = fwi_redis_publish_take_ref(e);
     rb->counts.queue_dropped++;
     fwi_redis_complain(rb, "a PUBLISH was refused, dropped for the other nodes",
                        reply->whole.str, reply->whole.len);
+    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
     fwi_redis_publish_set_refused(e);
     fwi_redis_pending_release(&rb->pending, e);
     fwi_redis_deliver_refused(rb);
+    fwi_redis_tell_published(rb, ref, FW_ERR_BACKPLANE, quoted, (fwi_position){0});
 }
 
 static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
@@ -111,10 +118,19 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
     if (e == NULL) {
         return;
     }
+    if (fwi_redis_publish_is_kept(e)) {
+        fwi_redis_history_answered(rb, e, reply);
+        return;
+    }
     if (reply->whole.type == FWI_REDIS_ERROR) {
         on_publish_refused(rb, e, reply);
         return;
     }
+    if (reply->whole.type != FWI_REDIS_INTEGER) {
+        fwi_redis_leave(rb, not_asked_for);
+        return;
+    }
+    uint64_t ref = fwi_redis_publish_take_ref(e);
     e->answered = true;
     /* If the channel was left meanwhile, Redis may have heard of that first: then no
      * echo comes, and none is needed. If it hadn't been left yet when this answer came,
@@ -125,6 +141,24 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
         fwi_redis_publish_set_delivered(e);
     }
     fwi_redis_pending_release(&rb->pending, e);
+    fwi_redis_tell_published(rb, ref, FW_OK, "", (fwi_position){0});
+}
+
+/* What it was, before the link is given up for an error of the server's. A kept publish
+ * wasn't carried out, but those sent behind it may still be. */
+static const char *gave_up(fwi_redis_backplane *rb, uint64_t asked)
+{
+    if (asked == FWI_REDIS_ASKED_PING) {
+        return "PING";
+    }
+    if (asked == FWI_REDIS_ASKED_CALL) {
+        return "a script";
+    }
+    fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, asked);
+    if (e != NULL && fwi_redis_publish_is_kept(e)) {
+        (void)fwi_redis_pending_renumber(&rb->pending, e);
+    }
+    return "PUBLISH";
 }
 
 void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
@@ -141,25 +175,21 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
     bool is_publish =
         !is_call && what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
     if (is_error && ((!is_publish && !is_call) || is_about_the_server(reply))) {
-        leave_with_error(rb,
-                         what == FWI_REDIS_ASKED_PING ? "PING"
-                         : is_call                    ? "presence"
-                                                      : "PUBLISH",
-                         reply);
+        leave_with_error(rb, gave_up(rb, what), reply);
         return;
     }
     if (is_call) {
         fwi_redis_call_answered(rb, reply);
         return;
     }
-    fwi_redis_type expected =
-        what == FWI_REDIS_ASKED_PING ? FWI_REDIS_STATUS : FWI_REDIS_INTEGER;
-    if (!is_error && reply->whole.type != expected) {
-        fwi_redis_leave(rb, "not the kind of answer that was asked for");
-        return;
-    }
     if (is_publish) {
         on_publish_answer(rb, what, reply);
+        return;
+    }
+    fwi_redis_type expected =
+        what == FWI_REDIS_ASKED_PING ? FWI_REDIS_STATUS : FWI_REDIS_INTEGER;
+    if (reply->whole.type != expected) {
+        fwi_redis_leave(rb, not_asked_for);
     }
 }
 
@@ -220,6 +250,7 @@ static void on_foreign_message(fwi_redis_backplane *rb, const fwi_redis_part *ch
     }
     /* Plain bytes of some other program have no number. */
     bool is_new = result == FWI_ENVELOPE_NONE || envelope->node == 0 ||
+                  envelope->epoch != 0 || /* of a history: see redis_seen.c */
                   fwi_redis_seen_is_new(&rb->seen, envelope->node, envelope->serial,
                                         fwi_loop_now_ms(rb->loop));
     if (!is_new) {
@@ -237,7 +268,13 @@ static void on_message(fwi_redis_backplane *rb, const fwi_redis_part *channel,
     fwi_envelope envelope;
     fwi_envelope_result result =
         fwi_envelope_decode(&envelope, payload->str, payload->len);
-    if (result == FWI_ENVELOPE_OK && envelope.node == rb->config.node) {
+    bool is_own = result == FWI_ENVELOPE_OK && envelope.node == rb->config.node;
+    if (is_own && envelope.epoch != 0) {
+        /* Own or not, it is taken as it comes: its position is in these bytes. */
+        fwi_redis_health_echoed(&rb->health);
+        is_own = false;
+    }
+    if (is_own) {
         on_own_message(rb, &envelope);
     } else {
         on_foreign_message(rb, channel, payload, result, &envelope);

@@ -21,6 +21,17 @@
  */
 #include "backplane/redis_seen.h"
 
+/*
+ * Messages of rooms with history, which come with a position, neither ask here nor are
+ * noted down. Whoever delivers them judges by their positions: the next one is new, what
+ * isn't newer is a repetition, and what is missing between is read. They come once each,
+ * since Redis itself refuses a repetition (redis_script.c). Asking here would lose some:
+ * what its node has given up as too late may be carried out by the old link's rest after
+ * newer ones were by the new link, and has its place in the history all the same. That
+ * they are left out changes nothing for the others: of a sequence that rises every part
+ * rises, and what is said above of a message holds for those that are noted down.
+ */
+
 typedef struct fwi_redis_seen_node {
     UT_hash_handle hh;
     fwi_list by_age;

@@ -80,15 +80,21 @@ static bool must_wait(fwi_redis_backplane *rb, fwi_redis_publish *e)
     return c != NULL && !c->confirmed;
 }
 
+static bool send_plain(fwi_redis_backplane *rb, const fwi_redis_publish *e)
+{
+    rb->envelope.len = 0;
+    return fwi_message_encode(e->m, rb->config.node, e->serial, &rb->envelope) &&
+           fwi_redis_send_publish(rb, e->channel, e->serial);
+}
+
 bool fwi_redis_send_publishes(fwi_redis_backplane *rb)
 {
     fwi_redis_publish *e;
     while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
            !must_wait(rb, e) &&
            fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
-        rb->envelope.len = 0;
-        if (!fwi_message_encode(e->m, rb->config.node, e->serial, &rb->envelope) ||
-            !fwi_redis_send_publish(rb, e->channel, e->serial)) {
+        if (!(fwi_redis_publish_is_kept(e) ? fwi_redis_history_send(rb, e)
+                                           : send_plain(rb, e))) {
             return false;
         }
         fwi_redis_publish_set_sent(e);

@@ -93,7 +93,7 @@ typedef struct fwi_backplane_sink {
     /* Once for each publish() or forget_history() with a ref, whatever happens. The
      * message itself may come before or after. NULL: not wanted. */
     void (*on_published)(void *user, uint64_t ref, const fwi_published *what);
-    /* Once for each read_history(), in the order in which they were asked. top and
+    /* Once for each read_history(). top and
      * messages are of one moment. Between a page and on_message no order is promised: a
      * message that is in the page, or older, may come after it, and a newer one before
      * it. So whoever puts them together goes by positions: the next one is delivered,

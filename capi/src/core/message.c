@@ -59,6 +59,12 @@ static fw_session_id session_id(fwi_envelope_id id)
 
 bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi_buf *out)
 {
+    return fwi_message_encode_at(m, node, serial, m->at, out);
+}
+
+bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
+                           fwi_position at, fwi_buf *out)
+{
     fwi_envelope e = {
         .kind = m->kind,
         .flags = m->flags & FW_BINARY ? FWI_ENVELOPE_BINARY : 0,
@@ -67,8 +73,8 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial, fwi
         .serial = serial,
         .except = envelope_id(m->except),
         .target = envelope_id(m->target),
-        .epoch = m->at.epoch,
-        .offset = m->at.offset,
+        .epoch = at.epoch,
+        .offset = at.offset,
         .data = fwi_message_bytes(m),
         .len = fwi_message_len(m),
     };

@@ -80,6 +80,9 @@ static inline size_t fwi_message_cost(const fw_message *m)
  * false: out of memory. */
 bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial,
                         fwi_buf *out);
+/* ... at another position than its own. */
+bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
+                           fwi_position at, fwi_buf *out);
 
 /* What came over the backplane: from an envelope that was decoded, or from bytes without
  * one, which are a DATA message, text if they are UTF-8. NULL: out of memory, or what the

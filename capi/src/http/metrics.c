@@ -138,6 +138,17 @@ static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
            lease(bp, out);
 }
 
+static bool history(const fwi_backplane_figures *bp, fwi_buf *out)
+{
+    return whole(out, "fanwire_history_published_total", "counter",
+                 "Messages that got their position in a room's history", bp->kept) &&
+           whole(out, "fanwire_history_repeated_total", "counter",
+                 "Publishes that were in a room's history already, and weren't again",
+                 bp->repeated) &&
+           whole(out, "fanwire_history_reads_total", "counter",
+                 "Pages of rooms' histories that were read", bp->history_reads);
+}
+
 bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
 {
     return info(f, out) &&
@@ -151,7 +162,7 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
                  f->inbox_bytes) &&
            whole(out, "fanwire_events_bytes", "gauge",
                  "Queued and unfinished events of the application", f->events_bytes) &&
-           loop_lags(f, out) && presence(&f->bp, out) &&
+           loop_lags(f, out) && presence(&f->bp, out) && history(&f->bp, out) &&
            (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
 }
 
