@@ -281,6 +281,8 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
+    case FW_EVENT_HISTORY:
+    case FW_EVENT_ROOM_RESET:
         break;
     }
 }

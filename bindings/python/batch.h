@@ -315,6 +315,8 @@ static PyObject *fwb_payload(fw_event *e)
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
+    case FW_EVENT_HISTORY:
+    case FW_EVENT_ROOM_RESET:
         break;
     }
     Py_RETURN_NONE;

@@ -52,6 +52,7 @@ local fanwire = {}
 ---@field events_per_session? fanwire.Number
 ---@field events_max_bytes? fanwire.Number
 ---@field inbox_max_bytes? fanwire.Number
+---@field history_cache_max_bytes? fanwire.Number
 ---@field decision_timeout? fanwire.Duration
 ---@field handshake_timeout? fanwire.Duration
 ---@field limit_pending? fanwire.Number

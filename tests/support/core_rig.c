@@ -72,6 +72,9 @@ static const fwi_transport_ops conn_ops = {
 
 /* --- the hub --- */
 
+fwi_backplane *(*core_rig_backplane)(fwi_loop *loop, const fwi_backplane_sink *sink,
+                                     void *user) = fwi_backplane_memory_new;
+
 void core_rig_init(core_rig *rig, unsigned loops, ...)
 {
     memset(rig, 0, sizeof *rig);
@@ -91,7 +94,7 @@ void core_rig_init(core_rig *rig, unsigned loops, ...)
         rig->loop[i] = fake_loop_new(&fwi_shard_loop_events, &rig->shard[i]);
         rig->shard[i].loop = rig->loop[i];
     }
-    rig->hub.bp = fwi_backplane_memory_new(rig->loop[0], &fwi_hub_sink, &rig->hub);
+    rig->hub.bp = core_rig_backplane(rig->loop[0], &fwi_hub_sink, &rig->hub);
     ck_assert_int_eq(rig->hub.bp->ops->start(rig->hub.bp), 0);
     ck_assert(fwi_hub_subscribe_own(&rig->hub));
     core_rig_settle(rig);

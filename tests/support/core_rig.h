@@ -30,6 +30,10 @@ struct fwi_conn {
     fwi_buf out;    /* frames as written */
 };
 
+/* What makes the backplane of the rigs to come; at first fwi_backplane_memory_new. */
+extern fwi_backplane *(*core_rig_backplane)(fwi_loop *loop,
+                                            const fwi_backplane_sink *sink, void *user);
+
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */
 void core_rig_init(core_rig *rig, unsigned loops, ...);
 /* Before the first session. */

@@ -108,7 +108,7 @@ void test_hub_make(test_hub *h)
         fw_hub_on_log(h->hub, print_log, h);
     }
     bool queued = strcmp(fw_options_get(h->options, "events"), "queued") == 0;
-    for (int type = 1; type < 16; type++) {
+    for (int type = 1; type < 20; type++) {
         if (h->handlers[type]) {
             err =
                 fw_hub_on(h->hub, (fw_event_type)type, h->handlers[type], h->users[type]);
@@ -195,6 +195,8 @@ void test_hub_record(fw_hub *hub, fw_event *e, void *user)
     copy->flags = fw_event_flags(e);
     copy->code = fw_event_code(e);
     copy->token = fw_event_token(e);
+    copy->at = fw_event_position(e);
+    copy->recovered = fw_event_recovered(e);
     pthread_mutex_lock(&h->lock);
     if (h->n_events == h->size_events) {
         h->size_events = h->size_events ? h->size_events * 2 : 64;
@@ -271,13 +273,18 @@ size_t test_hub_count(test_hub *h, fw_event_type type)
     return n;
 }
 
-int test_hub_result(test_hub *h, uint64_t ref)
+const test_event *test_hub_answer(test_hub *h, uint64_t ref)
 {
     const test_event *e =
         wait_event(h, (wanted){.type = FW_EVENT_RESULT, .token = ref}, WS_DEADLINE_MS);
     ck_assert_msg(e != NULL, "%s: no RESULT of %llu", h->kind->name,
                   (unsigned long long)ref);
-    return e->code;
+    return e;
+}
+
+int test_hub_result(test_hub *h, uint64_t ref)
+{
+    return test_hub_answer(h, ref)->code;
 }
 
 double test_hub_stat(const test_hub *h, const char *name)

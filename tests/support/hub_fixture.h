@@ -39,6 +39,8 @@ typedef struct test_event {
     unsigned flags;
     int code;
     uint64_t token;
+    fw_position at;
+    bool recovered;
     bool taken;
 } test_event;
 
@@ -50,8 +52,8 @@ typedef struct test_hub {
     bool listens;    /* the test has said where; else any port of 127.0.0.1 */
     uint64_t refs;   /* of joins */
     char prefix[48];
-    fw_handler handlers[16]; /* a test's own, by type */
-    void *users[16];
+    fw_handler handlers[20]; /* a test's own, by type */
+    void *users[20];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     test_event **events;
@@ -95,7 +97,8 @@ const test_event *test_hub_peek(test_hub *h, fw_event_type type, fw_session_id s
 /* How many of a type have been recorded so far. */
 size_t test_hub_count(test_hub *h, fw_event_type type);
 
-/* The code of the RESULT with this ref. */
+/* The RESULT with this ref; and its code. */
+const test_event *test_hub_answer(test_hub *h, uint64_t ref);
 int test_hub_result(test_hub *h, uint64_t ref);
 
 /* With events=queued: the next event, NULL if none comes in time; the next, which must be

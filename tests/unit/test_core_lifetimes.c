@@ -157,7 +157,7 @@ START_TEST(as_many_rooms_as_the_option_allows_can_be_joined)
     for (int i = 0; i < ROOMS; i++) {
         char room[16];
         snprintf(room, sizeof room, "%d", i);
-        ck_assert_int_eq(fwi_session_join(c->s, room, 0, 0), FW_OK);
+        ck_assert_int_eq(fwi_session_join(c->s, room, &(fwi_join){0}), FW_OK);
     }
     ck_assert_uint_eq(c->s->n_places, ROOMS);
     core_conn_lose(c);

@@ -150,7 +150,7 @@ START_TEST(who_leaves_gets_what_was_said_before_and_who_comes_what_is_said_after
     fwi_conn *a = enter("room=r"), *b = enter("room=r"), *c = enter("");
     say("r", "1", NULL);
     fwi_session_leave(a->s, "r");
-    fwi_session_join(c->s, "r", 0, 0);
+    fwi_session_join(c->s, "r", &(fwi_join){0});
     say("r", "2", NULL);
     end_turn();
     ck_assert_str_eq(heard(a), "1 ");
@@ -347,7 +347,7 @@ START_TEST(hundreds_of_rooms_are_heard_in_the_order_of_the_hub)
     char name[16], number[16], got[16];
     for (int i = 0; i < 300; i++) {
         snprintf(name, sizeof name, "%d", i);
-        ck_assert_int_eq(fwi_session_join(a->s, name, 0, 0), FW_OK);
+        ck_assert_int_eq(fwi_session_join(a->s, name, &(fwi_join){0}), FW_OK);
     }
     core_rig_settle(&rig);
     for (int i = 0; i < 2000; i++) {
@@ -394,7 +394,7 @@ static void step(person *people, unsigned number)
         expect(p, number);
         break;
     case 1:
-        fwi_session_join(p->c->s, room, 0, 0);
+        fwi_session_join(p->c->s, room, &(fwi_join){0});
         p->in[r] = true;
         break;
     case 2:

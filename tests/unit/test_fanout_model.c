@@ -145,7 +145,7 @@ static void on_event(fw_hub *hub, fw_event *e, void *user)
             fwi_session_leave(next->s, "a");
         }
         if (e->type == FW_EVENT_LEAVE && e->room[0] == 'b' && is_open(other)) {
-            fwi_session_join(other->s, "c", 0, 0);
+            fwi_session_join(other->s, "c", &(fwi_join){0});
         }
         if (e->type == FW_EVENT_LEAVE && e->room[0] == 'c' && i % 5 == 0 &&
             p->v->closes && is_open(other)) {
@@ -209,7 +209,7 @@ static void step(play *p, unsigned number)
     if (what < 4) {
         tell(c, text);
     } else if (what < 10 && is_open(c)) {
-        fwi_session_join(c->s, room, 0, 0);
+        fwi_session_join(c->s, room, &(fwi_join){0});
     } else if (what < 14 && is_open(c)) {
         fwi_session_leave(c->s, room);
     } else if (what < 18) {

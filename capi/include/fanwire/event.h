@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 #include <fanwire/export.h>
+#include <fanwire/position.h>
 #include <fanwire/session.h>
 
 FW_BEGIN_DECLS
 
 typedef struct fw_hub fw_hub;
 typedef struct fw_event fw_event;
+struct fw_message;
 
 typedef enum {
     /** A client asks to come in. Decide by fw_accept or fw_reject with the token, at once
@@ -52,9 +54,17 @@ typedef enum {
     /** To an attached session: hand it to its client (data, flags). The last has a code,
         as CLOSE has, and a reason instead of data: end the connection with these. */
     FW_EVENT_DELIVER = 14,
+    /** The answer to fw_room_history: token is the ref, room, code 0 or FW_ERR_, position
+        (of the room's newest message) and messages. */
+    FW_EVENT_HISTORY = 15,
     /** The answer to fw_room_presence, fw_user_sessions, fw_hub_nodes: token is the ref,
         code 0 or FW_ERR_, and a page of members. */
     FW_EVENT_PRESENCE = 16,
+    /** The history of a room in which this node has members goes on behind this position,
+        and not behind the last message that they had: what was kept is lost, was
+        forgotten, or reaches back too little. Before the next ROOM_MESSAGE: room,
+        position. */
+    FW_EVENT_ROOM_RESET = 17,
     /** A session of any node has come into a room in which this node has members already,
         and which has the option "join_leave": session, user, room, its node's name, data
         (its info). */
@@ -79,8 +89,9 @@ FW_API fw_session_id fw_event_session(const fw_event *e);
     @thread any @since 0.1 */
 FW_API const char *fw_event_user(const fw_event *e);
 
-/** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, RESULT of a join: the room;
-   valid as long as the event @thread any @since 0.1 */
+/** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, ROOM_RESET, HISTORY, RESULT
+   of a join, a publish or an order to forget: the room; valid as long as the event
+   @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
 /** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER: the bytes.
@@ -144,6 +155,21 @@ FW_API const char *fw_event_member_node(const fw_event *e, size_t i);
  * @since  0.1
  */
 FW_API const void *fw_event_member_info(const fw_event *e, size_t i, size_t *len);
+
+/** @return ROOM_MESSAGE, ROOM_RESET, HISTORY, RESULT of a join or publish: the position,
+    {0, 0} where the room has no history @thread any @since 0.1 */
+FW_API fw_position fw_event_position(const fw_event *e);
+
+/** @return RESULT of fw_session_join_since: 1 if the session got everything that it had
+    missed, else 0 @thread any @since 0.1 */
+FW_API int fw_event_recovered(const fw_event *e);
+
+/** @return HISTORY: how many messages there are @thread any @since 0.1 */
+FW_API size_t fw_event_message_count(const fw_event *e);
+
+/** @return HISTORY: the index'th message, from 0, borrowed, with its position; NULL past
+    the last; valid as long as the event @thread any @since 0.1 */
+FW_API const struct fw_message *fw_event_message(const fw_event *e, size_t index);
 
 /**
  * A fact of the session's handshake. All events of a session have them.

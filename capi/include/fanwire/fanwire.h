@@ -19,6 +19,7 @@
 #include <fanwire/log.h>
 #include <fanwire/message.h>
 #include <fanwire/options.h>
+#include <fanwire/position.h>
 #include <fanwire/room.h>
 #include <fanwire/session.h>
 #include <fanwire/stats.h>

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <fanwire/export.h>
+#include <fanwire/position.h>
 #include <fanwire/session.h>
 
 FW_BEGIN_DECLS
@@ -59,6 +60,26 @@ FW_API void fw_message_unref(fw_message *m);
  * @since  0.1
  */
 FW_API int fw_message_set_except(fw_message *m, fw_session_id except);
+
+/**
+ * Give the message a key, so that it is in a room's history once, however often it is
+ * published there: for who tries again since he doesn't know whether it arrived. The
+ * later ones are dropped, and their RESULT has the position of the first. A key is
+ * remembered for 5 minutes. In rooms without history it has no effect.
+ *
+ * @param key copied; 1..64 bytes UTF-8 without control characters; NULL: none
+ * @return FW_OK, FW_ERR_INVALID, FW_ERR_MEMORY; FW_ERR_STATE when it has been sent
+ * @thread any, before the first send
+ * @since  0.1
+ */
+FW_API int fw_message_set_key(fw_message *m, const char *key);
+
+/**
+ * @return of a message of a HISTORY event: its position; else {0, 0}
+ * @thread any
+ * @since  0.1
+ */
+FW_API fw_position fw_message_position(const fw_message *m);
 
 /**
  * @param len out, may be NULL

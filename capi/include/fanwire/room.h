@@ -10,6 +10,7 @@
 
 #include <fanwire/export.h>
 #include <fanwire/message.h>
+#include <fanwire/position.h>
 
 FW_BEGIN_DECLS
 
@@ -42,6 +43,66 @@ FW_API int fw_room_publish(struct fw_hub *hub, const char *room, const void *dat
  * @since  0.1
  */
 FW_API int fw_room_publish_message(struct fw_hub *hub, const char *room, fw_message *m);
+
+/**
+ * The same, and a RESULT event with the ref tells what became of it: code 0, the
+ * backplane has it, and in a room with history ("history.size") its position; or
+ *   FW_ERR_TIMEOUT   it waited for Redis longer than "redis.queue.deadline"
+ *   FW_ERR_BUSY      more waits already than "redis.queue.max_bytes"
+ *   FW_ERR_BACKPLANE Redis refused: the reason says why
+ *   FW_ERR_CLOSED    the hub was stopped before; FW_ERR_MEMORY
+ * A message that failed by TIMEOUT or CLOSED may have arrived all the same if the answer
+ * was lost: with a key (fw_message_set_key) it can be published again without harm.
+ *
+ * @param ref a number of yours, not 0
+ * @return as fw_room_publish; FW_ERR_INVALID for ref 0, too. No RESULT comes for a call
+ *         that fails
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_publish_ref(struct fw_hub *hub, const char *room, fw_message *m,
+                               uint64_t ref);
+
+/** In which order fw_room_history gives them. */
+enum {
+    FW_HISTORY_REVERSE = 1 /**< the newest first, and from there backwards */
+};
+
+/**
+ * Ask for messages of a room's history ("history.size"). A HISTORY event with the ref
+ * tells: its position is that of the newest message that there is, its messages follow
+ * each other. There may be fewer than asked for: for more, ask again with the position of
+ * the last one, until it is the newest (with FW_HISTORY_REVERSE: until there are none).
+ *
+ * @param room  borrowed; 1..255 bytes UTF-8 without control characters
+ * @param since what comes behind it, and with FW_HISTORY_REVERSE before it; {0, 0}: from
+ *              the beginning, or from the end. Of an epoch that is over: nothing comes
+ * @param limit at most so many messages, up to 10000; 0: the position alone
+ * @param order 0 or FW_HISTORY_REVERSE
+ * @param ref   a number of yours, not 0
+ * @return FW_OK          the event comes, with an error if Redis can't be asked
+ *         FW_ERR_INVALID room name not allowed, limit, order or ref
+ *         FW_ERR_STATE   the room has no history
+ *         FW_ERR_BUSY inbox full; FW_ERR_CLOSED hub not running; FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_history(struct fw_hub *hub, const char *room, fw_position since,
+                           unsigned limit, unsigned order, uint64_t ref);
+
+/**
+ * Forget what is kept of a room. Its epoch ends: who comes back with a position from
+ * before is told that he can't be given what he missed. A RESULT with the ref tells, with
+ * the position at which the room begins anew. Members learn of it as ROOM_RESET and as
+ * "reset", those of other nodes when the next message comes.
+ *
+ * @param ref a number of yours, not 0
+ * @return FW_OK, FW_ERR_INVALID (room, ref), FW_ERR_STATE the room has no history,
+ *         FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_forget(struct fw_hub *hub, const char *room, uint64_t ref);
 
 /**
  * Ask who is in a room, on all nodes. A PRESENCE event with the ref tells, a page at a

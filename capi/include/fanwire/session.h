@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <fanwire/export.h>
+#include <fanwire/position.h>
 
 FW_BEGIN_DECLS
 
@@ -108,9 +109,14 @@ FW_API int fw_session_close(struct fw_hub *hub, fw_session_id id, unsigned code,
  * error.
  *
  * @param room borrowed; 1..255 bytes UTF-8 without control characters
+ * In a room with history ("history.size") the join is complete when the room's position
+ * is known, too, and so waits until Redis can be reached if this node doesn't know it.
+ *
  * @param ref  0, or a number of yours: a RESULT event with it tells when the join is
- *             complete or why it failed (its code is 0 or an FW_ERR_ number). For a
- *             session of another node no RESULT comes
+ *             complete or why it failed (its code is 0 or an FW_ERR_ number), and in a
+ *             room with history the position behind which the session hears everything
+ *             (not if it was in the room before). For a session of another node no RESULT
+ *             comes
  * @return FW_OK, FW_ERR_GONE, FW_ERR_INVALID (name),
  *         FW_ERR_LIMIT "limit.rooms_per_session" (on the session's own thread; from
  *         elsewhere the RESULT says it), FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
@@ -119,6 +125,29 @@ FW_API int fw_session_close(struct fw_hub *hub, fw_session_id id, unsigned code,
  */
 FW_API int fw_session_join(struct fw_hub *hub, fw_session_id id, const char *room,
                            uint64_t ref);
+
+/**
+ * Put a session that comes back into a room with history, and give it what it has missed:
+ * the messages behind a position, in order, then what comes, none lost and none twice.
+ * The RESULT says by fw_event_recovered whether that was possible; it isn't if the room
+ * keeps less ("history.size", "history.ttl"), if its epoch is another, or if there is
+ * more than "outbox.max_bytes". Then the session hears what comes behind the position of
+ * the RESULT, and nothing from before.
+ *
+ * Many that come back at once are served by one read of Redis. While Redis is away, those
+ * are whom this node can serve from its memory ("history.cache.max_bytes"); others wait.
+ *
+ * @param position of the last message that it has seen, as sent or as a RESULT told;
+ *                 {0, n}: the newest n messages instead, for who wants the last value;
+ *                 {0, 0}: nothing, as fw_session_join. In a room without history it has
+ *                 no effect
+ * @param ref      as in fw_session_join
+ * @return as fw_session_join
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_session_join_since(struct fw_hub *hub, fw_session_id id, const char *room,
+                                 fw_position position, uint64_t ref);
 
 /**
  * Take a session out of a room. Not being there is not an error.

@@ -252,9 +252,6 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     }
     err = fwi_gates_prepare(hub);
     if (err == FW_OK) {
-        err = fwi_rooms_options_check(hub->options);
-    }
-    if (err == FW_OK) {
         err = fwi_redis_config_read(hub->options, &hub->redis);
     }
     if (err != FW_OK) {

@@ -16,12 +16,6 @@
 /* As many as one answer may have; more would make one event of megabytes. */
 enum { PAGE_MAX = 10000 };
 
-static int check_ref(uint64_t ref)
-{
-    return ref != 0 ? FW_OK
-                    : fwi_error(FW_ERR_INVALID, "ref: 0 would be nobody's question");
-}
-
 static int read_channel(fw_hub *hub, char kind, const char *what, const char *name,
                         uint64_t cursor, unsigned limit, uint64_t ref)
 {
@@ -31,7 +25,7 @@ static int read_channel(fw_hub *hub, char kind, const char *what, const char *na
         err = fwi_check_name(what, name);
     }
     if (err == FW_OK) {
-        err = check_ref(ref);
+        err = fwi_check_ref(ref);
     }
     if (err == FW_OK && limit > PAGE_MAX) {
         err = fwi_error(FW_ERR_INVALID, "limit %u: at most %d", limit, PAGE_MAX);
@@ -62,7 +56,7 @@ int fw_hub_nodes(fw_hub *hub, uint64_t ref)
 {
     int err = fwi_api_enter_running(hub);
     if (err == FW_OK) {
-        err = check_ref(ref);
+        err = fwi_check_ref(ref);
     }
     return err != FW_OK ? err : fwi_hub_read_nodes(&hub->core, ref);
 }

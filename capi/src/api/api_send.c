@@ -25,6 +25,12 @@ int fw_name_check(const char *name)
     return fwi_check_name("the", name);
 }
 
+int fwi_check_ref(uint64_t ref)
+{
+    return ref != 0 ? FW_OK
+                    : fwi_error(FW_ERR_INVALID, "ref: 0 would be nobody's question");
+}
+
 static int check_size(const fw_hub *hub, size_t len)
 {
     if (len > hub->core.set.message_max) {
@@ -63,18 +69,18 @@ fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
     return m;
 }
 
-static int publish(fw_hub *hub, const char *channel, fw_message *m)
+static int publish(fw_hub *hub, const char *channel, fw_message *m, uint64_t ref)
 {
     int err = check_size(hub, fwi_message_len(m));
     if (err != FW_OK) {
         return err;
     }
     atomic_store_explicit(&m->sent, true, memory_order_relaxed);
-    return fwi_hub_publish(&hub->core, channel, m);
+    return fwi_hub_publish_ref(&hub->core, channel, m, ref);
 }
 
 static int publish_named(fw_hub *hub, char kind, const char *what, const char *name,
-                         fw_message *m)
+                         fw_message *m, uint64_t ref)
 {
     char channel[FWI_CHANNEL_CAP];
     int err = fwi_api_enter_running(hub);
@@ -85,23 +91,28 @@ static int publish_named(fw_hub *hub, char kind, const char *what, const char *n
         return err;
     }
     fwi_channel_name(kind, name, channel);
-    return publish(hub, channel, m);
+    return publish(hub, channel, m, ref);
+}
+
+int fwi_api_publish_room(fw_hub *hub, const char *room, fw_message *m, uint64_t ref)
+{
+    return publish_named(hub, 'r', "room", room, m, ref);
 }
 
 int fw_room_publish_message(fw_hub *hub, const char *room, fw_message *m)
 {
-    return publish_named(hub, 'r', "room", room, m);
+    return fwi_api_publish_room(hub, room, m, 0);
 }
 
 int fw_user_send_message(fw_hub *hub, const char *user, fw_message *m)
 {
-    return publish_named(hub, 'u', "user", user, m);
+    return publish_named(hub, 'u', "user", user, m, 0);
 }
 
 int fw_hub_send_all_message(fw_hub *hub, fw_message *m)
 {
     int err = fwi_api_enter_running(hub);
-    return err != FW_OK ? err : publish(hub, "all", m);
+    return err != FW_OK ? err : publish(hub, "all", m, 0);
 }
 
 static int send_bytes(fw_hub *hub, char kind, const char *name, const void *data,
@@ -156,7 +167,7 @@ int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len, unsig
         return err;
     }
     snprintf(channel, sizeof channel, "n:%016" PRIx64, node);
-    err = publish(hub, channel, m);
+    err = publish(hub, channel, m, 0);
     fw_message_unref(m);
     return err;
 }
@@ -188,7 +199,7 @@ int fw_user_disconnect(fw_hub *hub, const char *user, unsigned code, const char 
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     m->code = (uint16_t)code;
-    err = publish_named(hub, 'u', "user", user, m);
+    err = publish_named(hub, 'u', "user", user, m, 0);
     fw_message_unref(m);
     return err;
 }

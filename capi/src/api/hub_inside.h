@@ -109,10 +109,14 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);
 /* Is this what a sender may send? FW_OK, or FW_ERR_ with the detail. */
 int fwi_check_payload(const fw_hub *hub, const void *data, size_t len, unsigned flags);
 int fwi_check_name(const char *what, const char *name);
+int fwi_check_ref(uint64_t ref);
 int fwi_check_close(unsigned code, const char *reason);
 /* A message of the caller's bytes, if they may be sent. NULL: *err. */
 fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
                             unsigned flags, int *err);
+
+/* fw_room_publish_ref, where ref 0 asks for no RESULT. */
+int fwi_api_publish_room(fw_hub *hub, const char *room, fw_message *m, uint64_t ref);
 
 /* What backplanes are told of Redis by the options. FW_OK or FW_ERR_OPTION. */
 int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config);

@@ -49,10 +49,11 @@ static void apply(fwi_decision *d, bool accept, int code, const char *text)
     } else if (d->is_join) {
         char room[FWI_NAME_MAX + 1];
         uint64_t ref = d->ref;
+        fwi_join join = {.ref = ref, .since = d->since};
         strcpy(room, d->room);
         decision_free(d);
         if (accept) {
-            if (fwi_session_enter(s, room, ref, 0) == FW_ERR_MEMORY) {
+            if (fwi_session_enter(s, room, &join) == FW_ERR_MEMORY) {
                 fwi_session_join_failed(s, room, ref, FW_ERR_MEMORY, "out of memory");
             }
         } else {

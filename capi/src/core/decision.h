@@ -15,6 +15,7 @@ typedef struct fwi_decision {
     fwi_session *s; /* NULL: it has gone, the answer doesn't matter */
     uint32_t index, generation;
     uint64_t ref;
+    fwi_position since; /* of a join: see fwi_join */
     bool is_join;
     char room[];
 } fwi_decision;

@@ -57,11 +57,13 @@ fw_event *fwi_event_copy(const fw_event *e)
     }
     c->facts = e->facts ? fwi_facts_ref(e->facts) : NULL;
     c->members = e->members ? fwi_members_ref(e->members) : NULL;
+    c->messages = e->messages ? fwi_members_ref(e->messages) : NULL;
     c->credit = NULL;
     c->queue = NULL;
     c->next = NULL;
     c->texts = NULL;
-    c->cost = sizeof *c + texts + e->len + (e->members ? e->members->cost : 0);
+    c->cost = sizeof *c + texts + e->len + (e->members ? e->members->cost : 0) +
+              (e->messages ? e->messages->cost : 0);
     return c;
 }
 
@@ -96,6 +98,7 @@ void fw_event_unref(fw_event *e)
     fwi_event_fini(e);
     fwi_facts_unref(e->facts);
     fwi_members_unref(e->members);
+    fwi_members_unref(e->messages);
     fwi_credit_unref(e->credit);
     free(e);
     if (queue != NULL) {
@@ -139,6 +142,10 @@ const char *fw_event_type_name(fw_event_type type)
         return "LOG";
     case FW_EVENT_DELIVER:
         return "DELIVER";
+    case FW_EVENT_HISTORY:
+        return "HISTORY";
+    case FW_EVENT_ROOM_RESET:
+        return "ROOM_RESET";
     case FW_EVENT_PRESENCE:
         return "PRESENCE";
     case FW_EVENT_ROOM_JOIN:

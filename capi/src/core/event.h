@@ -22,12 +22,13 @@ typedef struct fwi_credit {
 fwi_credit *fwi_credit_new(fw_session_id session);
 void fwi_credit_unref(fwi_credit *c);
 
-/* What PRESENCE and NODES tell: a page of members. Immutable. */
+/* What PRESENCE tells: a page of members; and what HISTORY does, of messages. Immutable.
+ */
 typedef struct fwi_members {
     atomic_uint refs;
     uint64_t total, next;
     size_t n, cost;
-    fw_message *m[]; /* each with an origin; referenced */
+    fw_message *m[]; /* referenced; members have an origin each */
 } fwi_members;
 
 /* NULL: out of memory. */
@@ -52,6 +53,9 @@ struct fw_event {
     size_t len;
     fwi_facts *facts;         /* NULL: none */
     fwi_members *members;     /* NULL: none */
+    fwi_members *messages;    /* of HISTORY; NULL: none */
+    fwi_position at;          /* epoch 0: none */
+    bool recovered;           /* RESULT of a join */
     fwi_credit *credit;       /* queued events of a session */
     size_t cost;              /* bytes it was counted with in the queue */
     struct fwi_events *queue; /* it came from, kept alive by it; NULL: none */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/compress.h"
+#include "core/outbox.h"
 #include "core/session_inside.h"
 #include "wire/ws_extensions.h"
 
@@ -117,18 +118,19 @@ static bool add(fwi_fanout *fo, fwi_room *room, fwi_frame *f)
     return true;
 }
 
-/* A user's channel is no room for `latest`: what is said to one person isn't replaced by
- * what is said next. */
-static uint64_t tag_of(const fwi_room *room)
+uint64_t fwi_fanout_tag(const fwi_room *room)
 {
-    return room->channel[0] == 'r' ? room->serial : 0;
+    if (room->channel[0] != 'r') {
+        return 0;
+    }
+    return room->kept ? room->serial | FWI_OUTBOX_KEPT : room->serial;
 }
 
 static void push_to_all(fwi_room *room, fwi_frame *f, const fwi_session *except)
 {
     for (uint32_t i = 0; i < room->n_in; i++) {
         if (room->members[i] != except) {
-            fwi_session_push(room->members[i], f, tag_of(room));
+            fwi_session_push(room->members[i], f, fwi_fanout_tag(room));
         }
     }
 }
@@ -144,6 +146,9 @@ void fwi_fanout_say(fwi_shard *shard, fwi_room *room, fwi_frame *f, fwi_session 
 {
     fwi_fanout *fo = &shard->fanout;
     fwi_place *place = except != NULL ? fwi_session_place(except, room) : NULL;
+    if (place != NULL && !fwi_place_is_in(place)) {
+        place = NULL;
+    }
     /* One write a batch is what its buffer holds, and what may wait for a slow reader:
      * what the kernel doesn't take of it is kept by the transport. */
     size_t max = FWI_MIN((size_t)FWI_SCRATCH, shard->hub->set.outbox_max);
@@ -187,7 +192,7 @@ static void hear(fwi_session *s, fwi_place *p)
 {
     fwi_frame *f = p->room->batch->said[p->heard++].frame;
     s->ahead = true;
-    fwi_session_put(s, f, tag_of(p->room));
+    fwi_session_put(s, f, fwi_fanout_tag(p->room));
 }
 
 /* The place whose room has said the oldest that s hasn't got; NULL: there is none. */
@@ -276,7 +281,9 @@ static void hear_slowly(fwi_session *s, uint32_t round)
 {
     fwi_fanout_catch_up(s);
     for (size_t i = 0; i < s->n_places; i++) {
-        s->places[i].heard = 0;
+        if (fwi_place_is_in(&s->places[i])) {
+            s->places[i].heard = 0;
+        }
     }
     s->user_place.heard = 0;
     s->ahead = false;

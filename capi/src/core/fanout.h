@@ -52,6 +52,10 @@ static inline bool fwi_fanout_is_quiet(const fwi_fanout *fo)
     return fo->n_speaking == 0;
 }
 
+/* Names the room in outboxes (outbox.h). A user's channel has no name there: what is said
+ * to one person isn't replaced by what is said next. */
+uint64_t fwi_fanout_tag(const fwi_room *room);
+
 /* All members but `except` (NULL: all) are to get this frame. */
 void fwi_fanout_say(struct fwi_shard *shard, fwi_room *room, fwi_frame *f,
                     struct fwi_session *except);

@@ -1,8 +1,8 @@
 /*
- * Routing on loop 0: interest of the loops in channels, publishing, and what comes back
- * from the backplane. What is done with one session is in orders.c, how a room is walked
- * in room.c. Knows no protocol, no socket, no Redis.
- * @thread loop 0, but for fwi_hub_publish and fwi_hub_interest_*
+ * Routing on loop 0: interest of the loops in channels, and what comes from the
+ * backplane. What goes there is in publish.c, what is done with one session in orders.c,
+ * how a room is walked in room.c. Knows no protocol, no socket, no Redis.
+ * @thread loop 0, but for fwi_hub_interest_*
  */
 #include "core/hub.h"
 
@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "core/error.h"
 #include "core/presence.h"
+#include "core/publish.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
 #include "wire/ws_codec.h"
@@ -64,6 +65,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
+    fwi_histories_init(hub, (size_t)fwi_options_int(o, FWI_OPT_HISTORY_CACHE_MAX_BYTES));
     hub->routes.on_unused = on_unused;
     return true;
 }
@@ -71,6 +73,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
 void fwi_hub_fini(fwi_hub *hub)
 {
     fwi_routes_fini(&hub->routes);
+    fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
     fwi_rooms_options_fini(&hub->rooms);
@@ -85,14 +88,20 @@ bool fwi_hub_subscribe_own(fwi_hub *hub)
 
 /* --- interest: loop 0 keeps the book --- */
 
+static void send_held(fwi_hub *hub, fwi_route *r)
+{
+    uint64_t number;
+    for (fw_message *m; (m = fwi_route_unhold(r, &number)) != NULL;) {
+        fwi_publish_send_off(hub, r->channel, m, number);
+        fw_message_unref(m);
+    }
+}
+
 static void on_unused(fwi_routes *routes, fwi_route *r)
 {
     fwi_hub *hub = fwi_container_of(routes, fwi_hub, routes);
     hub->bp->ops->unsubscribe(hub->bp, r->channel);
-    for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, r->channel, m, NULL);
-        fw_message_unref(m);
-    }
+    send_held(hub, r);
     fwi_route_free(r);
 }
 
@@ -113,18 +122,33 @@ static void tell_subscribed(fwi_hub *hub, unsigned loop, const char *channel)
 }
 
 /* NULL: out of memory. */
+static fwi_route *new_route(fwi_hub *hub, const char *channel)
+{
+    const fwi_room_options *o = fwi_room_options_of(hub, channel);
+    fwi_route *r = fwi_route_new(&hub->routes, channel);
+    if (r == NULL) {
+        return NULL;
+    }
+    if (o->history_size > 0) {
+        r->history = fwi_history_new(hub, r, o);
+    }
+    if ((o->history_size > 0 && r->history == NULL) ||
+        !hub->bp->ops->subscribe(hub->bp, channel)) {
+        fwi_route_free(r);
+        return NULL;
+    }
+    return r;
+}
+
+/* NULL: out of memory. */
 static fwi_route *add_interest(fwi_hub *hub, unsigned loop, const char *channel)
 {
     fwi_route *r = fwi_route_find(&hub->routes, channel);
     if (r == NULL) {
-        r = fwi_route_new(&hub->routes, channel);
-        if (r == NULL) {
-            return NULL;
-        }
-        if (!hub->bp->ops->subscribe(hub->bp, channel)) {
-            fwi_route_free(r);
-            return NULL;
-        }
+        r = new_route(hub, channel);
+    }
+    if (r == NULL) {
+        return NULL;
     }
     fwi_loop_timer_clear(hub->shard[0]->loop, &r->linger);
     fwi_route_add(r, loop);
@@ -157,12 +181,26 @@ int fwi_hub_interest_add(fwi_hub *hub, fwi_shard *from, const char *channel, boo
     return FW_OK;
 }
 
+/* A join without a wish is to hear whatever is said from here on. */
+static void expect(fwi_history *h, fwi_item *item)
+{
+    if (item->at.epoch == 0 && item->at.offset == 0) {
+        item->code = 1; /* quiet */
+        item->at = h->at;
+    } else {
+        fwi_history_expect(h, item->at);
+    }
+}
+
 void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, fwi_item *item)
 {
     char channel[2 + 255 + 1];
     snprintf(channel, sizeof channel, "%s", item->text);
     fwi_route *r = add_interest(hub, loop, channel);
     item->count = r != NULL;
+    if (r != NULL && r->history != NULL) {
+        expect(r->history, item);
+    }
     fwi_shard_post(hub->shard[loop], item, false);
     if (r != NULL && r->subscribed) {
         tell_subscribed(hub, loop, channel);
@@ -197,39 +235,6 @@ void fwi_hub_interest_drop(fwi_hub *hub, fwi_shard *from, const char *channel, u
     }
 }
 
-/* --- publishing --- */
-
-static void publish_now(fwi_hub *hub, const char *channel, fw_message *m)
-{
-    fwi_shard_count(hub->shard[0], FWI_STAT_PUBLISHED);
-    fwi_route *r = fwi_route_find(&hub->routes, channel);
-    bool ok;
-    if (r != NULL && !r->subscribed) {
-        ok = fwi_route_hold(r, m, hub->set.held_max);
-    } else {
-        ok = hub->bp->ops->publish(hub->bp, channel, m, NULL);
-    }
-    if (!ok) {
-        fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
-    }
-}
-
-static void run_publish(fwi_shard *shard, fwi_item *item)
-{
-    publish_now(shard->hub, item->text, item->m);
-    fwi_item_free(item);
-}
-
-int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m)
-{
-    fwi_shard *here = fwi_shard_here(hub);
-    if (here != NULL && here->index == 0) {
-        publish_now(hub, channel, m);
-        return FW_OK;
-    }
-    return fwi_shard_post(hub->shard[0], fwi_item_new(run_publish, channel, m), true);
-}
-
 /* --- what the backplane brings --- */
 
 static void run_deliver(fwi_shard *shard, fwi_item *item)
@@ -242,6 +247,18 @@ static void run_close_channel(fwi_shard *shard, fwi_item *item)
 {
     fwi_room_close(shard, item->text, item->m->code,
                    (const char *)fwi_message_bytes(item->m));
+    fwi_item_free(item);
+}
+
+static void run_behind(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_close(shard, item->text, 1013, "too slow");
+    fwi_item_free(item);
+}
+
+static void run_reset(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_reset(shard, item->text, item->at);
     fwi_item_free(item);
 }
 
@@ -288,6 +305,10 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
             run(hub->shard[0], item);
         } else if (fwi_shard_post(hub->shard[i], item, is_limited(m)) != FW_OK) {
             fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
+            if (m->at.epoch != 0) { /* a hole that nobody would hear of */
+                fwi_shard_post(hub->shard[i], fwi_item_new(run_behind, channel, NULL),
+                               false);
+            }
         }
     }
 }
@@ -305,8 +326,42 @@ static void raise_room_message(fwi_hub *hub, const char *channel, const fw_messa
                   .room = channel + 2,
                   .data = fwi_message_bytes(m),
                   .len = fwi_message_len(m),
-                  .flags = m->flags & FW_BINARY};
+                  .flags = m->flags & FW_BINARY,
+                  .at = m->at};
     fwi_shard_raise(hub->shard[0], &e, NULL);
+}
+
+void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
+{
+    if (r->loops == 0) {
+        return;
+    }
+    if (hub->n_shards == 1) {
+        fwi_room_deliver(hub->shard[0], r->channel, m);
+    } else {
+        to_loops(hub, r->loops, run_deliver, r->channel, m);
+    }
+    raise_room_message(hub, r->channel, m);
+}
+
+void fwi_hub_tell_reset(fwi_hub *hub, const fwi_route *r, fwi_position at)
+{
+    for (unsigned i = 1; i < hub->n_shards; i++) {
+        fwi_item *item =
+            r->loops & 1ull << i ? fwi_item_new(run_reset, r->channel, NULL) : NULL;
+        if (item != NULL) {
+            item->at = at;
+            fwi_shard_post(hub->shard[i], item, false);
+        }
+    }
+    bool here = r->loops & 1;
+    if (r->loops != 0) {
+        fw_event e = {.type = FW_EVENT_ROOM_RESET, .room = r->channel + 2, .at = at};
+        fwi_shard_raise(hub->shard[0], &e, NULL);
+    }
+    if (here) {
+        fwi_room_reset(hub->shard[0], r->channel, at);
+    }
 }
 
 static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
@@ -317,15 +372,14 @@ static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
         return;
     }
     fwi_route *r = fwi_route_find(&hub->routes, channel);
-    if (r == NULL || r->loops == 0) {
+    if (r == NULL) {
         return;
     }
-    if (hub->n_shards == 1) {
-        fwi_room_deliver(hub->shard[0], channel, m);
+    if (r->history != NULL && m->at.epoch != 0) {
+        fwi_history_came(r->history, m);
     } else {
-        to_loops(hub, r->loops, run_deliver, channel, m);
+        fwi_hub_deliver(hub, r, m);
     }
-    raise_room_message(hub, channel, m);
 }
 
 /* Is what the order names fit to be used? Whoever may publish to Redis may write one. */
@@ -364,7 +418,8 @@ static void on_order(fwi_hub *hub, fw_message *m)
         fwi_hub_close(hub, m->target, m->code, text);
         break;
     case FWI_MSG_JOIN:
-        fwi_hub_join(hub, m->target, text, 0);
+        fwi_hub_join_since(hub, m->target, text,
+                           (fwi_position){m->except.node, m->except.local}, 0);
         break;
     case FWI_MSG_LEAVE:
         fwi_hub_leave(hub, m->target, text);
@@ -419,10 +474,10 @@ static void on_subscribed(void *user, const char *channel)
             tell_subscribed(hub, i, channel);
         }
     }
-    for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
-        hub->bp->ops->publish(hub->bp, channel, m, NULL);
-        fw_message_unref(m);
+    if (r->history != NULL) {
+        fwi_history_heard(r->history); /* ahead of what was held: see history_join.c */
     }
+    send_held(hub, r);
     /* Last: handlers of loop 0 may change the routes. */
     if (r->loops & 1) {
         fwi_room_subscribed(hub->shard[0], channel);
@@ -438,6 +493,9 @@ static void on_state(void *user, bool up, const char *why)
     if (hub->on_backplane != NULL) {
         hub->on_backplane(hub->watcher, up, why);
     }
+    if (up) {
+        fwi_histories_returned(hub);
+    }
     if (!news) {
         return; /* down as before, for another reason */
     }
@@ -450,6 +508,8 @@ const fwi_backplane_sink fwi_hub_sink = {
     .on_subscribed = on_subscribed,
     .on_message = on_message,
     .on_state = on_state,
+    .on_published = fwi_publish_on_published,
+    .on_history = fwi_publish_on_history,
     .on_members = fwi_presence_on_members,
     .on_node = fwi_presence_on_node,
     .describe = fwi_presence_describe,

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "core/backplane.h"
 #include "core/events.h"
+#include "core/history.h"
 #include "core/limits.h"
 #include "core/options.h"
 #include "core/room_options.h"
@@ -61,7 +62,10 @@ typedef struct fwi_hub {
     atomic_uint next_attached; /* loop, in turn */
     atomic_bool draining;
     atomic_bool backplane_up;
-    bool backplane_told; /* loop 0: an event has said up or down */
+    bool backplane_told;     /* loop 0: an event has said up or down */
+    fwi_histories histories; /* loop 0 */
+    struct fwi_ask *asks;    /* loop 0: publish.h */
+    uint64_t last_ask;
     /* For those who wait: the last session has gone; the backplane's state. @thread loop
      */
     void (*on_idle)(void *watcher);
@@ -86,11 +90,23 @@ bool fwi_hub_subscribe_own(fwi_hub *hub);
 /* m to everybody on a channel: "r:ROOM", "u:USER", "n:NODE", "all". */
 int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m);
 
+/* The same, and a RESULT with this ref tells what became of it; 0: none. */
+int fwi_hub_publish_ref(fwi_hub *hub, const char *channel, fw_message *m, uint64_t ref);
+
+/* What a room with history keeps is told by a HISTORY with this ref; that it was
+ * forgotten by a RESULT. */
+int fwi_hub_read_history(fwi_hub *hub, const char *channel, fwi_position since,
+                         uint32_t limit, bool reverse, uint64_t ref);
+int fwi_hub_forget_history(fwi_hub *hub, const char *channel, uint64_t ref);
+
 /* m to one session of any node. */
 int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m);
 
 int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *reason);
 int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref);
+/* since: see fwi_join. */
+int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
+                       fwi_position since, uint64_t ref);
 int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room);
 int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 
@@ -123,5 +139,18 @@ void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, struct fwi_item *item
 
 void fwi_hub_interest_drop(fwi_hub *hub, struct fwi_shard *from, const char *channel,
                            unsigned n);
+
+/* For rooms with history (history.h), on loop 0. ------------------------------------- */
+
+/* m to the channel's members on all loops, and to who wants ROOM_MESSAGE. */
+void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m);
+
+/* The members are told that the room's history goes on behind `at`, and not where they
+ * are. */
+void fwi_hub_tell_reset(fwi_hub *hub, const fwi_route *r, fwi_position at);
+
+/* Asks the backplane; fwi_history_read_done brings the answer to the channel's history if
+ * that has this number as its ref. 0: out of memory. */
+uint64_t fwi_hub_read_room(fwi_hub *hub, const char *channel, const fwi_history_query *q);
 
 #endif

@@ -52,6 +52,9 @@ void fwi_item_free(fwi_item *item)
 {
     if (item != NULL) {
         fw_message_unref(item->m);
+        if (item->ptr_free != NULL) {
+            item->ptr_free(item->ptr);
+        }
         free(item);
     }
 }

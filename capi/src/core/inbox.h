@@ -28,8 +28,10 @@ struct fwi_item {
     uint64_t ref;
     int code;
     unsigned count;
+    fwi_position at;
     void *ptr;
-    fw_message *m; /* owned by the item */
+    void (*ptr_free)(void *ptr); /* NULL: ptr is nobody's of the item's */
+    fw_message *m;               /* owned by the item */
     char text[];
 };
 

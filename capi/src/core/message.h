@@ -9,6 +9,7 @@
 #define FWI_CORE_MESSAGE_H
 
 #include <fanwire/message.h>
+#include <fanwire/position.h>
 
 #include "base/buf.h"
 #include "core/frame.h"
@@ -36,12 +37,8 @@ typedef struct fwi_origin {
     const char *node_name;
 } fwi_origin;
 
-/* Where a room with history stands: behind the offset'th message of that epoch. The epoch
- * is drawn anew when what was kept is lost, so that offsets of two epochs never meet. */
-typedef struct fwi_position {
-    uint64_t epoch; /* 0: no history, or not known */
-    uint64_t offset;
-} fwi_position;
+/* Where a room with history stands: behind the offset'th message of that epoch. */
+typedef fw_position fwi_position;
 
 struct fw_message {
     atomic_uint refs;

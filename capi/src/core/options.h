@@ -30,6 +30,9 @@
        "queued and unfinished events in all before reading stops")                       \
     XX(INBOX_MAX_BYTES, "inbox.max_bytes", SIZE, 65536, 1099511627776, "64MiB", "0.1",   \
        "what may wait between threads; full is FW_ERR_BUSY")                             \
+    XX(HISTORY_CACHE_MAX_BYTES, "history.cache.max_bytes", SIZE, 65536, 1099511627776,   \
+       "64MiB", "0.1",                                                                   \
+       "what a node keeps of rooms with history in its memory, for who comes back")      \
     XX(DECISION_TIMEOUT, "decision.timeout", DURATION, 1, 3600000, "5s", "0.1",          \
        "how long a handler may take over CONNECT and JOIN")                              \
     XX(HANDSHAKE_TIMEOUT, "handshake.timeout", DURATION, 1, 3600000, "5s", "0.1",        \
@@ -118,9 +121,7 @@
  * namespace, "room.X", and for every namespace that has a name: "namespace.NAME.X". */
 #define FWI_ROOM_OPTION_MAP(XX)                                                          \
     XX(ROOM_HISTORY_SIZE, "room.history.size", NUMBER, 0, 1000000, "0", "0.1",           \
-       "how many of a room's newest messages are kept for who comes back; 0: none; "     \
-       "more "                                                                           \
-       "isn't possible yet")                                                             \
+       "how many of a room's newest messages are kept for who comes back; 0: none")      \
     XX(ROOM_HISTORY_TTL, "room.history.ttl", DURATION, 1000, 31536000000, "300s", "0.1", \
        "how long they are kept after the last one")                                      \
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \

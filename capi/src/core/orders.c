@@ -42,12 +42,17 @@ static void run_close(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-/* text is the channel; count: interests that loop 0 has taken for it. */
+/* text is the channel; count: interests that loop 0 has taken for it; at and code: since
+ * and quiet. */
 static void run_join(fwi_shard *shard, fwi_item *item)
 {
     fwi_session *s = fwi_session_find(shard, item->id);
     if (s != NULL) {
-        int err = fwi_session_join(s, item->text + 2, item->ref, item->count);
+        fwi_join join = {.ref = item->ref,
+                         .brought = item->count,
+                         .since = item->at,
+                         .quiet = item->code != 0};
+        int err = fwi_session_join(s, item->text + 2, &join);
         if (err == FW_ERR_LIMIT || (err == FW_ERR_MEMORY && item->ref != 0)) {
             fwi_shard_answer(shard, item->id, item->text + 2, item->ref, err,
                              fw_strerror(err));
@@ -135,25 +140,30 @@ static int order(fwi_hub *hub, fw_session_id id, fwi_item *item, fwi_item_fn run
     return fwi_shard_post(hub->shard[0], item, true);
 }
 
-/* To the node that the session lives on. */
-static int order_abroad(fwi_hub *hub, fw_session_id id, fwi_msg_kind kind, unsigned code,
-                        const void *data, size_t len, unsigned flags)
+/* To the node that the session lives on. m is taken. */
+static int send_abroad(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
     char channel[32];
-    if (id.node == 0) {
-        return fwi_error(FW_ERR_GONE, "nobody's session");
-    }
-    fw_message *m = fwi_message_new(kind, data, len, flags);
     if (m == NULL) {
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     m->target = id;
-    m->code = (uint16_t)code;
     atomic_store(&m->sent, true);
     snprintf(channel, sizeof channel, "n:%016llx", (unsigned long long)id.node);
-    int err = fwi_hub_publish(hub, channel, m);
+    int err = id.node != 0 ? fwi_hub_publish(hub, channel, m)
+                           : fwi_error(FW_ERR_GONE, "nobody's session");
     fw_message_unref(m);
     return err;
+}
+
+static int order_abroad(fwi_hub *hub, fw_session_id id, fwi_msg_kind kind, unsigned code,
+                        const void *data, size_t len, unsigned flags)
+{
+    fw_message *m = fwi_message_new(kind, data, len, flags);
+    if (m != NULL) {
+        m->code = (uint16_t)code;
+    }
+    return send_abroad(hub, id, m);
 }
 
 int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m)
@@ -187,13 +197,14 @@ int fwi_hub_close(fwi_hub *hub, fw_session_id id, unsigned code, const char *rea
 }
 
 /* On its own thread a join says at once what is wrong with it. */
-static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64_t ref)
+static int join_here(fwi_shard *here, fw_session_id id, const char *room,
+                     const fwi_join *join)
 {
     fwi_session *s = fwi_session_find(here, id);
     if (s == NULL || s->state != FWI_SESSION_OPEN) {
         return fwi_error(FW_ERR_GONE, "the session is closed");
     }
-    int err = fwi_session_join(s, room, ref, 0);
+    int err = fwi_session_join(s, room, join);
     if (err == FW_ERR_LIMIT) {
         fwi_error(err,
                   "the session is in as many rooms as limit.rooms_per_session allows");
@@ -201,21 +212,40 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room, uint64
     return err;
 }
 
-int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
+/* What it has heard travels where others have whom to leave out: nodes that know nothing
+ * of histories look there for messages only. */
+static int join_abroad(fwi_hub *hub, fw_session_id id, const char *room,
+                       fwi_position since)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_JOIN, room, strlen(room), FW_TEXT);
+    if (m != NULL) {
+        m->except = (fw_session_id){since.epoch, since.offset};
+    }
+    return send_abroad(hub, id, m);
+}
+
+int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
+                       fwi_position since, uint64_t ref)
 {
     char channel[FWI_CHANNEL_CAP];
     if (id.node != hub->node) {
-        return order_abroad(hub, id, FWI_MSG_JOIN, 0, room, strlen(room), 0);
+        return join_abroad(hub, id, room, since);
     }
     fwi_shard *here = fwi_shard_here(hub);
     if (here != NULL && here->index == fwi_id_loop(id)) {
-        return join_here(here, id, room, ref);
+        return join_here(here, id, room, &(fwi_join){.ref = ref, .since = since});
     }
     fwi_item *item = fwi_item_new(NULL, fwi_channel_name('r', room, channel), NULL);
     if (item != NULL) {
         item->ref = ref;
+        item->at = since;
     }
     return order(hub, id, item, run_join);
+}
+
+int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
+{
+    return fwi_hub_join_since(hub, id, room, (fwi_position){0, 0}, ref);
 }
 
 int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room)

@@ -104,8 +104,9 @@ static unsigned keep_latest(fwi_outbox *ob, fwi_outpool *pool, uint64_t tag)
     unsigned dropped = 0;
     fwi_outnode *prev = NULL;
     for (fwi_outnode *n = ob->head; n != NULL; n = prev ? prev->next : ob->head) {
-        bool newer = n->tag != 0 && n->tag == tag;
-        for (fwi_outnode *o = n->next; !newer && n->tag != 0 && o != NULL; o = o->next) {
+        bool room = n->tag != 0 && !(n->tag & FWI_OUTBOX_KEPT);
+        bool newer = room && n->tag == tag;
+        for (fwi_outnode *o = n->next; !newer && room && o != NULL; o = o->next) {
             newer = o->tag == n->tag;
         }
         if (newer) {
@@ -121,9 +122,15 @@ static unsigned keep_latest(fwi_outbox *ob, fwi_outpool *pool, uint64_t tag)
 static unsigned drop_oldest(fwi_outbox *ob, fwi_outpool *pool, size_t len, size_t max)
 {
     unsigned dropped = 0;
-    while (ob->head != NULL && ob->bytes + len > max) {
-        drop_after(ob, pool, NULL);
-        dropped++;
+    fwi_outnode *prev = NULL;
+    for (fwi_outnode *n; ob->bytes + len > max; dropped++) {
+        while ((n = prev ? prev->next : ob->head) != NULL && n->tag & FWI_OUTBOX_KEPT) {
+            prev = n;
+        }
+        if (n == NULL) {
+            break;
+        }
+        drop_after(ob, pool, prev);
     }
     return dropped;
 }
@@ -133,7 +140,7 @@ fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *
 {
     *dropped = 0;
     if (ob->head != NULL && ob->bytes + f->len > max) {
-        switch (policy) {
+        switch (tag & FWI_OUTBOX_KEPT ? FWI_POLICY_CLOSE : policy) {
         case FWI_POLICY_CLOSE:
             return FWI_OUTBOX_FULL;
         case FWI_POLICY_DROP_NEWEST:
@@ -146,6 +153,9 @@ fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *
             break;
         }
         *dropped += drop_oldest(ob, pool, f->len, max);
+        if (ob->head != NULL && ob->bytes + f->len > max) {
+            return FWI_OUTBOX_FULL;
+        }
     }
     fwi_outnode *n = node_new(pool, f, tag);
     if (n == NULL) {

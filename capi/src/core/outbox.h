@@ -14,8 +14,12 @@
 typedef struct fwi_outnode {
     struct fwi_outnode *next;
     fwi_frame *frame;
-    uint64_t tag; /* which room it is of, for `latest`; 0: none */
+    uint64_t tag; /* which room it is of, for `latest`; 0: none. See FWI_OUTBOX_KEPT */
 } fwi_outnode;
+
+/* In a tag: of a room with history, where nothing is ever dropped. Where that would have
+ * to be, the outbox is full. */
+#define FWI_OUTBOX_KEPT (1ull << 63)
 
 /* Free nodes of a loop; bounded, so that a burst's memory is given back. */
 typedef struct fwi_outpool {
@@ -33,7 +37,7 @@ typedef struct fwi_outbox {
 typedef enum {
     FWI_OUTBOX_TAKEN,
     FWI_OUTBOX_DROPPED, /* something was dropped: *dropped says how many */
-    FWI_OUTBOX_FULL,    /* policy close: not taken */
+    FWI_OUTBOX_FULL,    /* policy close, or what may not be dropped: not taken */
     FWI_OUTBOX_MEMORY   /* not taken */
 } fwi_outbox_result;
 

@@ -26,6 +26,16 @@ static int room_at(const fwi_session *s, size_t index, char *out)
     return n < 0 || fwi_name_problem(out, (size_t)n) != NULL ? -1 : 1;
 }
 
+/* What the index'th room has been heard of, {0, 0} if nothing is said. false: bad. */
+static bool since_at(const fwi_session *s, size_t index, fwi_position *since)
+{
+    char text[FW_POSITION_TEXT];
+    *since = (fwi_position){0, 0};
+    long n =
+        fwi_http_query_get(fwi_facts_query(s->facts), "since", index, text, sizeof text);
+    return n == -1 || n == 0 || (n > 0 && fw_position_parse(text, since) == FW_OK);
+}
+
 const char *fwi_raw_user(const fwi_session *s, char *out, size_t cap)
 {
     if (s->shard->hub->set.raw_user != FWI_RAW_USER_QUERY) {
@@ -42,6 +52,10 @@ const char *fwi_raw_problem(const fwi_session *s)
     for (int there; (there = room_at(s, rooms, name)) != 0; rooms++) {
         if (there < 0) {
             return "a room's name is not allowed";
+        }
+        fwi_position since;
+        if (!since_at(s, rooms, &since)) {
+            return "since is not EPOCH/OFFSET";
         }
     }
     if ((int64_t)rooms > s->shard->hub->set.limit_rooms) {
@@ -64,7 +78,9 @@ void fwi_raw_opened(fwi_session *s)
     fwi_facts *facts = fwi_facts_ref(s->facts);
     /* Handlers of JOIN may close it meanwhile. */
     for (size_t i = 0; s->state == FWI_SESSION_OPEN && room_at(s, i, room) == 1; i++) {
-        fwi_session_join(s, room, 0, 0);
+        fwi_join join = {.ref = 0};
+        since_at(s, i, &join.since);
+        fwi_session_join(s, room, &join);
     }
     fwi_facts_unref(facts);
 }
@@ -78,14 +94,18 @@ static void push_text(fwi_session *s, fwi_buf *text)
     }
 }
 
-void fwi_raw_joined(fwi_session *s, const char *room)
+void fwi_raw_joined(fwi_session *s, const char *room, const fwi_admission *a)
 {
+    const fwi_raw_entry entry = {.room = room,
+                                 .epoch = a->at.epoch,
+                                 .offset = a->at.offset,
+                                 .recovered = a->recovered};
     if (s->shard->hub->set.raw_format != FWI_FORMAT_JSON) {
         return;
     }
     fwi_buf text;
     fwi_buf_init(&text);
-    if (fwi_raw_encode_joined(room, &text)) {
+    if (fwi_raw_encode_joined(&entry, &text)) {
         push_text(s, &text);
     }
     fwi_buf_fini(&text);
@@ -147,6 +167,13 @@ fwi_frame *fwi_raw_news_frame(const char *channel, const fw_message *m)
     return frame_of(&text, fwi_raw_encode_news(&who, m->kind == FWI_MSG_ENTERED, &text));
 }
 
+fwi_frame *fwi_raw_reset_frame(const char *channel, fwi_position at)
+{
+    fwi_buf text;
+    fwi_buf_init(&text);
+    return frame_of(&text, fwi_raw_encode_reset(channel + 2, at.epoch, at.offset, &text));
+}
+
 fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
 {
     char session[FW_SESSION_ID_TEXT] = "";
@@ -161,6 +188,8 @@ fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
         .text = !(m->flags & FW_BINARY),
         .data = fwi_message_bytes(m),
         .len = fwi_message_len(m),
+        .epoch = m->at.epoch,
+        .offset = m->at.offset,
     };
     fwi_buf text;
     fwi_buf_init(&text);

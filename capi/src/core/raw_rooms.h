@@ -18,7 +18,10 @@ const char *fwi_raw_user(const fwi_session *s, char *out, size_t cap);
 void fwi_raw_opened(fwi_session *s);
 
 /* A join is complete. */
-void fwi_raw_joined(fwi_session *s, const char *room);
+void fwi_raw_joined(fwi_session *s, const char *room, const fwi_admission *a);
+
+/* {"room","reset"}. NULL: out of memory. */
+fwi_frame *fwi_raw_reset_frame(const char *channel, fwi_position at);
 
 /* It said something. */
 void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len);

@@ -32,6 +32,7 @@ static fwi_room *room_new(fwi_shard *shard, const char *channel)
         return NULL;
     }
     room->serial = ++shard->last_room;
+    room->kept = fwi_room_options_of(shard->hub, channel)->history_size > 0;
     if (room->channel[0] == 'r') {
         fwi_stat_add(&shard->stats, FWI_STAT_ROOMS, 1);
     }
@@ -81,40 +82,50 @@ static void move_member(fwi_room *room, uint32_t from, uint32_t to)
     }
 }
 
+/* The first of those who wait is in. */
+static void let_in(fwi_shard *shard, fwi_room *room, const fwi_admission *a)
+{
+    fwi_session *s = room->members[room->n_in++];
+    fwi_place *place = fwi_session_place(s, room);
+    if (room->channel[0] == 'r') {
+        fwi_stat_add(&shard->stats, FWI_STAT_MEMBERS, 1);
+    }
+    fwi_fanout_entered(s, place);
+    fwi_session_joined(s, place, a);
+}
+
 static void promote(fwi_shard *shard, fwi_room *room)
 {
+    static const fwi_admission plain = {.at = {0, 0}};
     room->subscribed = true;
+    if (room->kept) {
+        return;
+    }
     room->busy++;
     while (room->n_in < room->n) {
-        fwi_session *s = room->members[room->n_in++];
-        fwi_place *place = fwi_session_place(s, room);
-        if (room->channel[0] == 'r') {
-            fwi_stat_add(&shard->stats, FWI_STAT_MEMBERS, 1);
-        }
-        fwi_fanout_entered(s, place);
-        fwi_session_joined(s, place);
+        let_in(shard, room, &plain);
     }
     room->busy--;
     drop_if_unused(shard, room);
 }
 
 int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel,
-                   fwi_place *place, unsigned brought)
+                   fwi_place *place, const fwi_join *join)
 {
     fwi_room *room = fwi_room_find(shard, channel);
     if (room == NULL) {
         room = room_new(shard, channel);
     }
     if (room == NULL || !reserve(room)) {
-        if (brought > 0) {
-            fwi_hub_interest_drop(shard->hub, shard, channel, brought);
+        if (join->brought > 0) {
+            fwi_hub_interest_drop(shard->hub, shard, channel, join->brought);
         }
         if (room != NULL) {
             drop_if_unused(shard, room);
         }
         return FW_ERR_MEMORY;
     }
-    room->interest += brought;
+    room->interest += join->brought;
     place->room = room;
     place->pos = room->n;
     room->members[room->n++] = s;
@@ -126,7 +137,11 @@ int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel,
         }
         room->interest = 1;
     }
-    if (heard) {
+    if (room->kept) {
+        place->heard = ++shard->last_ticket;
+        fwi_history_ask(shard, fwi_session_identity(s), channel, place->heard,
+                        join->since, join->quiet);
+    } else if (heard) {
         promote(shard, room);
     }
     return FW_OK;
@@ -139,6 +154,9 @@ void fwi_room_exit(fwi_shard *shard, fwi_session *s, fwi_place *place)
     FWI_ASSERT(room->members[hole] == s);
     if (room->batch != NULL) {
         fwi_fanout_catch_up(s);
+    }
+    if (room->kept && hole >= room->n_in) {
+        fwi_history_unask(shard, fwi_session_identity(s), room->channel);
     }
     place->room = NULL;
     if (hole < room->n_in) {
@@ -172,6 +190,61 @@ static fwi_frame *frame_for(fwi_shard *shard, const char *channel, const fw_mess
         return json ? fwi_raw_news_frame(channel, m) : NULL;
     }
     return json ? fwi_raw_json_frame(channel, m) : fwi_frame_ref(m->frame);
+}
+
+/* What s has missed comes ahead of what the room says next. */
+static void give_missed(fwi_shard *shard, fwi_session *s, const fwi_room *room,
+                        const fwi_history_slice *missed)
+{
+    for (size_t i = 0; missed != NULL && i < missed->n; i++) {
+        if (fw_session_id_equal(missed->m[i]->except, fwi_session_identity(s))) {
+            continue;
+        }
+        fwi_frame *f = frame_for(shard, room->channel, missed->m[i]);
+        if (f != NULL) {
+            fwi_session_push(s, f, fwi_fanout_tag(room));
+            fwi_frame_unref(f);
+        }
+    }
+}
+
+void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
+                    uint32_t ticket, const fwi_admission *a)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    fwi_session *s = fwi_session_find(shard, id);
+    fwi_place *place = room != NULL && s != NULL ? fwi_session_place(s, room) : NULL;
+    if (place == NULL || fwi_place_is_in(place) || place->heard != ticket) {
+        return;
+    }
+    room->busy++;
+    give_missed(shard, s, room, a->missed);
+    fwi_session *other = room->members[room->n_in];
+    uint32_t pos = place->pos;
+    room->members[room->n_in] = s;
+    room->members[pos] = other;
+    fwi_session_place(other, room)->pos = pos;
+    place->pos = room->n_in;
+    let_in(shard, room, a);
+    room->busy--;
+    drop_if_unused(shard, room);
+}
+
+void fwi_room_reset(fwi_shard *shard, const char *channel, fwi_position at)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL || room->n_in == 0 || shard->hub->set.raw_mode != FWI_RAW_ROOMS) {
+        return; /* the application is told by an event */
+    }
+    if (shard->hub->set.raw_format != FWI_FORMAT_JSON) {
+        fwi_room_close(shard, channel, 1012, "the room's history has begun anew");
+        return;
+    }
+    fwi_frame *f = fwi_raw_reset_frame(channel, at);
+    if (f != NULL) {
+        fwi_fanout_say(shard, room, f, NULL);
+        fwi_frame_unref(f);
+    }
 }
 
 void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)

@@ -7,6 +7,7 @@
 #define FWI_CORE_ROOM_H
 
 #include "base/hashmap.h"
+#include "core/history_log.h"
 #include "core/message.h"
 
 struct fwi_shard;
@@ -14,10 +15,11 @@ struct fwi_session;
 
 typedef struct fwi_room {
     UT_hash_handle hh;
-    uint64_t serial;       /* names it in outboxes; never used again */
-    bool subscribed;       /* the channel is heard */
-    unsigned busy;         /* being walked: not to be freed */
-    unsigned interest;     /* how many of loop 0's interests are ours */
+    uint64_t serial;   /* names it in outboxes; never used again */
+    bool subscribed;   /* the channel is heard */
+    bool kept;         /* it has a history: loop 0 lets each member in at a position */
+    unsigned busy;     /* being walked: not to be freed */
+    unsigned interest; /* how many of loop 0's interests are ours */
     uint32_t n_in, n, cap; /* members[0..n_in) are in, [n_in..n) wait for the channel */
     struct fwi_session **members;
     struct fwi_batch *batch; /* what it has said in this turn: fanout.h; NULL: nothing */
@@ -28,9 +30,29 @@ typedef struct fwi_room {
 typedef struct fwi_place {
     fwi_room *room; /* NULL: none */
     uint32_t pos;
-    uint32_t heard; /* of the room's batch: fanout.h */
-    uint64_t ref;   /* of the join, for its RESULT; 0: nobody asked */
+    /* In the room: of its batch, see fanout.h. While it waits for loop 0: which join. */
+    uint32_t heard;
+    uint64_t ref; /* of the join, for its RESULT; 0: nobody asked */
 } fwi_place;
+
+/* A join. */
+typedef struct fwi_join {
+    uint64_t ref;     /* for its RESULT; 0: nobody asked */
+    unsigned brought; /* interests that loop 0 has counted for it already */
+    /* Of a room with history, the session is to have what came behind this. Epoch 0: the
+     * newest `offset` messages, and so {0, 0} nothing. */
+    fwi_position since;
+    /* since is what loop 0 knew when it passed the join on, and nobody's wish: what came
+     * since then it is to have, and isn't told of. */
+    bool quiet;
+} fwi_join;
+
+/* A join is complete, in a room with history. */
+typedef struct fwi_admission {
+    fwi_position at;                 /* what comes behind this it hears as a member */
+    bool recovered;                  /* it got everything that it asked for */
+    const fwi_history_slice *missed; /* NULL: nothing */
+} fwi_admission;
 
 static inline bool fwi_place_is_in(const fwi_place *p)
 {
@@ -39,17 +61,26 @@ static inline bool fwi_place_is_in(const fwi_place *p)
 
 fwi_room *fwi_room_find(struct fwi_shard *shard, const char *channel);
 
-/* Puts s into the room; place is its. brought: interests that loop 0 has counted for this
- * join already. It hears at once if the channel is heard, else fwi_session_joined tells
- * when. FW_OK, FW_ERR_MEMORY. */
+/* Puts s into the room; place is its. It hears at once if the channel is heard, and in a
+ * room with history where loop 0 says; else fwi_session_joined tells when. FW_OK,
+ * FW_ERR_MEMORY. */
 int fwi_room_enter(struct fwi_shard *shard, struct fwi_session *s, const char *channel,
-                   fwi_place *place, unsigned brought);
+                   fwi_place *place, const fwi_join *join);
 
 /* Takes s out; place->room is NULL afterwards. */
 void fwi_room_exit(struct fwi_shard *shard, struct fwi_session *s, fwi_place *place);
 
 /* Loop 0 says that the channel is heard. */
 void fwi_room_subscribed(struct fwi_shard *shard, const char *channel);
+
+/* Loop 0 says where who waits for it is let in. A session that has left meanwhile, or
+ * joins again, isn't meant. */
+void fwi_room_admit(struct fwi_shard *shard, fw_session_id id, const char *channel,
+                    uint32_t ticket, const fwi_admission *a);
+
+/* The room's history goes on behind `at`: members are told, or closed with 1012 where
+ * they can't be. */
+void fwi_room_reset(struct fwi_shard *shard, const char *channel, fwi_position at);
 
 /* Each member gets m at the end of the turn. */
 void fwi_room_deliver(struct fwi_shard *shard, const char *channel, fw_message *m);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/hashmap.h"
-#include "core/error.h"
 #include "core/hub.h"
 #include "core/options_namespaces.h"
 
@@ -39,28 +38,6 @@ static fwi_room_options read_options(const fw_options *o, size_t index)
         .presence = number(&r, FWI_OPT_ROOM_PRESENCE) != 0,
         .join_leave = number(&r, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
     };
-}
-
-static int refuse_history(const char *name, int64_t size)
-{
-    return size == 0
-               ? FW_OK
-               : fwi_error(FW_ERR_OPTION, "%s: %lld: only 0: rooms have no history yet",
-                           name, (long long)size);
-}
-
-int fwi_rooms_options_check(const fw_options *o)
-{
-    int err = refuse_history("room.history.size",
-                             fwi_options_int(o, FWI_OPT_ROOM_HISTORY_SIZE));
-    for (size_t i = 0; err == FW_OK && i < fwi_options_namespaces(o); i++) {
-        char name[FWI_NAMESPACED_MAX];
-        snprintf(name, sizeof name, "namespace.%s.history.size",
-                 fwi_options_namespace(o, i));
-        err = refuse_history(name,
-                             fwi_options_namespace_int(o, i, FWI_OPT_ROOM_HISTORY_SIZE));
-    }
-    return err;
 }
 
 bool fwi_rooms_options_init(fwi_rooms_options *rooms, const fw_options *o)

@@ -27,10 +27,6 @@ typedef struct fwi_rooms_options {
     struct fwi_namespace_options *by_name;
 } fwi_rooms_options;
 
-/* FW_ERR_OPTION with the detail set if rooms are to have what they can't yet: a history.
- * Their options are read, so that a configuration can be checked against what will be. */
-int fwi_rooms_options_check(const fw_options *o);
-
 /* False: out of memory; then there is nothing to give back. @thread init */
 bool fwi_rooms_options_init(fwi_rooms_options *rooms, const fw_options *o);
 void fwi_rooms_options_fini(fwi_rooms_options *rooms);

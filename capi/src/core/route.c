@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "core/history.h"
+
 static void linger_over(fwi_timer *t)
 {
     fwi_route *r = fwi_container_of(t, fwi_route, linger);
@@ -43,9 +45,11 @@ fwi_route *fwi_route_new(fwi_routes *routes, const char *channel)
 void fwi_route_free(fwi_route *r)
 {
     FWI_ASSERT(!fwi_timer_is_set(&r->linger));
-    for (fw_message *m; (m = fwi_route_unhold(r)) != NULL;) {
+    uint64_t ref;
+    for (fw_message *m; (m = fwi_route_unhold(r, &ref)) != NULL;) {
         fw_message_unref(m);
     }
+    fwi_history_free(r->history);
     HASH_DEL(r->routes->map, r);
     free(r);
 }
@@ -78,7 +82,7 @@ bool fwi_route_drop(fwi_route *r, unsigned loop, unsigned n)
     return r->total == 0;
 }
 
-bool fwi_route_hold(fwi_route *r, fw_message *m, size_t max)
+bool fwi_route_hold(fwi_route *r, fw_message *m, uint64_t ref, size_t max)
 {
     if (r->routes->held_bytes + fwi_message_cost(m) > max) {
         return false;
@@ -89,19 +93,21 @@ bool fwi_route_hold(fwi_route *r, fw_message *m, size_t max)
     }
     h->next = NULL;
     h->m = fw_message_ref(m);
+    h->ref = ref;
     *r->held_tail = h;
     r->held_tail = &h->next;
     r->routes->held_bytes += fwi_message_cost(m);
     return true;
 }
 
-fw_message *fwi_route_unhold(fwi_route *r)
+fw_message *fwi_route_unhold(fwi_route *r, uint64_t *ref)
 {
     fwi_held *h = r->held;
     if (h == NULL) {
         return NULL;
     }
     fw_message *m = h->m;
+    *ref = h->ref;
     r->held = h->next;
     if (r->held == NULL) {
         r->held_tail = &r->held;

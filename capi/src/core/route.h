@@ -13,15 +13,17 @@
 typedef struct fwi_held {
     struct fwi_held *next;
     fw_message *m;
+    uint64_t ref; /* of who wants to know what becomes of it; 0: nobody */
 } fwi_held;
 
 typedef struct fwi_route {
     UT_hash_handle hh;
     struct fwi_routes *routes;
-    bool subscribed;  /* the backplane has confirmed */
-    uint64_t loops;   /* a bit for each loop that has members */
-    unsigned total;   /* interests, of all loops */
-    fwi_timer linger; /* set when the last interest has gone */
+    bool subscribed;             /* the backplane has confirmed */
+    uint64_t loops;              /* a bit for each loop that has members */
+    unsigned total;              /* interests, of all loops */
+    fwi_timer linger;            /* set when the last interest has gone */
+    struct fwi_history *history; /* NULL: it keeps none */
     fwi_held *held, **held_tail;
     char *channel;       /* behind the counts */
     unsigned interest[]; /* of each loop */
@@ -46,8 +48,8 @@ void fwi_route_add(fwi_route *r, unsigned loop);
 bool fwi_route_drop(fwi_route *r, unsigned loop, unsigned n);
 
 /* Until the channel is heard. false: more than max bytes are held, or no memory. */
-bool fwi_route_hold(fwi_route *r, fw_message *m, size_t max);
+bool fwi_route_hold(fwi_route *r, fw_message *m, uint64_t ref, size_t max);
 /* The next held message, the caller's now; NULL: none. */
-fw_message *fwi_route_unhold(fwi_route *r);
+fw_message *fwi_route_unhold(fwi_route *r, uint64_t *ref);
 
 #endif

@@ -486,7 +486,7 @@ void fwi_session_flush(fwi_session *s)
     }
 }
 
-static void count_drops(fwi_session *s, unsigned dropped)
+static void count_drops(fwi_session *s, int policy, unsigned dropped)
 {
     static const fwi_stat stat[] = {
         [FWI_POLICY_CLOSE] = FWI_STAT_OVERFLOW_CLOSE,
@@ -494,7 +494,7 @@ static void count_drops(fwi_session *s, unsigned dropped)
         [FWI_POLICY_DROP_NEWEST] = FWI_STAT_OVERFLOW_DROP_NEWEST,
         [FWI_POLICY_LATEST] = FWI_STAT_OVERFLOW_LATEST,
     };
-    fwi_shard_count(s->shard, stat[s->shard->hub->set.outbox_policy]);
+    fwi_shard_count(s->shard, stat[policy]);
     fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED, dropped);
 }
 
@@ -530,10 +530,10 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     case FWI_OUTBOX_TAKEN:
         break;
     case FWI_OUTBOX_DROPPED:
-        count_drops(s, dropped);
+        count_drops(s, set->outbox_policy, dropped);
         break;
     case FWI_OUTBOX_FULL:
-        count_drops(s, 1);
+        count_drops(s, FWI_POLICY_CLOSE, dropped + 1);
         s->overflowed = true; /* rooms are being walked: it is closed at the turn's end */
         break;
     default:

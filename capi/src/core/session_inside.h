@@ -105,8 +105,8 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason);
 /* Reset, in state closing. */
 void fwi_session_abort(fwi_session *s);
 
-/* brought: see fwi_room_enter. FW_OK, FW_ERR_LIMIT, FW_ERR_GONE, FW_ERR_MEMORY. */
-int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought);
+/* FW_OK, FW_ERR_LIMIT, FW_ERR_GONE, FW_ERR_MEMORY. */
+int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join);
 int fwi_session_leave(fwi_session *s, const char *room);
 int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought);
 
@@ -118,10 +118,10 @@ void fwi_session_cancel_decision(fwi_session *s, struct fwi_decision *d);
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
 
 /* The verdict of JOIN. */
-int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought);
+int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join);
 
 /* A join is complete, or has failed (err). */
-void fwi_session_joined(fwi_session *s, fwi_place *place);
+void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
 void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
                              const char *reason);
 

@@ -42,13 +42,27 @@ static void tell_result(fwi_session *s, const char *room, uint64_t ref, int code
     }
 }
 
+static void tell_joined(fwi_session *s, const char *room, uint64_t ref,
+                        const fwi_admission *a)
+{
+    if (ref != 0) {
+        fw_event e = {.type = FW_EVENT_RESULT,
+                      .room = room,
+                      .token = ref,
+                      .reason = "",
+                      .at = a->at,
+                      .recovered = a->recovered};
+        fwi_shard_raise(s->shard, &e, s);
+    }
+}
+
 void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
                              const char *reason)
 {
     tell_result(s, room, ref, err, reason);
 }
 
-void fwi_session_joined(fwi_session *s, fwi_place *place)
+void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
 {
     if (place == &s->user_place) {
         return;
@@ -58,9 +72,9 @@ void fwi_session_joined(fwi_session *s, fwi_place *place)
     strcpy(room, place->room->channel + 2);
     place->ref = 0;
     if (s->shard->hub->set.raw_mode == FWI_RAW_ROOMS) {
-        fwi_raw_joined(s, room);
+        fwi_raw_joined(s, room, a);
     }
-    tell_result(s, room, ref, FW_OK, "");
+    tell_joined(s, room, ref, a);
 }
 
 static bool reserve_place(fwi_session *s)
@@ -98,30 +112,30 @@ static void join_again(fwi_session *s, fwi_place *there, const char *room, uint6
     }
 }
 
-int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
+int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join)
 {
     char channel[FWI_CHANNEL_CAP];
     fwi_channel_name('r', room, channel);
     if (s->state != FWI_SESSION_OPEN) {
-        give_back(s, channel, brought);
-        tell_result(s, room, ref, FW_ERR_GONE, "the session has ended");
+        give_back(s, channel, join->brought);
+        tell_result(s, room, join->ref, FW_ERR_GONE, "the session has ended");
         return FW_ERR_GONE;
     }
     fwi_place *there = place_in(s, channel);
     if (there != NULL) {
-        give_back(s, channel, brought);
-        join_again(s, there, room, ref);
+        give_back(s, channel, join->brought);
+        join_again(s, there, room, join->ref);
         return FW_OK;
     }
     if (!reserve_place(s)) {
-        give_back(s, channel, brought);
+        give_back(s, channel, join->brought);
         return FW_ERR_MEMORY;
     }
     fwi_place *place = &s->places[s->n_places];
-    *place = (fwi_place){.ref = ref};
+    *place = (fwi_place){.ref = join->ref};
     s->n_places++;
     fwi_presence_entered(s, channel); /* ahead of all that it may say there */
-    int err = fwi_room_enter(s->shard, s, channel, place, brought);
+    int err = fwi_room_enter(s->shard, s, channel, place, join);
     if (err != FW_OK) {
         fwi_presence_left(s, channel);
         s->n_places--;
@@ -129,26 +143,29 @@ int fwi_session_enter(fwi_session *s, const char *room, uint64_t ref, unsigned b
     return err;
 }
 
-int fwi_session_join(fwi_session *s, const char *room, uint64_t ref, unsigned brought)
+int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
 {
     fwi_hub *hub = s->shard->hub;
     char channel[FWI_CHANNEL_CAP];
     fwi_channel_name('r', room, channel);
     if (s->state != FWI_SESSION_OPEN || place_in(s, channel) != NULL) {
-        return fwi_session_enter(s, room, ref, brought);
+        return fwi_session_enter(s, room, join);
     }
     if (s->n_places + s->n_asking >= hub->set.limit_rooms) {
-        give_back(s, channel, brought);
+        give_back(s, channel, join->brought);
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
         return FW_ERR_LIMIT;
     }
     if (!fwi_events_want(&hub->events, FW_EVENT_JOIN)) {
-        return fwi_session_enter(s, room, ref, brought);
+        return fwi_session_enter(s, room, join);
     }
-    give_back(s, channel, brought);
-    fwi_decision *d = fwi_decision_new(s, room, ref);
+    give_back(s, channel, join->brought);
+    fwi_decision *d = fwi_decision_new(s, room, join->ref);
     if (d == NULL) {
         return FW_ERR_MEMORY;
+    }
+    if (!join->quiet) {
+        d->since = join->since;
     }
     fw_event e = {.type = FW_EVENT_JOIN, .room = room, .token = fwi_decision_token(d)};
     fwi_shard_raise(s->shard, &e, s);
@@ -244,7 +261,8 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
         return FW_OK;
     }
     fwi_presence_entered(s, channel);
-    int err = fwi_room_enter(s->shard, s, channel, &s->user_place, brought);
+    int err = fwi_room_enter(s->shard, s, channel, &s->user_place,
+                             &(fwi_join){.brought = brought});
     if (err != FW_OK) {
         fwi_presence_left(s, channel);
         free(s->user);

@@ -30,6 +30,7 @@ struct fwi_shard {
     fwi_idtable sessions, decisions;
     fwi_room *rooms;
     uint64_t last_room;              /* serials */
+    uint32_t last_ticket;            /* of joins that loop 0 is asked about */
     fwi_list open, closing;          /* sessions in these states */
     fwi_list dirty, dead;            /* to be written; to be freed */
     fwi_list paused;                 /* not read for want of credit */

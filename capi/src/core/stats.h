@@ -57,6 +57,19 @@
        "Sessions closed over a compressed message: broken, or larger than allowed")      \
     XX(INFLATE_TOO_BIG, "fanwire_inflate_failures_total", "reason=\"too_large\"",        \
        "counter", "")                                                                    \
+    XX(HISTORY_READS, "fanwire_room_history_reads_total", "", "counter",                 \
+       "Pages of history read for rooms of this node: holes, and who came back")         \
+    XX(HISTORY_GAPS, "fanwire_room_history_gaps_total", "", "counter",                   \
+       "Times that a message of a room with history was found missing")                  \
+    XX(HISTORY_REPEATED, "fanwire_room_history_repeated_total", "", "counter",           \
+       "Messages of rooms with history that had come before, and were dropped")          \
+    XX(HISTORY_RESETS, "fanwire_room_history_resets_total", "", "counter",               \
+       "Times that members were told that messages are lost for good")                   \
+    XX(RECOVERED, "fanwire_recoveries_total", "result=\"recovered\"", "counter",         \
+       "Joins with a position: who got all that was missed, and who couldn't")           \
+    XX(UNRECOVERABLE, "fanwire_recoveries_total", "result=\"lost\"", "counter", "")      \
+    XX(HISTORY_CACHE, "fanwire_history_cache_bytes", "", "gauge",                        \
+       "What the memory of rooms with history holds: history.cache.max_bytes")           \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
     XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \
@@ -120,6 +133,11 @@ static inline void fwi_stat_add_shared(fwi_stats *stats, fwi_stat which, uint64_
 static inline void fwi_stat_sub(fwi_stats *stats, fwi_stat which, uint64_t n)
 {
     fwi_stat_add(stats, which, (uint64_t)0 - n);
+}
+
+static inline void fwi_stat_set(fwi_stats *stats, fwi_stat which, uint64_t n)
+{
+    atomic_store_explicit(&stats->value[which], n, memory_order_relaxed);
 }
 
 static inline uint64_t fwi_stat_get(const fwi_stats *stats, fwi_stat which)
