@@ -76,6 +76,14 @@ struct fwb_event {};
 %ignore FW_ERROR_MAP;
 %ignore FW_VERSION;
 %ignore FW_SESSION_ID_TEXT;
+/* Positions are text here, and none where there is no history. */
+%ignore fw_position;
+%ignore fw_position_text;
+%ignore fw_position_parse;
+%ignore FW_POSITION_TEXT;
+/* Borrowed: a HISTORY event brings its messages as values. */
+%ignore fw_event_message;
+%ignore fw_event_message_count;
 /* Ids are text here, and event handles not what C calls so: said again below. */
 %ignore fw_session_id;
 %ignore fw_session_id_text;
@@ -96,6 +104,7 @@ struct fwb_event {};
 %include "errors.i"
 %include <fanwire/options.h>
 %include <fanwire/log.h>
+%include <fanwire/position.h>
 %include <fanwire/session.h>
 %include <fanwire/message.h>
 %include <fanwire/event.h>

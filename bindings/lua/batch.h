@@ -110,6 +110,28 @@ static void fwb_session_out(lua_State *L, fw_session_id id)
     lua_pushlstring(L, fw_session_id_text(id, text), sizeof text - 1);
 }
 
+static fw_position fwb_position_in(lua_State *L, int at, const char *name)
+{
+    fw_position position = {0, 0};
+    const char *text = lua_tostring(L, at);
+
+    if (text != NULL && fw_position_parse(text, &position) != FW_OK) {
+        luaL_error(L, "%s: \"EPOCH/OFFSET\" is wanted, not \"%s\"", name, text);
+    }
+    return position;
+}
+
+static void fwb_position_out(lua_State *L, fw_position position)
+{
+    char text[FW_POSITION_TEXT];
+
+    if (position.epoch == 0) {
+        lua_pushnil(L);
+    } else {
+        lua_pushstring(L, fw_position_text(position, text));
+    }
+}
+
 static uint64_t fwb_number_in(lua_State *L, int at, const char *name)
 {
     if (lua_type(L, at) == LUA_TNUMBER) {
@@ -200,12 +222,59 @@ static void fwb_put_members(lua_State *L, int at, fw_event *e)
     lua_rawseti(L, -2, at);
 }
 
+static void fwb_put_position(lua_State *L, int at, fw_position position)
+{
+    fwb_position_out(L, position);
+    lua_rawseti(L, -2, at);
+}
+
+static void fwb_put_messages(lua_State *L, int at, fw_event *e)
+{
+    size_t n = fw_event_message_count(e);
+
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        size_t len;
+        const fw_message *m = fw_event_message(e, i);
+        const char *data = fw_message_data(m, &len);
+        lua_createtable(L, 0, 3);
+        lua_pushlstring(L, data, len);
+        lua_setfield(L, -2, "data");
+        lua_pushboolean(L, (fw_message_flags(m) & FW_BINARY) != 0);
+        lua_setfield(L, -2, "binary");
+        fwb_position_out(L, fw_message_position(m));
+        lua_setfield(L, -2, "position");
+        lua_rawseti(L, -2, (int)i + 1);
+    }
+    lua_rawseti(L, -2, at);
+}
+
+static void fwb_put_answer(lua_State *L, fw_event *e)
+{
+    const int at = FWB_AT_PAYLOAD;
+
+    lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+    lua_rawseti(L, -2, at);
+    fwb_put_number(L, at + 1, fw_event_code(e));
+    fwb_put_text(L, at + 2, fw_event_reason(e));
+    fwb_put_text(L, at + 3, fw_event_room(e));
+    fwb_put_position(L, at + 4, fw_event_position(e));
+    if (fw_event_kind(e) == FW_EVENT_HISTORY) {
+        fwb_put_messages(L, at + 5, e);
+    } else {
+        lua_pushboolean(L, fw_event_recovered(e));
+        lua_rawseti(L, -2, at + 5);
+    }
+}
+
 /*
  * { kind, session, event, payload ... } with this payload:
- *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room
+ *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room, position
  *   DELIVER data, binary, code, why   CLOSE        code, why
  *   JOIN    room                      LEAVE        room, code
- *   RESULT  ref, code, why, room      LOG          level, component, line
+ *   ROOM_RESET room, position         LOG          level, component, line
+ *   RESULT  ref, code, why, room, position, recovered
+ *   HISTORY ref, code, why, room, position, messages: {data, binary, position} each
  *   BACKPLANE_DOWN why                NODE_UP, NODE_DOWN name
  *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
@@ -222,6 +291,11 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
     case FW_EVENT_ROOM_MESSAGE:
         fwb_put_data(L, e);
         fwb_put_text(L, at + 2, fw_event_room(e));
+        fwb_put_position(L, at + 3, fw_event_position(e));
+        break;
+    case FW_EVENT_ROOM_RESET:
+        fwb_put_text(L, at, fw_event_room(e));
+        fwb_put_position(L, at + 1, fw_event_position(e));
         break;
     case FW_EVENT_DELIVER:
         fwb_put_data(L, e);
@@ -240,11 +314,8 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_number(L, at + 1, fw_event_code(e));
         break;
     case FW_EVENT_RESULT:
-        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-        lua_rawseti(L, -2, at);
-        fwb_put_number(L, at + 1, fw_event_code(e));
-        fwb_put_text(L, at + 2, fw_event_reason(e));
-        fwb_put_text(L, at + 3, fw_event_room(e));
+    case FW_EVENT_HISTORY:
+        fwb_put_answer(L, e);
         break;
     case FW_EVENT_LOG:
         fwb_put_number(L, at, fw_event_code(e));
@@ -281,8 +352,6 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
-    case FW_EVENT_HISTORY:
-    case FW_EVENT_ROOM_RESET:
         break;
     }
 }

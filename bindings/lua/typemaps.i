@@ -4,6 +4,7 @@
  *   const char *            string without NUL, or nil where C takes NULL
  *   (data, len)             a string; flags behind it may be left out: text
  *   fw_session_id           string of 32 hexadecimal digits: a double would lose bits
+ *   fw_position             string "EPOCH/OFFSET"; nil where there is none
  *   uint64_t                out: string of 16 hexadecimal digits; in: that, or a number
  *   an error                nil, sentence, name ("FW_ERR_GONE"); success without a value
  *                           is true
@@ -49,7 +50,7 @@
     }
 }
 %typemap(out) int fw_event_code "lua_pushinteger(L, $1); SWIG_arg++;"
-%typemap(out) int fw_session_id_equal, int fw_err_is_retriable
+%typemap(out) int fw_session_id_equal, int fw_err_is_retriable, int fw_event_recovered
     "lua_pushboolean(L, $1); SWIG_arg++;"
 
 /* ---- text and bytes ---------------------------------------------------------------------- */
@@ -76,6 +77,9 @@
 %typemap(in, checkfn="fwb_is_string") fw_session_id
     "$1 = fwb_session_in(L, $input, \"$1_name\");"
 %typemap(out) fw_session_id "fwb_session_out(L, $1); SWIG_arg++;"
+%typemap(in, checkfn="fwb_is_text") fw_position
+    "$1 = fwb_position_in(L, $input, \"$1_name\");"
+%typemap(out) fw_position "fwb_position_out(L, $1); SWIG_arg++;"
 %typemap(in, checkfn="fwb_is_string") uint64_t "$1 = fwb_number_in(L, $input, \"$1_name\");"
 %typemap(out) uint64_t "fwb_number_out(L, $1); SWIG_arg++;"
 

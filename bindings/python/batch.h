@@ -215,6 +215,40 @@ static PyObject *fwb_session_out(fw_session_id id)
     return PyUnicode_FromString(fw_session_id_text(id, text));
 }
 
+/* ---- positions --------------------------------------------------------------------- */
+
+static bool fwb_position_in(PyObject *in, const char *name, fw_position *position)
+{
+    const char *text;
+
+    if (!fwb_text_in(in, name, &text)) {
+        return false;
+    }
+    *position = (fw_position){0, 0};
+    if (text == NULL) {
+        return true;
+    }
+    int err = fw_position_parse(text, position);
+    if (err != FW_OK) {
+        char why[160];
+        snprintf(why, sizeof why, "%s: \"EPOCH/OFFSET\" is wanted, not \"%.60s\"", name,
+                 text);
+        fwb_raise_text(err, why);
+        return false;
+    }
+    return true;
+}
+
+static PyObject *fwb_position_out(fw_position position)
+{
+    char text[FW_POSITION_TEXT];
+
+    if (position.epoch == 0) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_FromString(fw_position_text(position, text));
+}
+
 /* ---- an event as a tuple ----------------------------------------------------------- */
 
 /* A session often has several events in a batch: they share the text of its id. */
@@ -271,13 +305,39 @@ static PyObject *fwb_members_of(fw_event *e)
     return list;
 }
 
+/* [(data, position), ...]; NULL with an exception. */
+static PyObject *fwb_messages_of(fw_event *e)
+{
+    size_t n = fw_event_message_count(e);
+    PyObject *list = PyList_New((Py_ssize_t)n);
+
+    for (size_t i = 0; list != NULL && i < n; i++) {
+        size_t len;
+        const fw_message *m = fw_event_message(e, i);
+        const void *data = fw_message_data(m, &len);
+        PyObject *one =
+            Py_BuildValue("(NN)", fwb_bytes_out(data, len, fw_message_flags(m)),
+                          fwb_position_out(fw_message_position(m)));
+        if (one == NULL) {
+            Py_CLEAR(list);
+        } else {
+            PyList_SET_ITEM(list, (Py_ssize_t)i, one);
+        }
+    }
+    return list;
+}
+
 static PyObject *fwb_payload(fw_event *e)
 {
     switch (fw_event_kind(e)) {
     case FW_EVENT_MESSAGE:
         return fwb_data_of(e);
     case FW_EVENT_ROOM_MESSAGE:
-        return Py_BuildValue("(NN)", fwb_text_out(fw_event_room(e)), fwb_data_of(e));
+        return Py_BuildValue("(NNN)", fwb_text_out(fw_event_room(e)), fwb_data_of(e),
+                             fwb_position_out(fw_event_position(e)));
+    case FW_EVENT_ROOM_RESET:
+        return Py_BuildValue("(NN)", fwb_text_out(fw_event_room(e)),
+                             fwb_position_out(fw_event_position(e)));
     case FW_EVENT_CLOSE:
         return Py_BuildValue("(iN)", fw_event_code(e), fwb_text_out(fw_event_reason(e)));
     case FW_EVENT_JOIN:
@@ -287,9 +347,16 @@ static PyObject *fwb_payload(fw_event *e)
     case FW_EVENT_BACKPLANE_DOWN:
         return fwb_text_out(fw_event_reason(e));
     case FW_EVENT_RESULT:
-        return Py_BuildValue("(KiNN)", (unsigned long long)fw_event_token(e),
+        return Py_BuildValue("(KiNNNN)", (unsigned long long)fw_event_token(e),
                              fw_event_code(e), fwb_text_out(fw_event_reason(e)),
-                             fwb_text_out(fw_event_room(e)));
+                             fwb_text_out(fw_event_room(e)),
+                             fwb_position_out(fw_event_position(e)),
+                             PyBool_FromLong(fw_event_recovered(e)));
+    case FW_EVENT_HISTORY:
+        return Py_BuildValue("(KiNNNN)", (unsigned long long)fw_event_token(e),
+                             fw_event_code(e), fwb_text_out(fw_event_reason(e)),
+                             fwb_text_out(fw_event_room(e)),
+                             fwb_position_out(fw_event_position(e)), fwb_messages_of(e));
     case FW_EVENT_PRESENCE:
         return Py_BuildValue("(KiNKKN)", (unsigned long long)fw_event_token(e),
                              fw_event_code(e), fwb_text_out(fw_event_reason(e)),
@@ -315,8 +382,6 @@ static PyObject *fwb_payload(fw_event *e)
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
-    case FW_EVENT_HISTORY:
-    case FW_EVENT_ROOM_RESET:
         break;
     }
     Py_RETURN_NONE;

@@ -4,6 +4,7 @@
  *   const char *            str without NUL, or None where C takes NULL
  *   (data, len, flags)      one argument: str goes as text, any buffer as binary; no copy
  *   fw_session_id           str of 32 hexadecimal digits
+ *   fw_position             str "EPOCH/OFFSET"; None where there is none
  *   an error                the exception class that set_error_class() gave its number
  *   fw_hub_poll             list of (kind, session, payload, event); see batch.h
  */
@@ -63,7 +64,7 @@ static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     $result = PyLong_FromLong($1);
 }
 %typemap(out) int fw_event_code "$result = PyLong_FromLong($1);"
-%typemap(out) int fw_session_id_equal, int fw_err_is_retriable
+%typemap(out) int fw_session_id_equal, int fw_err_is_retriable, int fw_event_recovered
     "$result = PyBool_FromLong($1);"
 
 /* ---- text and bytes ---------------------------------------------------------------------- */
@@ -125,6 +126,13 @@ static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywor
     }
 }
 %typemap(out) fw_session_id "$result = fwb_session_out($1);"
+
+%typemap(in) fw_position {
+    if (!fwb_position_in($input, "$1_name", &$1)) {
+        SWIG_fail;
+    }
+}
+%typemap(out) fw_position "$result = fwb_position_out($1);"
 
 /* ---- handles --------------------------------------------------------------------------------- */
 

@@ -102,4 +102,17 @@ function check.id(id, what)
     "FW_ERR_INVALID"
 end
 
+--- A position as text; nil is none.
+function check.position(text, what)
+  if text == nil then
+    return true
+  end
+  local epoch, offset = text:match("^(%x+)/(%d+)$")
+  if epoch ~= nil and #epoch <= 16 and #offset <= 19 then
+    return true
+  end
+  return nil, string.format('%s: "EPOCH/OFFSET" is wanted, not %q', what, text),
+    "FW_ERR_INVALID"
+end
+
 return check

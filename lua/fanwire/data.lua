@@ -75,10 +75,10 @@ local function id_of(skip, level)
   return skip
 end
 
-local HOW = "how: \"text\", \"binary\", a boolean or a table with binary and skip "
+local HOW = "how: \"text\", \"binary\", a boolean or a table with binary, skip and key "
   .. "is wanted, not %s"
 
--- flags (nil if nothing is said of them), the id to skip
+-- flags (nil if nothing is said of them), the id to skip, the key
 local function understand(how, level)
   if how == nil then
     return nil, nil
@@ -93,8 +93,8 @@ local function understand(how, level)
     check.fail(level + 1, HOW, type(how))
   end
   for key in pairs(how) do
-    if key ~= "binary" and key ~= "skip" then
-      check.fail(level + 1, "how: binary and skip are known, not %s", tostring(key))
+    if key ~= "binary" and key ~= "skip" and key ~= "key" then
+      check.fail(level + 1, "how: binary, skip and key are known, not %s", tostring(key))
     end
   end
   local flags
@@ -102,10 +102,11 @@ local function understand(how, level)
     check.type(how.binary, "boolean", "binary", level + 1)
     flags = how.binary and BINARY or TEXT
   end
-  return flags, how.skip ~= nil and id_of(how.skip, level + 1) or nil
+  check.optional(how.key, "string", "key", level + 1)
+  return flags, how.skip ~= nil and id_of(how.skip, level + 1) or nil, how.key
 end
 
-local function build(text, flags, skip)
+local function build(text, flags, skip, key)
   if skip ~= nil then
     local ok, why, name = check.id(skip, "skip")
     if not ok then
@@ -116,6 +117,16 @@ local function build(text, flags, skip)
   if made ~= nil and skip ~= nil then
     native.fw_message_set_except(made, skip)
   end
+  if made ~= nil and key ~= nil then
+    local ok
+    ok, why, name = check.text(key, "key")
+    if ok then
+      ok, why, name = native.fw_message_set_key(made, key)
+    end
+    if not ok then
+      return nil, why, name
+    end
+  end
   return made, why, name
 end
 
@@ -124,9 +135,9 @@ end
 ---   nil, nil, message    a message of the C library
 ---   false, why, name     it can't be sent
 function data.prepare(value, how, level)
-  local flags, skip = understand(how, level + 1)
+  local flags, skip, key = understand(how, level + 1)
   if is_message(value) then
-    if flags == nil and skip == nil then
+    if flags == nil and skip == nil and key == nil then
       return nil, nil, value._native
     end
     flags = flags or native.fw_message_flags(value._native)
@@ -135,10 +146,10 @@ function data.prepare(value, how, level)
   else
     value = encode(value, level + 1)
   end
-  if skip == nil then
+  if skip == nil and key == nil then
     return value, flags or TEXT
   end
-  local made, why, name = build(value, flags or TEXT, skip)
+  local made, why, name = build(value, flags or TEXT, skip, key)
   if made == nil then
     return false, why, name
   end
@@ -158,7 +169,7 @@ end
 
 --- fanwire.message()
 ---@param value string|table|fanwire.Message
----@param how? "text"|"binary"|boolean|{binary: boolean?, skip: any}
+---@param how? "text"|"binary"|boolean|{binary: boolean?, skip: any, key: string?}
 ---@return fanwire.Message?, string?, string?
 function data.new(value, how)
   local made, why, name = data.message(value, how, 2)

@@ -26,6 +26,7 @@ local CONNECT, OPEN, MESSAGE = native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN,
 local CLOSE, JOIN = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN
 local LEAVE = native.FW_EVENT_LEAVE
 local ROOM_MESSAGE, RESULT = native.FW_EVENT_ROOM_MESSAGE, native.FW_EVENT_RESULT
+local HISTORY, ROOM_RESET = native.FW_EVENT_HISTORY, native.FW_EVENT_ROOM_RESET
 local DELIVER, LOG = native.FW_EVENT_DELIVER, native.FW_EVENT_LOG
 local UP, DOWN = native.FW_EVENT_BACKPLANE_UP, native.FW_EVENT_BACKPLANE_DOWN
 
@@ -54,7 +55,7 @@ function dispatch.new(handle, of, knows_sessions, log, runner)
     _batch = {}, _at = 1, -- events that were taken, and the next of them
     _finished = {}, -- events that are to be given back
     _states = {}, _kept = queue.new(), -- of requests, until their sessions open
-    _answers = {}, _ref = 0, -- by number: {callback, id, room, own, attach}
+    _answers = {}, _ref = 0, -- by number: {what, callback, id, own, attach}
     _own_joins = {}, -- "ID ROOM" -> how many, that a handler of that session asked for
     _deliver = {}, -- by id: on_deliver of an attached session
     _attaching = {}, -- by id: those that aren't open yet
@@ -253,7 +254,8 @@ function Life:_take_answer(ref)
   return answer
 end
 
--- Tell who asked; ok is nil if it failed, id the session of an attach.
+-- Tell who asked; ok is nil if it failed, id the session of an attach. Of what succeeded
+-- why and name are what else there is to tell.
 function Life:_answer(answer, ok, id, why, name)
   local asked = answer.attach
   if asked ~= nil then
@@ -269,21 +271,30 @@ function Life:_answer(answer, ok, id, why, name)
       self.log:say("warn", "attach failed, and nobody looked at it: " .. why)
     end
   elseif answer.callback ~= nil then
-    self:_tell("join callback", answer.callback, self.sessions[answer.id], 3, ok, why,
-      name)
+    self:_tell(answer.called, answer.callback, self.sessions[answer.id], 3, ok, why, name)
   elseif not ok then
     local ended = name == "FW_ERR_GONE" or name == "FW_ERR_CLOSED"
     self.log:say(ended and "debug" or "warn", string.format(
-      "join of room %q (session=%s) failed, and nobody looked at it: %s", answer.room,
-      answer.id, why))
+      "%s failed, and nobody looked at it: %s", answer.what, why))
   end
 end
 
+--- Ask for something of a room, by call(handle, ref). what: it, in the log.
+function Life:ask(what, room, callback, call)
+  local ref = self:_ask{what = string.format("%s of room %q", what, room),
+    called = what .. " callback", callback = callback, id = ""}
+  local ok, why, name = call(self.handle, ref)
+  if not ok then
+    self:_take_answer(ref)
+  end
+  return ok, why, name
+end
+
 --- Ask for a join.
-function Life:join(id, room, callback)
+function Life:join(id, room, since, callback)
   local ok, why, name
   if id:sub(1, 16) ~= native.fw_hub_node(self.handle) then
-    ok, why, name = native.fw_session_join(self.handle, id, room, 0)
+    ok, why, name = native.fw_session_join_since(self.handle, id, room, since, 0)
     if ok and callback ~= nil then
       self:_tell("join callback", callback, nil, 1, true)
     end
@@ -294,8 +305,10 @@ function Life:join(id, room, callback)
     own = id .. " " .. room
     self._own_joins[own] = (self._own_joins[own] or 0) + 1
   end
-  local ref = self:_ask{callback = callback, id = id, room = room, own = own}
-  ok, why, name = native.fw_session_join(self.handle, id, room, ref)
+  local ref = self:_ask{callback = callback, called = "join callback", id = id, own = own,
+    is_join = true,
+    what = string.format("join of room %q (session=%s)", room, id)}
+  ok, why, name = native.fw_session_join_since(self.handle, id, room, since, ref)
   if not ok then
     self:_take_answer(ref)
   end
@@ -363,6 +376,10 @@ on[ROOM_MESSAGE] = function(self, e)
   return self:_submit(self._of_rooms, e[6], ROOM_MESSAGE, nil, e[3], 3, e[6], e[4], e[5])
 end
 
+on[ROOM_RESET] = function(self, e)
+  return self:_submit(self._of_rooms, e[4], ROOM_RESET, nil, e[3], 2, e[4], e[5])
+end
+
 on[UP] = function(self, e)
   return self:_submit(self._of_others, "backplane", UP, nil, e[3], 0)
 end
@@ -375,8 +392,13 @@ on[RESULT] = function(self, e)
   local answer, code = self:_take_answer(e[4]), e[5]
   if answer ~= nil then
     local ok = code == native.FW_OK or nil
-    local why, name
-    if not ok then
+    local why, name = e[8], nil -- the position
+    if answer.is_join and why ~= nil then
+      name = e[9] -- has it got all that it had missed?
+    end
+    if ok and e[1] == HISTORY then
+      ok, why, name = e[9], e[8], nil -- messages, and the position
+    elseif not ok then
       why = e[6] ~= nil and e[6] ~= "" and e[6] or native.fw_strerror(code)
       name = native.fw_err_name(code)
     end
@@ -384,6 +406,8 @@ on[RESULT] = function(self, e)
   end
   return true
 end
+
+on[HISTORY] = on[RESULT]
 
 on[DELIVER] = function(self, e)
   local id, code = e[2], e[6]

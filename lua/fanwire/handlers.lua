@@ -16,6 +16,7 @@ local KINDS = {
   join = native.FW_EVENT_JOIN,
   leave = native.FW_EVENT_LEAVE,
   room_message = native.FW_EVENT_ROOM_MESSAGE,
+  room_reset = native.FW_EVENT_ROOM_RESET,
   backplane_up = native.FW_EVENT_BACKPLANE_UP,
   backplane_down = native.FW_EVENT_BACKPLANE_DOWN,
 }
@@ -63,6 +64,7 @@ end
 function Handlers:kinds()
   local wanted = {
     [native.FW_EVENT_RESULT] = true,
+    [native.FW_EVENT_HISTORY] = true,
     [native.FW_EVENT_LOG] = true,
     [native.FW_EVENT_DELIVER] = true, -- raised for attached sessions alone
   }

@@ -11,8 +11,10 @@ local check = require "fanwire.check"
 local data = require "fanwire.data"
 local dispatch = require "fanwire.dispatch"
 local handlers = require "fanwire.handlers"
+local history = require "fanwire.history"
 local Log = require "fanwire.log"
 local native = require "fanwire.native"
+local named = require "fanwire.named"
 local options = require "fanwire.options"
 local session = require "fanwire.session"
 
@@ -326,37 +328,45 @@ end
 
 -- --- sending ---
 
--- send(handle, [name,] text, flags) or send_message(handle, [name,] message); what: what
--- the name is, in errors. Called by methods, so that the application is at level 3.
-local function to_named(self, send, send_message, what, name, value, how)
-  check.type(name, "string", what, 3)
-  local text, flags, message = data.prepare(value, how, 3)
-  if text == false then
-    return nil, flags, message
+--- Send to every session in a room, on all nodes. true when it is on its way. how may
+--- have a key: in a room with history the message is kept once, however often it is
+--- published with that key within 5 minutes. callback(true, position), or callback(nil,
+--- why, name), tells what became of it; the position is of a room with history.
+function Hub:publish(room, value, how, callback)
+  how, callback = history.arguments(how, callback)
+  local ok, why, name
+  if callback ~= nil then
+    ok, why, name = history.publish(self._life, room, value, how, callback)
+  else
+    ok, why, name = named.send(self, native.fw_room_publish,
+      native.fw_room_publish_message, "room", room, value, how)
   end
-  local ok, why, code = check.text(name, what)
-  if not ok then
-    return nil, why, code
-  end
-  local life = self._life
-  if life == nil then
-    return not_running()
-  elseif text then
-    return send(life.handle, name, text, flags)
-  end
-  return send_message(life.handle, name, message)
+  return ok, why, name
 end
 
---- Send to every session in a room, on all nodes. true when it is on its way.
-function Hub:publish(room, value, how)
-  local ok, why, name = to_named(self, native.fw_room_publish,
-    native.fw_room_publish_message, "room", room, value, how)
+--- Ask for messages that are kept of a room: callback(messages, position), each of them
+--- {data, binary, position}, and the position of the newest that there is; or
+--- callback(nil, why, name). how: since, a position (nil: from the beginning), limit
+--- (100), reverse (from there, or from the end, backwards). There may be fewer: ask again
+--- with the position of the last one until it is the newest, with reverse until there are
+--- none.
+--- nil, why and "FW_ERR_STATE" if the room has no history.
+function Hub:history(room, how, callback)
+  how, callback = history.arguments(how, callback)
+  local ok, why, name = history.read(self._life, room, how, callback)
+  return ok, why, name
+end
+
+--- Forget what is kept of a room. Members are told; who comes back with a position from
+--- before isn't recovered. callback(true, position): where it begins anew.
+function Hub:forget(room, callback)
+  local ok, why, name = history.forget(self._life, room, callback)
   return ok, why, name
 end
 
 --- Send to every session of a user, on all nodes. Nobody there is not an error.
 function Hub:send_user(user, value, how)
-  local ok, why, name = to_named(self, native.fw_user_send, native.fw_user_send_message,
+  local ok, why, name = named.send(self, native.fw_user_send, native.fw_user_send_message,
     "user", user, value, how)
   return ok, why, name
 end
@@ -398,56 +408,10 @@ function Hub:send_node(node, value, how)
   return native.fw_node_send(life.handle, node, text, flags)
 end
 
--- A room or a user: a name that can be sent to. Neither needs to be created.
-local function named(class, methods)
-  methods.__index = methods
-  function methods.__tostring(self)
-    return string.format("<fanwire.%s %q>", class, self.name)
-  end
-  return function(self, name)
-    check.type(name, "string", "name", 2)
-    local ok, why, code = check.text(name, "name")
-    if ok then
-      ok, why, code = native.fw_name_check(name)
-    end
-    if not ok then
-      return nil, why, code
-    end
-    return setmetatable({name = name, _hub = self}, methods)
-  end
-end
-
-local Room = {}
-
-function Room:publish(value, how)
-  local ok, why, name = to_named(self._hub, native.fw_room_publish,
-    native.fw_room_publish_message, "room", self.name, value, how)
-  return ok, why, name
-end
-
-local User = {}
-
-function User:send(value, how)
-  local ok, why, name = to_named(self._hub, native.fw_user_send,
-    native.fw_user_send_message, "user", self.name, value, how)
-  return ok, why, name
-end
-
---- Close every session of a user, on all nodes.
-function User:disconnect(code, reason)
-  local good, why, name = check.close(code, reason, 2)
-  if not good then
-    return nil, why, name
-  elseif self._hub._life == nil then
-    return not_running()
-  end
-  return native.fw_user_disconnect(self._hub._life.handle, self.name, good, why)
-end
-
 --- A room by its name, to publish to.
-Hub.room = named("Room", Room)
+Hub.room = named.room
 --- A user by name, to send to.
-Hub.user = named("User", User)
+Hub.user = named.user
 
 --- A session by its id, of whichever node; the very session if it is one of ours.
 function Hub:session(id)

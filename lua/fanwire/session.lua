@@ -50,16 +50,35 @@ end
 --- always hears itself. callback(true), or callback(nil, why, name), tells when it is
 --- complete or why it failed; for a session of another node it is called at once and
 --- tells nothing.
-function methods.join(self, room, callback)
+---
+--- In a room with history it is callback(true, position, recovered): behind that position
+--- the session hears everything. how: {since = position} of the last message that it has
+--- seen; it is given what it has missed, and recovered says whether that was possible.
+--- "0/N" is the newest N messages.
+function methods.join(self, room, how, callback)
   check.type(room, "string", "room", 2)
+  if callback == nil and (check.is_callable(how) or type(how) ~= "table") then
+    how, callback = nil, how
+  end
   if callback ~= nil then
     check.callable(callback, "callback", 2)
   end
+  check.optional(how, "table", "how", 2)
+  for key in pairs(how or {}) do
+    if key ~= "since" then
+      check.fail(2, "how: since is known, not %s", tostring(key))
+    end
+  end
+  local since = how and how.since
+  check.optional(since, "string", "since", 2)
   local ok, why, name = check.text(room, "room")
+  if ok then
+    ok, why, name = check.position(since, "since")
+  end
   if not ok then
     return nil, why, name
   end
-  return noted(self, self._life:join(self._id, room, callback))
+  return noted(self, self._life:join(self._id, room, since, callback))
 end
 
 --- Take it out of a room. Not being there is not an error.

@@ -195,6 +195,8 @@ function Facts:query_list(name) end
 
 ---@class fanwire.Request: fanwire.Facts
 
+---@alias fanwire.OnAnswer fun(ok: true?, why: string?, name: any)
+
 ---@class fanwire.SessionHandle
 ---@field id string
 ---@field node string   16 hexadecimal digits
@@ -214,12 +216,15 @@ function SessionHandle:send(data, how) end
 ---@return fanwire.ErrorName? name
 function SessionHandle:close(code, reason) end
 
+---In a room with history on_answer(true, position, recovered).
+---@overload fun(self, room: string, on_answer?: fanwire.OnAnswer): true?, string?
 ---@param room string
----@param on_answer? fun(ok: true?, why: string?, name: fanwire.ErrorName?)
+---@param how? {since: string?}   a position; it is given what came behind it
+---@param on_answer? fanwire.OnAnswer
 ---@return true?
 ---@return string? why
 ---@return fanwire.ErrorName? name
-function SessionHandle:join(room, on_answer) end
+function SessionHandle:join(room, how, on_answer) end
 
 ---@param room string
 ---@return true?
@@ -253,16 +258,43 @@ function SessionHandle:feed_close(code, reason) end
 ---@field user? string
 ---@field closed boolean
 
+---@class fanwire.KeptMessage
+---@field data string
+---@field binary boolean
+---@field position string
+
+---@class fanwire.HistoryQuery
+---@field since? string      a position; the beginning if left out
+---@field limit? integer     100 if left out, at most 10000
+---@field reverse? boolean   from there, or from the end, backwards
+
+---@alias fanwire.Kept fanwire.KeptMessage[]
+---@alias fanwire.OnHistory fun(messages: fanwire.Kept?, position: string?, name: any)
+
 ---@class fanwire.Room
 ---@field name string
 local Room = {}
 
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending
+---@param on_answer? fanwire.OnAnswer   (true, position)
 ---@return true?
 ---@return string? why
 ---@return fanwire.ErrorName? name
-function Room:publish(data, how) end
+function Room:publish(data, how, on_answer) end
+
+---@param how? fanwire.HistoryQuery
+---@param on_page fanwire.OnHistory
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Room:history(how, on_page) end
+
+---@param on_answer? fanwire.OnAnswer   (true, position)
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Room:forget(on_answer) end
 
 ---@class fanwire.User
 ---@field name string
@@ -299,6 +331,8 @@ function User:disconnect(code, reason) end
 ---@alias fanwire.OnClose fun(session: fanwire.Session, code: integer, reason: string)
 ---@alias fanwire.OnRoomMessage fun(room: string, data: string, binary: boolean)
 
+---@alias fanwire.OnRoomReset fun(room: string, position: string)
+
 ---@class fanwire.Hub
 local Hub = {}
 
@@ -309,6 +343,7 @@ local Hub = {}
 ---@overload fun(self, event: "leave", handler: fanwire.OnLeave): fanwire.Hub
 ---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub
 ---@overload fun(self, event: "room_message", handler: fanwire.OnRoomMessage): fanwire.Hub
+---@overload fun(self, event: "room_reset", handler: fanwire.OnRoomReset): fanwire.Hub
 ---@overload fun(self, event: "backplane_up", handler: fun()): fanwire.Hub
 ---@overload fun(self, event: "backplane_down", handler: fun(reason: string)): fanwire.Hub
 function Hub:on(event, handler) end
@@ -367,10 +402,26 @@ function Hub:close(timeout) end
 ---@param room string
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending
+---@param on_answer? fanwire.OnAnswer   (true, position)
 ---@return true?
 ---@return string? why
 ---@return fanwire.ErrorName? name
-function Hub:publish(room, data, how) end
+function Hub:publish(room, data, how, on_answer) end
+
+---@param room string
+---@param how? fanwire.HistoryQuery
+---@param on_page fanwire.OnHistory
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:history(room, how, on_page) end
+
+---@param room string
+---@param on_answer? fanwire.OnAnswer   (true, position)
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:forget(room, on_answer) end
 
 ---@param user string
 ---@param data fanwire.Data

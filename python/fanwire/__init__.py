@@ -28,6 +28,7 @@ from ._errors import (BackplaneError, BusyError, ClosedError, Error, ForkedError
                       GoneError, InvalidError, LimitError, ListenError, OptionError,
                       OutOfMemoryError, RefusedError, StateError, SystemCallError,
                       TimedOutError, TLSError, TooBigError)
+from ._history import History, Joined, KeptMessage
 from ._hub import Hub
 from ._options import name_check, options
 from ._request import Facts, Headers, Query, Refuse, Request
@@ -35,7 +36,7 @@ from ._room import Room, User
 from ._session import Session, SessionHandle
 
 # What users see in tracebacks and pickles is the public name.
-for _public in (Answer, Emitter, Facts, Headers, Hub, Message, Query, Refuse, Request,
-                Room, Session, SessionHandle, User):
+for _public in (Answer, Emitter, Facts, Headers, History, Hub, Joined, KeptMessage,
+                Message, Query, Refuse, Request, Room, Session, SessionHandle, User):
     _public.__module__ = "fanwire"
 del _public

@@ -5,7 +5,7 @@ Whatever sends calls encode() and session_id(). Nothing here knows where it goes
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Dict, List, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Union
 
 from . import native
 from ._errors import InvalidError
@@ -26,17 +26,21 @@ class Message:
     """Something to send, built once: it is encoded once, however often it is sent.
 
     skip is a session, or the id of one, that is left out: whoever else is addressed
-    receives the message.
+    receives the message. key: in a room with history the message is kept once, however
+    often it is published with that key, within 5 minutes.
     """
 
     __slots__ = ("_native", "__weakref__")
 
-    def __init__(self, data: Data, *, skip: Skip = None) -> None:
+    def __init__(self, data: Data, *, skip: Skip = None,
+                 key: Optional[str] = None) -> None:
         if isinstance(data, Message):
             data = data.data
         self._native = native.fw_message_new(encode(data))
         if skip is not None:
             native.fw_message_set_except(self._native, session_id(skip))
+        if key is not None:
+            native.fw_message_set_key(self._native, key)
 
     @property
     def data(self) -> Union[str, bytes]:
@@ -59,11 +63,11 @@ def encode(data: Any) -> Any:
                     "dict or list for JSON; or a Message; not " + type(data).__name__)
 
 
-def message(data: Data, skip: Skip = None) -> Any:
+def message(data: Data, skip: Skip = None, key: Optional[str] = None) -> Any:
     """The C library's message; what was built before isn't built again."""
-    if skip is None and isinstance(data, Message):
+    if skip is None and key is None and isinstance(data, Message):
         return data._native
-    return Message(data, skip=skip)._native
+    return Message(data, skip=skip, key=key)._native
 
 
 def check_id(what: str, text: Any) -> str:

@@ -14,12 +14,13 @@ import itertools
 import threading
 from time import monotonic
 from types import CoroutineType
-from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
 
 from . import native
 from ._answer import Answer
 from ._errors import ClosedError, Error, by_number
 from ._handlers import Handler, Handlers
+from ._history import Joined, joined
 from ._lanes import Lane, Lanes, Work, current_work
 from ._log import Log
 from ._request import Request
@@ -44,10 +45,14 @@ ROOM_MESSAGE: int = native.FW_EVENT_ROOM_MESSAGE
 BACKPLANE_UP: int = native.FW_EVENT_BACKPLANE_UP
 BACKPLANE_DOWN: int = native.FW_EVENT_BACKPLANE_DOWN
 RESULT: int = native.FW_EVENT_RESULT
+HISTORY: int = native.FW_EVENT_HISTORY
+ROOM_RESET: int = native.FW_EVENT_ROOM_RESET
 LOG: int = native.FW_EVENT_LOG
 
 # What the event loop passes on instead of going on after it.
 ENDS_ALL = (KeyboardInterrupt, SystemExit)
+
+_T = TypeVar("_T")
 
 _poll = native.fw_hub_poll
 _done = native.fw_events_done
@@ -70,7 +75,9 @@ class Dispatcher:
         self._states: Dict[str, Tuple[float, Dict[str, Any]]] = {}
         self._lock = threading.Lock()  # of what join() keeps: it is called in any thread
         self._refs = itertools.count(1)
-        self._answers: Dict[int, Tuple[Answer[None], Optional[Tuple[str, str]]]] = {}
+        # Of each answer to come: what is made of the event, and which join it is of.
+        self._answers: Dict[int, Tuple[Answer[Any], Callable[..., Any],
+                                       Optional[Tuple[str, str]]]] = {}
         # Of each join that a session's own handler or reader has asked for, who that was.
         self._own_joins: Dict[Tuple[str, str], Dict[int, Any]] = {}
         self._on: Dict[int, Callable[[str, Any, Any], bool]] = {
@@ -83,7 +90,9 @@ class Dispatcher:
             ROOM_MESSAGE: self._on_room_message,
             BACKPLANE_UP: self._on_backplane_up,
             BACKPLANE_DOWN: self._on_backplane_down,
-            RESULT: self._on_result,
+            RESULT: self._on_answer,
+            HISTORY: self._on_answer,
+            ROOM_RESET: self._on_room_reset,
             LOG: self._on_log,
         }
 
@@ -136,7 +145,7 @@ class Dispatcher:
         self.sessions.clear()
         self._states.clear()
         with self._lock:
-            answers = [answer for answer, _ in self._answers.values()]
+            answers = [answer for answer, _, _ in self._answers.values()]
             self._answers.clear()
             self._own_joins.clear()
         for answer in answers:
@@ -243,9 +252,14 @@ class Dispatcher:
         return self._submit(self._busy, identity, LEAVE, session, (session, payload[0]),
                             event)
 
-    def _on_room_message(self, identity: str, payload: Tuple[str, Any],
+    def _on_room_message(self, identity: str, payload: Tuple[str, Any, Optional[str]],
                          event: Any) -> bool:
-        return self._submit(self.lanes.rooms, payload[0], ROOM_MESSAGE, None, payload,
+        return self._submit(self.lanes.rooms, payload[0], ROOM_MESSAGE, None, payload[:2],
+                            event)
+
+    def _on_room_reset(self, identity: str, payload: Tuple[str, str],
+                       event: Any) -> bool:
+        return self._submit(self.lanes.rooms, payload[0], ROOM_RESET, None, payload,
                             event)
 
     def _on_backplane_up(self, identity: str, payload: None, event: Any) -> bool:
@@ -255,14 +269,13 @@ class Dispatcher:
         return self._submit(self.lanes.others, "backplane", BACKPLANE_DOWN, None,
                             (reason,), event)
 
-    def _on_result(self, identity: str, payload: Tuple[int, int, str, str],
-                   event: Any) -> bool:
-        ref, code, reason, _ = payload
-        answer = self._take_answer(ref)
-        if answer is None:
+    def _on_answer(self, identity: str, payload: Tuple[Any, ...], event: Any) -> bool:
+        ref, code, reason, _, position, rest = payload
+        answer, made = self._take_answer(ref)
+        if answer is None or made is None:
             pass
         elif code == native.FW_OK:
-            answer.set_result(None)
+            answer.set_result(made(position, rest))
         else:
             error = by_number.get(code, Error)
             answer.set_exception(error(reason or native.fw_strerror(code)))
@@ -386,38 +399,50 @@ class Dispatcher:
         work = current_work.get()
         return work is not None and self.lanes is not None and self.lanes.runs(work)
 
-    def join(self, identity: str, room: str) -> Answer[None]:
+    def join(self, identity: str, room: str, since: Optional[str]) -> Answer[Joined]:
         """Ask for a join. In any thread."""
         if not identity.startswith(self._node):
-            native.fw_session_join(self.handle, identity, room, 0)
-            there: Answer[None] = Answer()
-            there.set_result(None)
+            native.fw_session_join_since(self.handle, identity, room, since, 0)
+            there: Answer[Joined] = Answer()
+            there.set_result(Joined(None, False))
             return there
-        holder = self.lanes.holder(identity)
-        own = (identity, room) if holder is not None else None
-        answer: Answer[None] = Answer(
-            self._thread, lambda error: self.log.unheard(
-                "join of room %r (session=%s)" % (room, identity), error))
+        return self.ask(
+            "join of room %r (session=%s)" % (room, identity), joined,
+            lambda ref: native.fw_session_join_since(self.handle, identity, room, since,
+                                                     ref),
+            (identity, room), self.lanes.holder(identity))
+
+    def ask(self, what: str, made: Callable[..., _T], call: Callable[[int], None],
+            join: Optional[Tuple[str, str]] = None, holder: Any = None) -> Answer[_T]:
+        """call(ref) asks something, and made(position, rest) is its answer.
+
+        join: which one it is, and holder: who in the session's own handlers asks for it.
+        In any thread.
+        """
+        answer: Answer[_T] = Answer(
+            self._thread, lambda error: self.log.unheard(what, error))
+        own = join if holder is not None else None
         with self._lock:
             ref = next(self._refs)
-            self._answers[ref] = (answer, own)
+            self._answers[ref] = (answer, made, own)
             if own is not None:
                 self._own_joins.setdefault(own, {})[ref] = holder
         try:
-            native.fw_session_join(self.handle, identity, room, ref)
+            call(ref)
         except BaseException:
             self._take_answer(ref)
             raise
         return answer
 
-    def _take_answer(self, ref: int) -> Optional[Answer[None]]:
+    def _take_answer(self, ref: int,
+                     ) -> Tuple[Optional[Answer[Any]], Optional[Callable[..., Any]]]:
         with self._lock:
-            answer, own = self._answers.pop(ref, (None, None))
+            answer, made, own = self._answers.pop(ref, (None, None, None))
             if own is not None:
                 del self._own_joins[own][ref]
                 if not self._own_joins[own]:
                     del self._own_joins[own]
-        return answer
+        return answer, made
 
     def _is_own_join(self, identity: str, room: str) -> bool:
         """Has somebody asked for it that the session's events wait for even now?"""

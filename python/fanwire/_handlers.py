@@ -20,6 +20,7 @@ ARGUMENTS = {
     "on_join": (native.FW_EVENT_JOIN, ("session", "room")),
     "on_leave": (native.FW_EVENT_LEAVE, ("session", "room")),
     "on_room_message": (native.FW_EVENT_ROOM_MESSAGE, ("room", "data")),
+    "on_room_reset": (native.FW_EVENT_ROOM_RESET, ("room", "position")),
     "on_backplane_up": (native.FW_EVENT_BACKPLANE_UP, ()),
     "on_backplane_down": (native.FW_EVENT_BACKPLANE_DOWN, ("reason",)),
 }
@@ -66,7 +67,8 @@ class Handlers:
             wanted |= {native.FW_EVENT_OPEN, native.FW_EVENT_CLOSE}
         if native.FW_EVENT_OPEN in self._of:
             wanted.add(native.FW_EVENT_MESSAGE)  # it may iterate over the session
-        return wanted | {native.FW_EVENT_RESULT, native.FW_EVENT_LOG}
+        return wanted | {native.FW_EVENT_RESULT, native.FW_EVENT_HISTORY,
+                         native.FW_EVENT_LOG}
 
 
 def is_async(function: Callable[..., Any]) -> bool:

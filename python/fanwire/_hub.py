@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _options, native
+from ._answer import Answer
 from ._data import Data, Message, Skip, check_id, encode, message
 from ._errors import ClosedError, OptionError, StateError
 from ._handlers import Handlers
+from ._history import History, history, position_of
 from ._life import Life, check_fork, stop_abandoned
 from ._log import Log
 from ._options import OptionValue
@@ -24,6 +26,7 @@ from ._session import Session, SessionHandle
 from ._signals import StopOnSignal
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 _OWN_KEYWORDS = ("concurrency", "config", "environment", "logger")
 
@@ -126,6 +129,14 @@ class Hub:
         What comes faster than it is handled is dropped at last, and counted.
         """
         return self._register("on_room_message", handler)
+
+    def on_room_reset(self, handler: _F) -> _F:
+        """handler(room, position): what was said in a room goes on behind this position.
+
+        And not behind the last message that its members had: what was kept is lost, was
+        forgotten, or reaches back too little.
+        """
+        return self._register("on_room_reset", handler)
 
     def on_backplane_up(self, handler: _F) -> _F:
         """handler(): the backplane can be reached (again)."""
@@ -243,23 +254,58 @@ class Hub:
 
     # --- sending ---
 
-    def publish(self, room: str, data: Data, *, skip: Skip = None) -> None:
+    def publish(self, room: str, data: Data, *, skip: Skip = None,
+                key: Optional[str] = None) -> None:
         """Send bytes to every session in a room, on all nodes.
 
         It returns when they are on their way. str goes as text, bytes as binary, dict
-        and list as JSON. skip: a session that is left out. Raises InvalidError for a
-        name that isn't allowed, TooBigError, BusyError if too much waits already,
-        ClosedError if the hub is not running.
+        and list as JSON. skip: a session that is left out. key: in a room with history
+        the message is kept once, however often it is published with that key within 5
+        minutes. Raises InvalidError for a name that isn't allowed, TooBigError,
+        BusyError if too much waits already, ClosedError if the hub is not running.
         """
         handle = self._handle
         if handle is None:
             raise _not_running()
-        if skip is None and (type(data) is str or type(data) is bytes):
+        if skip is None and key is None and (type(data) is str or type(data) is bytes):
             _publish(handle, room, data)
-        elif skip is None and not isinstance(data, Message):
+        elif skip is None and key is None and not isinstance(data, Message):
             _publish(handle, room, encode(data))
         else:
-            native.fw_room_publish_message(handle, room, message(data, skip))
+            native.fw_room_publish_message(handle, room, message(data, skip, key))
+
+    def apublish(self, room: str, data: Data, *, skip: Skip = None,
+                 key: Optional[str] = None) -> Answer[Optional[str]]:
+        """As publish(), and the answer, which may be awaited, tells what became of it.
+
+        That the backplane has it: its position in a room with history, else None. Or why
+        not: TimedOutError if it waited for Redis too long (redis.queue.deadline),
+        BusyError, BackplaneError. With a key it may be published again without harm.
+        """
+        asked = message(data, skip, key)
+        return self._ask("publish to room %r" % (room,), position_of,
+                         native.fw_room_publish_ref, room, asked)
+
+    def history(self, room: str, *, since: Optional[str] = None, limit: int = 100,
+                reverse: bool = False) -> Answer[History]:
+        """Ask for messages that are kept of a room: those behind a position.
+
+        since: None is the beginning, and with reverse the end, from where it goes
+        backwards. At most limit messages, up to 10000, and there may be fewer: for more
+        ask again with the position of the last one, until it is the history's own (with
+        reverse, until there are none). Raises StateError if the room has no history.
+        """
+        order = native.FW_HISTORY_REVERSE if reverse else 0
+        return self._ask("history of room %r" % (room,), history, native.fw_room_history,
+                         room, since, limit, order)
+
+    def forget(self, room: str) -> Answer[Optional[str]]:
+        """Forget what is kept of a room; the answer is where it begins anew.
+
+        Members are told. Who comes back with a position from before isn't recovered.
+        """
+        return self._ask("forgetting of room %r" % (room,), position_of,
+                         native.fw_room_forget, room)
 
     def send_user(self, user: str, data: Data, *, skip: Skip = None) -> None:
         """Send bytes to every session of a user, on all nodes.
@@ -392,6 +438,12 @@ class Hub:
             stop_abandoned(self._life)
 
     # --- inside ---
+
+    def _ask(self, what: str, made: Callable[..., _T], function: Callable[..., None],
+             *arguments: Any) -> Answer[_T]:
+        handle = self._running_handle()
+        return self._running_life().dispatcher.ask(
+            what, made, lambda ref: function(handle, *arguments, ref))
 
     def _register(self, name: str, handler: _F) -> _F:
         self._check_stopped("handlers are registered")

@@ -12,6 +12,7 @@ from . import native
 from ._answer import Answer
 from ._data import Data, Message, encode
 from ._errors import GoneError
+from ._history import Joined
 from ._request import Facts, Query
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class SessionHandle:
         """
         self._call(native.fw_session_close, code, reason)
 
-    def join(self, room: str) -> Answer[None]:
+    def join(self, room: str, *, since: Optional[str] = None) -> Answer[Joined]:
         """Put a session into a room.
 
         It hears what is published once the join is complete, and what this node
@@ -78,9 +79,14 @@ class SessionHandle:
         always hears itself. The answer, which may be awaited and need not, tells when
         the join is complete or why it failed: RefusedError, LimitError, GoneError. For a
         session of another node it is there at once and tells nothing.
+
+        In a room with history the answer has the position behind which the session hears
+        everything. since: the position of the last message that it has seen; it is given
+        what it has missed, and the answer's `recovered` says whether that was possible.
+        "0/N" is the newest N messages.
         """
         try:
-            return self._dispatcher.join(self._id, room)
+            return self._dispatcher.join(self._id, room, since)
         except GoneError:
             self._gone = True
             raise

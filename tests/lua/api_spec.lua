@@ -128,7 +128,8 @@ describe("the API:", function()
     for body in text:gmatch("enum[^{;]*(%b{})") do
       for name in body:gmatch("FW_[%u_]+") do
         if name:find("^FW_EVENT_") or name:find("^FW_LOG_") or name == "FW_TEXT"
-            or name == "FW_BINARY" or name == "FW_OK" then
+            or name == "FW_BINARY" or name == "FW_OK"
+            or name == "FW_HISTORY_REVERSE" then
           wanted[name] = true
         end
       end

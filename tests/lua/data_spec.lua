@@ -79,7 +79,7 @@ describe("data:", function()
     local hub = support.started()
     support.raises("how: .*not \"bin\"", function() hub:send_all("x", "bin") end)
     support.raises("how: .*not number", function() hub:send_all("x", 5) end)
-    support.raises("how: binary and skip are known, not binry",
+    support.raises("how: binary, skip and key are known, not binry",
       function() hub:send_all("x", {binry = true}) end)
     support.raises("binary: a boolean is wanted",
       function() hub:send_all("x", {binary = 1}) end)

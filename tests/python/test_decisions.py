@@ -371,7 +371,7 @@ def test_a_join_that_others_ask_for_is_asked_in_the_sessions_order(hub, connect)
         entered.wait(2)  # what came later, of another session, is being handled
         assert not answer.done() and not seen.items
         loop.call_soon_threadsafe(gate[0].set)
-        assert answer.result(DEADLINE) is None
+        assert answer.result(DEADLINE) == fanwire.Joined(None, False)
     assert "said" in seen.items[:seen.items.index("asked r")]
 
 

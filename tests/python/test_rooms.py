@@ -206,7 +206,7 @@ def test_an_answer_is_awaited(nodes, connect):
         one.on_open(opened)
     nodes.start()
     connect(nodes.first)
-    assert results.one() is None
+    assert results.one() == fanwire.Joined(None, False)
 
 
 def test_an_answer_may_be_awaited_twice_and_by_two(hub, connect):
@@ -232,7 +232,7 @@ def test_an_answer_from_another_thread(nodes, connect):
     nodes.start()
     client = connect(nodes.first)
     answer = sessions.one().join("r")
-    assert answer.result(DEADLINE) is None
+    assert answer.result(DEADLINE) == fanwire.Joined(None, False)
     nodes.second.publish("r", "x")
     assert client.receive() == "x"
 
@@ -247,7 +247,7 @@ def test_an_answer_awaited_on_another_loop(hub, connect):
         async def elsewhere():
             return await session.join("r")
 
-        assert asyncio.run(elsewhere()) is None
+        assert asyncio.run(elsewhere()) == fanwire.Joined(None, False)
 
 
 def test_joining_twice_is_no_error(hub, connect):
@@ -393,7 +393,7 @@ def test_a_join_for_a_session_of_another_node(make_hub, redis_options, connect):
             wait_until(lambda: hub.stats()["fanwire_redis_up"] == 1, "connected")
         client = connect(there)
         handle = here.session(ids.one())
-        assert handle.join("r").result(DEADLINE) is None
+        assert handle.join("r").result(DEADLINE) == fanwire.Joined(None, False)
         wait_until(lambda: there.stats()["fanwire_room_members"] == 1, "it is in")
         here.publish("r", "x")
         assert client.receive() == "x"

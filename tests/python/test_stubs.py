@@ -103,7 +103,7 @@ async def arrives(request: fanwire.Request) -> Optional[str]:
     return request.query["user"]
 
 @hub.on_open
-def opened(session: fanwire.Session) -> fanwire.Answer[None]:
+def opened(session: fanwire.Session) -> fanwire.Answer[fanwire.Joined]:
     return session.join(session.query["room"])
 
 @hub.on_message
