@@ -242,9 +242,10 @@ START_TEST(a_reset_is_json_or_closes_the_plain_with_1012)
     say(8, 1, 1);
     answer(8, 1, 1, 0);
     answer(8, 1, 1, 1);
-    ck_assert_uint_eq(
-        c->out.len > 4 ? (uint8_t)c->out.data[2] << 8 | (uint8_t)c->out.data[3] : 0,
-        1012);
+    const uint8_t *frame = (const uint8_t *)c->out.data;
+    ck_assert_uint_gt(c->out.len, 4);
+    ck_assert_uint_eq(frame[0] & 15u, FWI_WS_CLOSE);
+    ck_assert_uint_eq((unsigned)frame[2] << 8 | frame[3], 1012);
     close_rig(c);
 }
 END_TEST
