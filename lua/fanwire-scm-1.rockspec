@@ -34,7 +34,7 @@ build = {
   build_command = [[
     swig -lua -w314,453 -Ibindings -I"$(FANWIRE_INCDIR)" -o native_wrap.c \
       bindings/fanwire.i &&
-    $(CC) $(CFLAGS) -fvisibility=hidden -I"$(LUA_INCDIR)" -Ibindings \
+    $(CC) $(CFLAGS) -D_GNU_SOURCE -fvisibility=hidden -I"$(LUA_INCDIR)" -Ibindings \
       -I"$(FANWIRE_INCDIR)" $(LIBFLAG) -o native.so native_wrap.c \
       -L"$(FANWIRE_LIBDIR)" -Wl,-rpath,"$(FANWIRE_LIBDIR)" -lfanwire]],
   install_command = [[

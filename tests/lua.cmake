@@ -53,3 +53,9 @@ if(FW_DPKG_DEB AND NOT FW_SANITIZE)
   fw_add_test(packaging.lua_deb packaging 400 ${FW_PYTHON3} -B
     ${in_tests}/packaging/check_lua_deb.py ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
 endif()
+# LuaRocks' package, on the library of this build.
+find_program(FW_LUAROCKS NAMES luarocks)
+if(FW_LUAROCKS AND NOT FW_SANITIZE)
+  fw_add_test(packaging.rock packaging 120 ${FW_PYTHON3} -B
+    ${in_tests}/packaging/check_rock.py ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
+endif()

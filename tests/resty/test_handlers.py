@@ -1,7 +1,9 @@
 """Handlers are light threads: they may wait and fail, and hold up nobody."""
 
 import os
+import re
 import select
+import subprocess
 import time
 
 import pytest
@@ -349,3 +351,43 @@ def test_an_idle_worker_sleeps(serve, enter):
         print(f"worker {worker.pid}, wake-ups a second over {lasted:.0f} s:",
               {name: round(rate, 2) for name, rate in sorted(rates.items())})
         assert sum(rates.values()) <= 2, rates
+
+
+# What an idle loop does between two waits, and what that is called.
+NAMES = [
+    ("a ping of Redis", r"write\(\d+, .*(PING|:probe:)"),
+    ("the lease", r"write\(\d+, .*EVAL"),
+    ("an answer of Redis", r"read\(\d+, \"[*:+$]"),
+    ("a heartbeat", r"sendto\(\d+, \"\\211"),
+    ("the answer to a heartbeat", r"(recv\w*|read)\(\d+, \"\\212"),
+]
+
+
+def test_each_wake_up_of_an_idle_worker_has_a_name(serve, enter, tmp_path):
+    seconds = float(os.environ.get("FW_IDLE_SECONDS", "10"))
+    nginx = serve(options='heartbeat_interval = "4s",', workers=1)
+    enter(nginx, "room=r")
+    worker = rig.Worker(nginx.workers()[0])
+    loop, = (t.split("/")[1] for t in worker.tasks() if t.startswith("fw-loop"))
+    traced = tmp_path / "trace"
+    with subprocess.Popen(["strace", "-s", "200", "-o", str(traced), "-p", loop],
+                          stderr=subprocess.PIPE, text=True) as strace:
+        said = strace.stderr.readline()
+        if "Operation not permitted" in said:
+            pytest.skip("nobody may trace another process here")
+        select.select([], [], [], seconds)
+        strace.terminate()
+    wakes, unnamed = [set()], []
+    for line in traced.read_text().splitlines():
+        if line.startswith("epoll_"):
+            wakes.append(set())
+        elif re.match(r"\w+\(.*= (?!-1 EAGAIN)", line):
+            names = {name for name, pattern in NAMES if re.match(pattern, line)}
+            wakes[-1] |= names
+            unnamed += [] if names else [line]
+    assert not unnamed
+    counts = {name: sum(name in wake for wake in wakes) for name, _ in NAMES}
+    print(f"over {seconds:.0f} s {len(wakes)} wake-ups: {counts}")
+    assert counts["a ping of Redis"] and counts["a heartbeat"]
+    # A deadline that was met isn't taken back; it wakes once more and finds nothing.
+    assert sum(not wake for wake in wakes) <= sum(bool(wake) for wake in wakes) + 2

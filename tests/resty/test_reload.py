@@ -56,8 +56,11 @@ class Listener:
     def __init__(self, loop, url, again=False):
         self.heard, self.codes, self.connected = [], [], 0
         self._url, self._again = url, again
-        self._future = asyncio.run_coroutine_threadsafe(self._run(), loop.loop)
         self._loop = loop
+        self._task = loop.run(self._start())
+
+    async def _start(self):
+        return asyncio.ensure_future(self._run())
 
     async def _run(self):
         while True:
@@ -77,9 +80,16 @@ class Listener:
                 return
 
     def end(self):
-        self._future.cancel()
-        with contextlib.suppress(BaseException):
-            self._future.result(DEADLINE)
+        self._again = False
+
+        async def ended():
+            # Again and again: a connection that opens, or closes, in this very moment
+            # swallows what cancels it (asyncio.wait_for before 3.12, websockets 10).
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=0.5)
+
+        self._loop.run(ended())
 
 
 @pytest.fixture

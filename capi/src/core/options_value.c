@@ -370,6 +370,9 @@ const char *fwi_option_show(const char *text, char *out, size_t cap)
     } else if (at != NULL) {
         query = rest = text + strlen(text); /* Either may belong to a password. */
     }
+    if (at == NULL && *query == '\0') {
+        return fwi_log_quote(out, cap, text, strlen(text)); /* Nothing is a secret. */
+    }
     size_t n = (size_t)snprintf(plain, sizeof plain, "%.*s%s%.*s", (int)(kept - text),
                                 text, at != NULL ? "***" : "", (int)(query - rest), rest);
     if (n < sizeof plain) {
