@@ -335,6 +335,84 @@ START_TEST(clients_that_come_and_go_while_it_is_published_hear_all_once)
 }
 END_TEST
 
+/* --- what happens to Redis --- */
+
+static void kill_subscribers(void)
+{
+    char out[64];
+    redis_server_cli(test_redis, out, sizeof out, "CLIENT", "KILL", "TYPE", "pubsub",
+                     NULL);
+}
+
+static void stand_still(void)
+{
+    test_redis_pause();
+    test_redis_resume();
+}
+
+START_TEST(members_miss_nothing_while_links_to_redis_break)
+{
+    enum { MEMBERS = 5 };
+    test_hub *h = history_hub((unsigned)_i, "1000"), *other = test_hub_peer(h);
+    test_hub_set(other, "room.history.size", "1000");
+    as_json_rooms(h);
+    as_json_rooms(other);
+    test_hub_start(h);
+    test_hub_start(other);
+    reader r[MEMBERS];
+    for (int i = 0; i < MEMBERS; i++) {
+        r[i] = (reader){.epoch = "0", .offset = -1};
+        r[i].ws = ws_client_open(test_hub_url(i % 2 ? h : other), "room=r");
+        hear(&r[i]);
+    }
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, say_numbers, h), 0);
+    for (int turn = 0; turn < 10; turn++) {
+        (turn % 3 == 2 ? stand_still : kill_subscribers)();
+        for (int i = 0; i < MEMBERS; i++) {
+            while (r[i].offset < (turn + 1) * SAID / 10) {
+                hear(&r[i]);
+            }
+        }
+    }
+    pthread_join(thread, NULL);
+    for (int i = 0; i < MEMBERS; i++) {
+        ck_assert_int_eq(r[i].offset, SAID);
+        ws_client_free(r[i].ws);
+    }
+    test_hub_close(other);
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_redis_that_has_lost_its_memory_is_told)
+{
+    test_hub *h = history_hub((unsigned)_i, "10");
+    test_hub_start(h);
+    test_client c = test_client_open(h, "a");
+    join(&c, (fw_position){0, 0});
+    fw_position before = publish(h, "one", NULL);
+    ws_client_expect_text(c.ws, "one");
+    test_redis_kill();
+    test_hub_wait(h, FW_EVENT_BACKPLANE_DOWN, fw_session_none());
+    fw_room_publish(h->hub, "r", "while it is away", 16, FW_TEXT);
+    test_client d = test_client_open(h, "b");
+    ck_assert(join(&d, before)->recovered); /* by what this node remembers */
+    test_redis_restart();
+    const test_event *e = test_hub_wait(h, FW_EVENT_ROOM_RESET, fw_session_none());
+    ck_assert_uint_ne(e->at.epoch, before.epoch);
+    ck_assert_uint_eq(e->at.offset, 0);
+    ws_client_expect_text(c.ws, "while it is away");
+    ws_client_expect_text(d.ws, "while it is away");
+    test_client f = test_client_open(h, "c");
+    ck_assert(!join(&f, before)->recovered);
+    test_client_close(&f);
+    test_client_close(&d);
+    test_client_close(&c);
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(a_thousand_come_back_at_once_to_a_node_that_reads_once)
 {
     enum { N = 1000 };
@@ -410,6 +488,9 @@ static Suite *suite(void)
     test_add(s, clients_that_come_and_go_while_it_is_published_hear_all_once, 0,
              HUB_KINDS);
     test_add(s, a_thousand_come_back_at_once_to_a_node_that_reads_once, 0, HUB_KINDS);
+    test_add(s, members_miss_nothing_while_links_to_redis_break, HUB_KIND_REDIS,
+             HUB_KINDS);
+    test_add(s, a_redis_that_has_lost_its_memory_is_told, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, a_session_of_another_node_is_given_what_it_missed, HUB_KIND_REDIS,
              HUB_KINDS);
     return s;
