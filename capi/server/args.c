@@ -22,6 +22,7 @@ static const struct {
     {"serve", FWD_SERVE, 0, ""},
     {"publish", FWD_PUBLISH, 2, " ROOM TEXT"},
     {"presence", FWD_PRESENCE, 1, " ROOM"},
+    {"history", FWD_HISTORY, 1, " ROOM"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

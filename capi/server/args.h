@@ -12,6 +12,7 @@ typedef enum {
     FWD_SERVE,
     FWD_PUBLISH,
     FWD_PRESENCE,
+    FWD_HISTORY,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN

@@ -15,4 +15,7 @@ int fwd_publish(const fwd_args *args, const fw_options *options);
 /* fanwired presence ROOM. Changes the options that a server would have. */
 int fwd_presence(const fwd_args *args, fw_options *options);
 
+/* fanwired history ROOM. Likewise. */
+int fwd_history(const fwd_args *args, fw_options *options);
+
 #endif

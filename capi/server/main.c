@@ -75,6 +75,8 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_publish(args, options);
     case FWD_PRESENCE:
         return fwd_presence(args, options);
+    case FWD_HISTORY:
+        return fwd_history(args, options);
     default:
         return fwd_serve(args, options);
     }

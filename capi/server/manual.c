@@ -71,6 +71,7 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "usage: fanwired [serve] [--config FILE] [--name value | --name=value]...\n"
         "       fanwired publish ROOM TEXT [--json] [--name value]...\n"
         "       fanwired presence ROOM [--json] [--name value]...\n"
+        "       fanwired history ROOM [--json] [--name value]...\n"
         "       fanwired --check-config [...] | --version | --help\n"
         "\n"
         "Options come from flags, then from the environment (--redis.url is\n"

@@ -74,10 +74,11 @@ BAD = [
     (["--config"], ["config: a value is missing"]),
     (["--config", "/nonexistent/fanwire.ini"],
      ["config: /nonexistent/fanwire.ini: No such file or directory"]),
-    (["frobnicate"], ["frobnicate: no such command: serve or publish or presence"]),
+    (["frobnicate"], ["frobnicate: no such command: serve or publish or presence or history"]),
     (["serve", "more"], ["usage: fanwired serve"]),
     (["publish", "room"], ["usage: fanwired publish ROOM TEXT"]),
     (["presence"], ["usage: fanwired presence ROOM"]),
+    (["history"], ["usage: fanwired history ROOM"]),
     (["publish", "a", "b", "c"], ["c: one word too many"]),
     (["publish", "a", "b"], ["redis.url: "]),
 ]

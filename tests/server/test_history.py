@@ -1,0 +1,79 @@
+"""Rooms with history as users of fanwired see them, and `fanwired history`."""
+
+import asyncio
+import json
+
+import websockets
+
+from conftest import DEADLINE, run
+
+ROOM = "news:a"
+
+
+def node(fanwired, redis_url, name):
+    return fanwired("--redis.url", redis_url, "--redis.required", "on",
+                    "--node.name", name, "--raw.format", "json",
+                    "--namespace.news.history.size", "100")
+
+
+def kept(redis_url, *how):
+    done = run("history", ROOM, "--redis.url", redis_url, *how)
+    assert (done.status, done.err) == (0, "")
+    return done.out.splitlines()
+
+
+async def told(ws):
+    return json.loads(await asyncio.wait_for(ws.recv(), DEADLINE))
+
+
+def test_who_comes_back_to_another_node_hears_what_it_missed(fanwired, redis_url):
+    one, two = node(fanwired, redis_url, "one"), node(fanwired, redis_url, "two")
+
+    async def scenario():
+        async with websockets.connect(one.url + "?room=news:a&user=ann") as ann:
+            joined = await told(ann)
+            assert (joined["joined"], joined["offset"]) == (ROOM, 0)
+            epoch = joined["epoch"]
+            async with websockets.connect(two.url + "?room=news:a") as bob:
+                await told(bob)
+                for i in range(1, 4):
+                    await ann.send("message %d" % i)
+                    assert (await told(bob))["offset"] == i
+            last = [await told(ann) for _ in range(3)][-1]
+            assert (last["epoch"], last["offset"], last["user"]) == (epoch, 3, "ann")
+        since = "&since=%s/1" % epoch
+        async with websockets.connect(two.url + "?room=news:a" + since) as bob:
+            heard = [await told(bob) for _ in range(3)]
+        assert [m.get("data") for m in heard] == ["message 2", "message 3", None]
+        assert heard[2] == {"joined": ROOM, "epoch": epoch, "offset": 3,
+                            "recovered": True}
+        return epoch
+
+    epoch = asyncio.run(scenario())
+    assert kept(redis_url) == ["%s/%d message %d" % (epoch, i, i) for i in range(1, 4)]
+    assert json.loads(kept(redis_url, "--json")[0]) == {
+        "position": "%s/1" % epoch, "data": "message 1"}
+
+
+def test_binary_is_base64_for_machines(fanwired, redis_url):
+    f = node(fanwired, redis_url, "one")
+
+    async def scenario():
+        async with websockets.connect(f.url + "?room=news:a") as ann:
+            await told(ann)
+            await ann.send(b"\xff\x00\x01\n")
+            await told(ann)
+
+    asyncio.run(scenario())
+    assert json.loads(kept(redis_url, "--json")[-1])["data64"] == "/wABCg=="
+
+
+def test_history_needs_redis_and_says_what_is_wrong(redis_url):
+    done = run("history", "a")
+    assert done.status == 2 and "redis.url: history needs it" in done.err
+    done = run("history", "a\nb", "--redis.url", redis_url)
+    assert done.status == 2 and len(done.err_lines) == 1
+    done = run("history", "news:a", "--redis.url", redis_url,
+               "--namespace.news.presence", "on")
+    assert done.status == 2 and "no history" in done.err
+    assert run("history", "empty", "--redis.url", redis_url).out == ""
