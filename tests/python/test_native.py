@@ -370,10 +370,10 @@ def test_a_life_of_a_session_in_events(rig):
     _, _, payload, event = r.poll(n.FW_EVENT_JOIN)
     assert payload == "r" == n.fw_event_room(event)
     n.fw_accept(r.hub, n.fw_event_token(event), None)
-    assert r.poll(n.FW_EVENT_RESULT)[2] == (77, 0, "", "r")
+    assert r.poll(n.FW_EVENT_RESULT)[2] == (77, 0, "", "r", None, False)
     n.fw_room_publish(r.hub, "r", "to the room")
     kind, nobody, payload, event = r.poll(n.FW_EVENT_ROOM_MESSAGE)
-    assert (nobody, payload) == ("", ("r", "to the room"))
+    assert (nobody, payload) == ("", ("r", "to the room", None))
     assert n.fw_event_session(event) == NOBODY
     assert client.receive() == (TEXT, b"to the room")
     n.fw_session_leave(r.hub, session, "r")
@@ -382,7 +382,8 @@ def test_a_life_of_a_session_in_events(rig):
     n.fw_session_join(r.hub, session, "r2", 78)
     event = r.poll(n.FW_EVENT_JOIN)[3]
     n.fw_reject(r.hub, n.fw_event_token(event), 0, "not you")
-    assert r.poll(n.FW_EVENT_RESULT)[2] == (78, n.FW_ERR_REFUSED, "not you", "r2")
+    assert r.poll(n.FW_EVENT_RESULT)[2] == (
+        78, n.FW_ERR_REFUSED, "not you", "r2", None, False)
 
     n.fw_session_close(r.hub, session, 4000, "because")
     assert client.receive_close() == (4000, "because")
