@@ -5,119 +5,17 @@ Run: FANWIRED=build/dev/capi/server/fanwired /usr/bin/python3 -m pytest tests/se
 Every wait has a deadline; every process that was started is ended by its id.
 """
 
-import os
-import select
-import signal
+import pathlib
 import socket
-import subprocess
-import time
-import urllib.error
-import urllib.request
+import sys
 
 import pytest
 
-# Sanitizers make everything slower; whoever runs the tests with them says by how much.
-SLOW = int(os.environ.get("FW_TEST_SLOW", "1"))
-DEADLINE = 20.0 * SLOW
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-
-def binary():
-    path = os.environ.get("FANWIRED")
-    if not path or not os.access(path, os.X_OK):
-        pytest.fail("FANWIRED must be the path of the fanwired to test", pytrace=False)
-    return os.path.abspath(path)
-
-
-def clean_environment(extra=None):
-    """The tests' own environment without options, plus `extra`."""
-    env = {k: v for k, v in os.environ.items()
-           if not k.startswith("FANWIRE_") and k != "NOTIFY_SOCKET"}
-    env.update(extra or {})
-    return env
-
-
-def wait_until(condition, what, deadline=DEADLINE):
-    """Looks again and again; for conditions that can't be waited for in another way."""
-    end = time.monotonic() + deadline
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail("not in time: " + what)
-        select.select([], [], [], 0.01)
-
-
-class Finished:
-    """A fanwired that has ended by itself."""
-
-    def __init__(self, status, out, err):
-        self.status, self.out, self.err = status, out, err
-        self.err_lines = err.splitlines()
-
-
-def run(*args, env=None):
-    done = subprocess.run([binary(), *args], env=clean_environment(env), timeout=DEADLINE,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    return Finished(done.returncode, done.stdout, done.stderr)
-
-
-class Running:
-    """A fanwired that serves. `urls`, `http` and `redis` are what it printed."""
-
-    def __init__(self, args, env, err_path):
-        self.err_path = err_path
-        with open(err_path, "wb") as err:
-            self.process = subprocess.Popen(
-                [binary(), *args], env=clean_environment(env), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=err)
-        self.lines, self.urls, self.http, self.redis = [], [], None, None
-        self._rest = b""
-
-    def read_addresses(self, last):
-        """Reads the printed lines up to the one that begins with `last`."""
-        end = time.monotonic() + DEADLINE
-        while not any(line.startswith(last + " ") for line in self.lines):
-            ready, _, _ = select.select([self.process.stdout], [], [],
-                                        max(0, end - time.monotonic()))
-            data = os.read(self.process.stdout.fileno(), 4096) if ready else b""
-            if not data:
-                pytest.fail(f"no line {last!r} in time, only {self.lines}; {self.err()}")
-            *whole, self._rest = (self._rest + data).split(b"\n")
-            self.lines += [line.decode() for line in whole]
-        for line in self.lines:
-            kind, _, value = line.partition(" ")
-            if kind == "listening":
-                self.urls.append(value)
-            elif kind in ("http", "redis"):
-                setattr(self, kind, value)
-        self.url = self.urls[0] if self.urls else None
-
-    def err(self):
-        with open(self.err_path, encoding="utf-8") as f:
-            return f.read()
-
-    def wait_for_log(self, text):
-        wait_until(lambda: text in self.err(), f"{text!r} in the log")
-
-    def get(self, path):
-        """(status, content type, body) of a page of http.listen."""
-        try:
-            url = f"http://{self.http}{path}"
-            with urllib.request.urlopen(url, timeout=DEADLINE) as r:
-                return r.status, r.headers["Content-Type"], r.read().decode()
-        except urllib.error.HTTPError as e:
-            with e:
-                return e.code, e.headers["Content-Type"], e.read().decode()
-
-    def signal(self, number):
-        os.kill(self.process.pid, number)
-
-    def wait(self, deadline=DEADLINE):
-        return self.process.wait(timeout=deadline)
-
-    def end(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
+from fanwired import (  # noqa: E402,F401  (tests take them from here)
+    DEADLINE, SLOW, Running, run, wait_until)
+from own_redis import OwnRedis  # noqa: E402
 
 
 @pytest.fixture
@@ -162,25 +60,6 @@ def used_port():
 @pytest.fixture
 def redis_url(tmp_path):
     """A Redis of this test's own, on a Unix socket."""
-    path = str(tmp_path / "redis.sock")
-    server = subprocess.Popen(
-        ["redis-server", "--port", "0", "--unixsocket", path, "--save", "",
-         "--appendonly", "no", "--dir", str(tmp_path)],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-
-    def answers():
-        with socket.socket(socket.AF_UNIX) as s:
-            s.settimeout(1)
-            try:
-                s.connect(path)
-                s.sendall(b"PING\r\n")
-                return s.recv(7) == b"+PONG\r\n"
-            except OSError:
-                return False
-
-    try:
-        wait_until(answers, "redis-server answers")
-        yield "redis+unix://" + path
-    finally:
-        os.kill(server.pid, signal.SIGKILL)
-        server.wait()
+    redis = OwnRedis(tmp_path)
+    yield redis.url
+    redis.kill()
