@@ -1,0 +1,78 @@
+"""Several fanwired on a real Redis, each with a proxy of its own before it.
+
+Run: FANWIRED=build/dev/capi/server/fanwired BUILD_DIR=build/dev \\
+     /usr/bin/python3 -m pytest tests/recovery
+
+FW_RECOVERY_CUTS says how often the links are cut in each run, then for up to three
+seconds (by default a few times and for half of one), and FW_RECOVERY_RATE how many
+messages a second are published; `./run test --all` sets both to what is promised.
+FW_RECOVERY_SEED repeats a run's faults.
+"""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+
+from fanwired import Running  # noqa: E402
+from fault_proxy import FaultProxy  # noqa: E402
+from own_redis import OwnRedis  # noqa: E402
+
+
+class Cluster:
+    """The nodes and what stands between them and Redis. proxies[i] is nodes[i]'s."""
+
+    def __init__(self, redis, folder):
+        self.redis, self.folder = redis, folder
+        self.proxies, self.nodes = [], []
+
+    def start(self, count, *options):
+        for _ in range(count):
+            proxy = FaultProxy(self.redis.path)
+            self.proxies.append(proxy)
+            number = len(self.nodes)
+            command = ["--listen", "ws://127.0.0.1:0/ws", "--http.listen", "127.0.0.1:0",
+                       "--redis.url", f"redis://127.0.0.1:{proxy.port}",
+                       "--redis.required", "on", "--node.name", f"n{number}", *options]
+            node = Running(command, None, self.folder / f"stderr-{number}")
+            self.nodes.append(node)
+            node.read_addresses("redis")
+        return self
+
+    def urls(self):
+        return [node.url for node in self.nodes]
+
+    def metric(self, name):
+        """The sum of a metric without labels over the nodes."""
+        total = 0
+        for node in self.nodes:
+            for line in node.get("/metrics")[2].splitlines():
+                if line.startswith(name + " "):
+                    total += float(line.split()[1])
+        return total
+
+    def all_up(self):
+        return self.metric("fanwire_redis_up") == len(self.nodes)
+
+    def end(self):
+        for node in self.nodes:
+            node.end()
+        for proxy in self.proxies:
+            proxy.stop()
+
+
+@pytest.fixture
+def redis(tmp_path):
+    r = OwnRedis(tmp_path)
+    yield r
+    r.kill()
+
+
+@pytest.fixture
+def cluster(redis, tmp_path):
+    """cluster.start(3, "--option", "value", ...) starts nodes; all end with the test."""
+    c = Cluster(redis, tmp_path)
+    yield c
+    c.end()
