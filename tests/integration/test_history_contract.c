@@ -245,6 +245,41 @@ START_TEST(kept_and_plain_messages_of_a_channel_come_in_the_order_of_the_calls)
 }
 END_TEST
 
+static void keep_read_keep(node *n, void *unused)
+{
+    static const char *const texts[] = {"before", "behind"};
+    (void)unused;
+    for (size_t i = 0; i < FWI_ARRAY_LEN(texts); i++) {
+        fw_message *m =
+            fwi_message_new(FWI_MSG_DATA, texts[i], strlen(texts[i]), FW_TEXT);
+        ck_assert(n->bp->ops->publish(n->bp, "r:a", m, &ten));
+        fw_message_unref(m);
+        if (i == 0) {
+            ck_assert(n->bp->ops->read_history(n->bp, "r:a", &all, 1));
+        }
+    }
+}
+
+static bool has_page(const node *n, const void *unused, size_t pages)
+{
+    (void)unused;
+    return n->page.count >= pages;
+}
+
+/* Who reads where it stands and then speaks hears himself. */
+START_TEST(a_read_of_the_same_turn_sees_what_was_published_before_it_and_no_more)
+{
+    node *n = node_up(_i);
+    enter(n, "r:a");
+    node_order(n, keep_read_keep, NULL);
+    ck_assert(node_wait(n, has_page, NULL, 1));
+    expect_page(n, "before@1 ");
+    ck_assert_uint_eq(n->page.top.offset, 1);
+    ck_assert(node_wait(n, node_has_messages, "r:a", 2));
+    node_free(n);
+}
+END_TEST
+
 START_TEST(binary_and_large_messages_are_kept_whole)
 {
     static char text[300 * 1024];
@@ -284,6 +319,9 @@ int main(void)
     tcase_add_loop_test(tc, a_forgotten_history_begins_anew, 0, BACKPLANES);
     tcase_add_loop_test(
         tc, kept_and_plain_messages_of_a_channel_come_in_the_order_of_the_calls, 0,
+        BACKPLANES);
+    tcase_add_loop_test(
+        tc, a_read_of_the_same_turn_sees_what_was_published_before_it_and_no_more, 0,
         BACKPLANES);
     tcase_add_loop_test(tc, binary_and_large_messages_are_kept_whole, 0, BACKPLANES);
 

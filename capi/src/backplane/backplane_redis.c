@@ -405,7 +405,7 @@ static void redis_flush(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb); /* ahead of what is said about it */
-        ok = ok && fwi_redis_send_publishes(rb) && fwi_redis_history_ask(rb);
+        ok = ok && fwi_redis_history_ask(rb) && fwi_redis_send_publishes(rb, UINT64_MAX);
     }
     if (!ok) {
         fwi_redis_leave(rb, "out of memory");
@@ -444,7 +444,7 @@ static void redis_stop(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb);
-        if (fwi_redis_send_publishes(rb)) {
+        if (fwi_redis_send_publishes(rb, UINT64_MAX)) {
             fwi_redis_lease_end(rb);
             fwi_redis_link_flush(rb->links[FWI_REDIS_COMMAND]);
         }

@@ -100,8 +100,8 @@ bool fwi_redis_send_command(fwi_redis_backplane *rb, fwi_redis_which link, int a
 bool fwi_redis_send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t asked);
 /* What the hub wants and Redis wasn't asked for. */
 bool fwi_redis_send_subscriptions(fwi_redis_backplane *rb);
-/* What is unsent, as far as it may and the link takes it. */
-bool fwi_redis_send_publishes(fwi_redis_backplane *rb);
+/* What is unsent up to that serial, as far as it may and the link takes it. */
+bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial);
 
 /* --- redis_receive.c --- */
 

@@ -34,6 +34,7 @@ typedef struct question {
     fwi_list link;
     fwi_history_query query;
     uint64_t ref;
+    uint64_t behind_serial; /* of the last publish that was called before */
     bool forget;
     char channel[];
 } question;
@@ -235,6 +236,7 @@ static bool add_question(fwi_backplane *bp, const char *channel,
         return false;
     }
     q->ref = ref;
+    q->behind_serial = rb->pending.last_serial;
     q->forget = query == NULL;
     if (query != NULL) {
         q->query = *query;
@@ -380,7 +382,7 @@ bool fwi_redis_history_ask(fwi_redis_backplane *rb)
 {
     for (fwi_list *e; (e = fwi_list_pop(&rb->history.questions)) != NULL;) {
         question *q = fwi_list_entry(e, question, link);
-        if (!send_question(rb, q)) {
+        if (!fwi_redis_send_publishes(rb, q->behind_serial) || !send_question(rb, q)) {
             fwi_list_append(&rb->history.unanswered, &q->link);
             return false;
         }

@@ -36,8 +36,9 @@ bool fwi_redis_history_send(struct fwi_redis_backplane *rb, const fwi_redis_publ
 void fwi_redis_history_answered(struct fwi_redis_backplane *rb, fwi_redis_publish *e,
                                 const fwi_redis_reply *reply);
 
-/* At the flush: writes the questions; tells those that can't be answered, and publishes
- * up to that serial which found the queue full. */
+/* At the flush: writes the questions, each ahead of all publishes that were called behind
+ * it, and behind those before it that needn't wait; tells those that can't be answered,
+ * and publishes up to that serial which found the queue full. */
 bool fwi_redis_history_ask(struct fwi_redis_backplane *rb);
 void fwi_redis_history_tell(struct fwi_redis_backplane *rb, uint64_t up_to_serial);
 

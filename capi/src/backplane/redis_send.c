@@ -87,11 +87,11 @@ static bool send_plain(fwi_redis_backplane *rb, const fwi_redis_publish *e)
            fwi_redis_send_publish(rb, e->channel, e->serial);
 }
 
-bool fwi_redis_send_publishes(fwi_redis_backplane *rb)
+bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial)
 {
     fwi_redis_publish *e;
     while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
-           !must_wait(rb, e) &&
+           e->serial <= up_to_serial && !must_wait(rb, e) &&
            fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
         if (!(fwi_redis_publish_is_kept(e) ? fwi_redis_history_send(rb, e)
                                            : send_plain(rb, e))) {

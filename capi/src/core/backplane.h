@@ -151,9 +151,9 @@ typedef struct fwi_backplane_ops {
     bool (*publish)(fwi_backplane *bp, const char *channel, fw_message *m,
                     const fwi_terms *terms);
 
-    /* What is kept of a channel; it needn't be subscribed. While the other nodes can't be
-     * reached the answer comes at the next flush and is an error. false: out of memory,
-     * and no answer. */
+    /* What is kept of a channel; it needn't be subscribed. What is published behind this
+     * call isn't in it. While the other nodes can't be reached the answer comes at the
+     * next flush and is an error. false: out of memory, and no answer. */
     bool (*read_history)(fwi_backplane *bp, const char *channel,
                          const fwi_history_query *query, uint64_t ref);
 
