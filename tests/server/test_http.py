@@ -54,5 +54,13 @@ def test_metrics_are_prometheus_text(fanwired):
     assert 'fanwire_loop_lag_seconds{loop="0"} ' in body
 
 
+def test_each_metric_is_there_once(fanwired, redis_url):
+    lines = fanwired("--redis.url", redis_url).get("/metrics")[2].splitlines()
+    for kind in ("# TYPE ", "# HELP ", "fanwire_"):
+        names = [line.removeprefix(kind).split(" ")[0] for line in lines
+                 if line.startswith(kind)]
+        assert len(names) == len(set(names))
+
+
 def test_other_paths_are_404(fanwired):
     assert fanwired().get("/nothing")[0] == 404
