@@ -44,10 +44,10 @@ class Cluster:
     def urls(self):
         return [node.url for node in self.nodes]
 
-    def metric(self, name):
-        """The sum of a metric without labels over the nodes."""
+    def metric(self, name, index=None):
+        """A metric without labels, of one node or the sum over all."""
         total = 0
-        for node in self.nodes:
+        for node in self.nodes if index is None else [self.nodes[index]]:
             for line in node.get("/metrics")[2].splitlines():
                 if line.startswith(name + " "):
                     total += float(line.split()[1])

@@ -91,6 +91,9 @@ class Link:
         return self.target if side is self.client else self.client
 
     def client_came(self):
+        if self.is_over:
+            self.client.transport.abort()
+            return
         self.dialling = self.proxy.loop.create_task(self.dial())
 
     async def dial(self):
@@ -181,6 +184,8 @@ class Link:
         self.is_over = True
         self.proxy.links.pop(self.number, None)
         self.proxy.counts["cut"] += 1
+        if self.client.transport is None:
+            return  # it hears of it in client_came
         if self.target.transport is not None:
             self.target.transport.close()
         if how == "reset":
