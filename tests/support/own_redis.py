@@ -50,6 +50,11 @@ class OwnRedis:
         lines = self.command("INFO", section).splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
+    def calls(self):
+        """How often each command has been called, by scripts, too."""
+        return {name.removeprefix("cmdstat_"): int(value.split(",")[0].split("=")[1])
+                for name, value in self.info("commandstats").items()}
+
     def signal(self, number):
         os.kill(self.process.pid, number)
 

@@ -178,6 +178,7 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, const fwi_redis_publish *e)
     word_number(&w, &n, e->serial);
     fwi_redis_word(&w, (const char *)epoch, sizeof epoch);
     word_number(&w, &n, NODE_S + 2 * rb->config.queue_deadline_ms / 1000);
+    word_number(&w, &n, e->terms.ref != 0);
     rb->counts.publishes++;
     return fwi_redis_asked_push(&rb->asked, e->serial) &&
            fwi_redis_send_command(rb, FWI_REDIS_COMMAND, w.argc, w.argv, w.lens);

@@ -14,7 +14,9 @@
 /* A node sends a room's publishes in the order of their serials, and after a lost link
  * again from the first unanswered one on. So a serial that isn't newer than the last one
  * carried out was carried out before, or given up by its node. Where that was is looked
- * for in the stream, unless it is the last. */
+ * for in the stream, unless it is the last: but only if somebody asks. After a link was
+ * lost thousands are repeated, and looking for each of them takes Redis longer than the
+ * link lasted. */
 #define REPEATED                                                                         \
     "local function found(offset)\n"                                                     \
     "  for i = 1, 100 do\n"                                                              \
@@ -36,7 +38,7 @@
     "  last, at, e = tonumber(last), tonumber(at), string.sub(f[3], -8)\n"               \
     "  if serial == last then return {e, at, 1} end\n"                                   \
     "  if serial < last then\n"                                                          \
-    "    at = e == f[1] and found(at) or 0\n"                                            \
+    "    at = ARGV[10] == '1' and e == f[1] and found(at) or 0\n"                        \
     "    return {at > 0 and e or '', at, 1}\n"                                           \
     "  end\n"                                                                            \
     "end\n"                                                                              \

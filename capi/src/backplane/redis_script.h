@@ -14,9 +14,9 @@
 typedef enum {
     /* KEYS: meta, stream, perhaps a user's key. ARGV: envelope, channel, how many are
      * kept, for how many ms, how many ms meta lives, node, serial, an epoch if there is
-     * none, for how many seconds a node is remembered. Keeps the message and publishes
-     * it, unless that has happened before. Epoch (""; not known any more), offset, and
-     * whether it was there before (1 or 0). */
+     * none, for how many seconds a node is remembered, 1 if the position is of interest.
+     * Keeps the message and publishes it, unless that has happened before. Epoch (""; not
+     * known any more), offset, and whether it was there before (1 or 0). */
     FWI_REDIS_SCRIPT_KEEP,
     /* KEYS: meta, stream. ARGV: an epoch if there is none, how many ms meta lives then,
      * since (epoch or "", offset), limit, 1 if newest first, bytes that are enough.
