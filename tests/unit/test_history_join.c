@@ -27,6 +27,50 @@ START_TEST(who_comes_back_gets_what_it_missed_and_then_what_comes)
 }
 END_TEST
 
+/* What a past that is over has kept, nothing, isn't what this epoch has. */
+START_TEST(who_asks_for_an_epoch_that_is_over_spoils_nothing_for_others)
+{
+    open_rig(1, NULL, NULL);
+    fwi_conn *c = come(0), *d = come(0);
+    join(c, 6, 3);
+    answer(7, 11, 1, 0);
+    while (fake_waiting() > 0) {
+        answer(7, 11, 1, 0);
+    }
+    ck_assert_uint_eq(results, 1);
+    ck_assert(!last.recovered);
+    join(d, 7, 8);
+    ck_assert_uint_eq(fake_waiting(), 1);
+    answer(7, 11, 1, 11);
+    ck_assert_uint_eq(results, 2);
+    ck_assert(last.recovered);
+    ck_assert_str_eq(heard(d), "7:9 7:10 7:11");
+    core_conn_free(d);
+    close_rig(c);
+}
+END_TEST
+
+START_TEST(who_comes_while_a_reset_is_due_waits_for_it)
+{
+    open_rig(1, NULL, NULL);
+    fwi_conn *c = member(1), *d = come(0);
+    fake_state(false);
+    fake_state(true);
+    core_rig_settle(&rig);
+    answer(9, 3, 1, 0);
+    join(d, 0, 0);
+    ck_assert_uint_eq(results, 1);
+    answer(9, 3, 1, 3);
+    ck_assert_uint_eq(resets, 1);
+    ck_assert_uint_eq(results, 2);
+    ck_assert_uint_eq(last.at.offset, 3);
+    ck_assert_str_eq(heard(c), "9:1 9:2 9:3");
+    ck_assert_str_eq(heard(d), "");
+    core_conn_free(d);
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(a_thousand_come_back_at_once_with_one_read)
 {
     enum { N = 1000 };
@@ -279,6 +323,8 @@ static void add_tests(TCase *tc)
     tcase_add_loop_test(tc, recovered_says_whether_all_is_there, 0,
                         (int)FWI_ARRAY_LEN(wishes));
     tcase_add_test(tc, what_is_too_old_is_forgotten_here_too);
+    tcase_add_test(tc, who_asks_for_an_epoch_that_is_over_spoils_nothing_for_others);
+    tcase_add_test(tc, who_comes_while_a_reset_is_due_waits_for_it);
 }
 
 int main(void)

@@ -124,7 +124,8 @@ static bool must_look(fwi_history *h, fwi_joiner *j)
 /* true: it has its answer. */
 static bool serve(fwi_history *h, fwi_joiner *j)
 {
-    if (h->at.epoch == 0) {
+    /* A reset that members are still to be told isn't for who comes now. */
+    if (h->at.epoch == 0 || h->reset) {
         return false;
     }
     if (j->quiet) {
