@@ -365,8 +365,8 @@ static void fill(fwi_history *h, const fwi_history_page *page)
 {
     uint64_t base = h->log.base.offset;
     /* Of a past that is over there is nothing, which says nothing of this epoch's. */
-    bool ok = page->top.epoch == h->log.base.epoch &&
-              h->fill_at.epoch == h->log.base.epoch;
+    bool ok =
+        page->top.epoch == h->log.base.epoch && h->fill_at.epoch == h->log.base.epoch;
     for (size_t i = 0; ok && i < page->n && h->fill_at.offset < base; i++) {
         fw_message *m = page->messages[i];
         if (m->at.offset <= h->fill_at.offset) {

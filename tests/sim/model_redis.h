@@ -1,0 +1,44 @@
+/*
+ * A model of Redis for the simulator: what a node's links can see of it, by the meaning
+ * of the commands and scripts that fanwire sends, and not by their text. It has no
+ * sockets and no clock: bytes go in and come out, and the time is given to it.
+ *
+ * Presence and leases it doesn't know: it refuses their scripts, as an ACL would.
+ */
+#ifndef TESTS_SIM_MODEL_REDIS_H
+#define TESTS_SIM_MODEL_REDIS_H
+
+#include "base/buf.h"
+#include "core/message.h"
+
+typedef struct model_redis model_redis;
+typedef struct model_link model_link;
+
+/* A message has got its place in a room's history, or was published without one (epoch
+ * 0). channel is the hub's, "r:a". */
+typedef void (*model_on_said)(void *user, const char *channel, fwi_position at,
+                              const char *text, size_t len);
+
+model_redis *model_redis_new(model_on_said on_said, void *user);
+void model_redis_free(model_redis *r);
+
+void model_redis_set_time(model_redis *r, uint64_t now_ms);
+/* It has lost all that it knew; links are cut by whoever calls. */
+void model_redis_forget(model_redis *r);
+
+model_link *model_link_new(model_redis *r);
+void model_link_free(model_link *l);
+/* It still answers, but nothing that is published comes through it any more. */
+void model_link_deafen(model_link *l);
+
+/* Carries out the next command in `in`, and takes it out of there. false: there is no
+ * whole one. */
+bool model_link_step(model_link *l, fwi_buf *in);
+/* What it has answered and pushed; the caller takes out what he has delivered. */
+fwi_buf *model_link_out(model_link *l);
+
+/* Where a room's history stands (epoch 0: it has none) and the oldest offset that is
+ * kept: one more than the newest if none is. */
+fwi_position model_redis_top(const model_redis *r, const char *channel, uint64_t *oldest);
+
+#endif

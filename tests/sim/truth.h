@@ -1,0 +1,43 @@
+/*
+ * What has really been said: every message of each room with history by its position, as
+ * the model of Redis gave it; and for each thing that somebody has said whether it came
+ * there, and how often in one epoch.
+ */
+#ifndef TESTS_SIM_TRUTH_H
+#define TESTS_SIM_TRUTH_H
+
+#include <stddef.h>
+
+#include "core/message.h"
+
+typedef struct truth_place {
+    unsigned room;
+    fwi_position at;
+    char text[48];
+} truth_place;
+
+/* Said by somebody in a room with history. */
+typedef struct truth_claim {
+    char text[48];
+    unsigned node;
+    bool excused; /* its node was killed: nobody has promised anything */
+} truth_claim;
+
+typedef struct truth {
+    truth_place *places;
+    size_t n_places, places_cap;
+    truth_claim *claims;
+    size_t n_claims, claims_cap;
+} truth;
+
+void truth_fini(truth *t);
+/* false: the same was said in this epoch before. */
+bool truth_add(truth *t, unsigned room, fwi_position at, const char *text, size_t len);
+/* NULL: nothing has this position. */
+const char *truth_at(const truth *t, unsigned room, fwi_position at);
+void truth_claim_add(truth *t, unsigned node, const char *text);
+void truth_excuse(truth *t, unsigned node);
+/* Claims without an excuse that never got a position; *example is one of them. */
+size_t truth_missing(const truth *t, const char **example);
+
+#endif
