@@ -232,7 +232,9 @@ START_TEST(a_client_that_vanishes_while_delivers_are_held_ends_once)
     fw_event *held = test_hub_expect(h, FW_EVENT_DELIVER);
     ck_assert_int_eq(fw_session_send(h->hub, id, TEXT("two")), FW_OK);
     ck_assert_int_eq(fw_session_feed_close(h->hub, id, 1006, NULL), FW_OK);
-    ck_assert_int_eq(fw_session_feed_close(h->hub, id, 1006, NULL), FW_OK);
+    /* Its loop may have seen to the first already. */
+    int again = fw_session_feed_close(h->hub, id, 1006, NULL);
+    ck_assert(again == FW_OK || again == FW_ERR_GONE);
     expect_both_ends(h, id, 1006, "", 1006);
     test_hub_done(h, held);
     ck_assert_ptr_null(test_hub_next(h, 50));
