@@ -34,6 +34,8 @@ typedef struct peer {
     char name[64]; /* the server name that a TLS client asked for */
     bool gated;    /* it doesn't read before the test opens the gate */
     sem_t gate;
+    int answered; /* how often it could answer */
+    ssize_t heard;
 } peer;
 
 static inline void wait_at_gate(peer *p)

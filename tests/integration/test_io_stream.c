@@ -224,6 +224,46 @@ START_TEST(what_the_kernel_does_not_take_waits_in_order)
 }
 END_TEST
 
+/* Answers, after the other side has closed, before it reads what that had said. */
+static void answer_late(peer *p, int fd)
+{
+    char said[8];
+    wait_at_gate(p);
+    for (int i = 0; i < 2; i++) { /* the first would bring a reset */
+        p->answered += send(fd, "+OK\r\n", 5, MSG_NOSIGNAL) == 5;
+    }
+    p->heard = recv(fd, said, sizeof said, MSG_WAITALL);
+}
+
+START_TEST(a_peer_that_answers_late_still_reads_the_last_words)
+{
+    peer p = {.gated = true};
+    peer_tcp(&p, answer_late);
+    open_port(p.port);
+    ck_assert(rig_stream_wait_open(&rs));
+    rig_stream_write(&rs, "QUIT", 4);
+    rig_stream_close(&rs);
+    sem_post(&p.gate);
+    peer_end(&p);
+    ck_assert_int_eq(p.answered, 2);
+    ck_assert_int_eq((int)p.heard, 4);
+}
+END_TEST
+
+START_TEST(a_peer_that_never_closes_holds_up_no_loop)
+{
+    peer p = {.gated = true};
+    peer_tcp(&p, answer_late);
+    open_port(p.port);
+    ck_assert(rig_stream_wait_open(&rs));
+    rig_stream_close(&rs);
+    teardown();
+    setup();
+    sem_post(&p.gate);
+    peer_end(&p);
+}
+END_TEST
+
 START_TEST(a_stream_closed_with_bytes_waiting_forgets_them)
 {
     peer p = {.ctx = NULL};
@@ -366,6 +406,8 @@ int main(void)
     tcase_add_test(tc, what_is_written_early_goes_first);
     tcase_add_test(tc, a_unix_socket_carries_bytes);
     tcase_add_test(tc, what_the_kernel_does_not_take_waits_in_order);
+    tcase_add_test(tc, a_peer_that_answers_late_still_reads_the_last_words);
+    tcase_add_test(tc, a_peer_that_never_closes_holds_up_no_loop);
     tcase_add_test(tc, a_stream_closed_with_bytes_waiting_forgets_them);
     tcase_add_test(tc, the_end_of_the_peer_comes_after_its_bytes);
     tcase_add_test(tc, a_reset_is_named);

@@ -60,7 +60,8 @@ typedef struct fwi_loop_ops {
     bool (*stream_write)(fwi_stream *s, const void *data, size_t len);
     /* Bytes given to stream_write that the kernel hasn't taken yet. */
     size_t (*stream_pending)(const fwi_stream *s);
-    /* Ends it; no callback afterwards. */
+    /* Ends it; no callback afterwards. What the kernel has taken is left to the peer to
+     * read; what it hasn't is forgotten. */
     void (*stream_close)(fwi_stream *s);
 
     /* The monotonic clock, read for fwi_loop_now_us. */

@@ -31,6 +31,7 @@ typedef struct fwi_stream_conn {
         uv_pipe_t pipe;
     } h;
     uv_connect_t connect;
+    uv_timer_t patience; /* with a peer that hasn't closed after us */
     fwi_uv_loop *u;
     fwi_stream *s; /* NULL: it has gone */
 } fwi_stream_conn;

@@ -15,7 +15,9 @@
 enum {
     KEEPALIVE_S = 60,
     /* After a failed write: time to read what the peer said before it closed. */
-    LAST_WORDS_MS = 20
+    LAST_WORDS_MS = 20,
+    /* How long a peer may take to close after us: somebody waits for the loop to end. */
+    GOODBYE_MS = 500
 };
 
 typedef struct write_req {
@@ -47,6 +49,45 @@ void fwi_stream_close_conn(fwi_stream *s)
     c->s = NULL;
     s->conn = NULL;
     uv_close(&c->h.handle, on_conn_closed);
+}
+
+static void on_patience_closed(uv_handle_t *handle)
+{
+    fwi_stream_conn *c = handle->data;
+    c->u->open--;
+    uv_close(&c->h.handle, on_conn_closed);
+}
+
+static void end_goodbye(fwi_stream_conn *c)
+{
+    if (!uv_is_closing((uv_handle_t *)&c->patience)) {
+        uv_read_stop(&c->h.stream);
+        uv_close((uv_handle_t *)&c->patience, on_patience_closed);
+    }
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    end_goodbye(timer->data);
+}
+
+/* A peer that answers to a connection which is closed already is told so by a reset, and
+ * forgets what it hasn't read yet: with a Redis that is a little behind those would be
+ * the commands of the last turn. So only our side is closed, and what comes is read and
+ * thrown away until the peer has closed its own. */
+static void say_goodbye(fwi_stream *s)
+{
+    fwi_stream_conn *c = s->conn;
+    uv_os_fd_t fd;
+    if (uv_fileno(&c->h.handle, &fd) != 0 || shutdown(fd, SHUT_WR) != 0) {
+        return;
+    }
+    uv_timer_init(&c->u->uv, &c->patience);
+    c->patience.data = c;
+    c->u->open++;
+    uv_timer_start(&c->patience, on_patience_over, GOODBYE_MS, 0);
+    c->s = NULL;
+    s->conn = NULL;
 }
 
 static void release(fwi_stream *s)
@@ -292,6 +333,12 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
         return; /* EAGAIN */
     }
     fwi_uv_turn_begins(c->u);
+    if (s == NULL) {
+        if (n < 0) {
+            end_goodbye(c);
+        }
+        return;
+    }
     fwi_stream_hold(s);
     if (n < 0) {
         read_ended(s, (int)n);
@@ -385,6 +432,9 @@ void fwi_uv_stream_close(fwi_stream *s)
     if (s->tls != NULL && s->phase == FWI_STREAM_OPEN) {
         fwi_tls_bye(s->tls);
         send_tls_output(s);
+    }
+    if (s->phase == FWI_STREAM_OPEN && !is_failing(s) && fwi_uv_stream_pending(s) == 0) {
+        say_goodbye(s);
     }
     release(s);
     fwi_stream_drop(s);
