@@ -24,11 +24,6 @@ enum {
     IN_FLIGHT_FACTOR = 4
 };
 
-static fwi_redis_backplane *redis_of(fwi_backplane *bp)
-{
-    return fwi_container_of(bp, fwi_redis_backplane, base);
-}
-
 static const char *const state_names[FWI_REDIS_STATES] = {
     "idle", "waiting", "connecting", "resubscribing", "up", "stopped"};
 
@@ -293,7 +288,7 @@ static void on_deadline(fwi_timer *t)
 
 static int redis_start(fwi_backplane *bp)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     if (fwi_redis_channels_want(&rb->channels, rb->probe_channel) == NULL) {
         return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
     }
@@ -306,7 +301,7 @@ static int redis_start(fwi_backplane *bp)
 
 static bool redis_subscribe(fwi_backplane *bp, const char *channel)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     fwi_redis_channel *c = fwi_redis_channels_want(&rb->channels, channel);
     if (c == NULL) {
         return false;
@@ -319,7 +314,7 @@ static bool redis_subscribe(fwi_backplane *bp, const char *channel)
 
 static void redis_unsubscribe(fwi_backplane *bp, const char *channel)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     fwi_redis_channels_unwant(&rb->channels, channel);
 }
 
@@ -350,7 +345,7 @@ static bool has_room(fwi_redis_backplane *rb, const char *channel, const fw_mess
 static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m,
                           const fwi_terms *terms)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     fwi_redis_channel_hint hint = {0};
     /* What is kept waits for no echo, and for no subscription. */
     bool kept = terms != NULL && terms->history_size > 0;
@@ -382,7 +377,7 @@ static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m,
 
 static void redis_flush(fwi_backplane *bp)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     if (rb->state == FWI_REDIS_IDLE || rb->state == FWI_REDIS_STOPPED) {
         return;
     }
@@ -422,7 +417,7 @@ static void redis_flush(fwi_backplane *bp)
 
 static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
@@ -438,7 +433,7 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
 
 static void redis_stop(fwi_backplane *bp)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     if (rb->state == FWI_REDIS_STOPPED) {
         return;
     }
@@ -464,7 +459,7 @@ static void redis_stop(fwi_backplane *bp)
 
 static void redis_free(fwi_backplane *bp)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     FWI_ASSERT(rb->state == FWI_REDIS_STOPPED || rb->state == FWI_REDIS_IDLE);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_free(rb->links[i]);

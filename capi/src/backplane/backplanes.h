@@ -14,6 +14,13 @@
 fwi_backplane *fwi_backplane_memory_new(fwi_loop *loop, const fwi_backplane_sink *sink,
                                         void *sink_user);
 
+/* Where a room with history stands is known for so long after its last message, whose own
+ * ttl it is: a day at least, so that offsets go on when a talk is taken up again. */
+static inline uint64_t fwi_kept_position_ms(uint64_t ttl_ms)
+{
+    return FWI_MAX(ttl_ms * 10, UINT64_C(24) * 60 * 60 * 1000);
+}
+
 typedef struct fwi_redis_config {
     fwi_redis_url url;
     const char *prefix;

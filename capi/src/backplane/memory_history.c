@@ -11,15 +11,14 @@
 
 #include <fanwire/error.h>
 
+#include "backplane/backplanes.h"
 #include "base/hashmap.h"
 #include "base/rand.h"
 
 enum {
     RING_MIN = 16,
-    KEYS_MAX = 65536,              /* a flood of keys doesn't take all memory */
-    KEY_MS = 5 * 60 * 1000,        /* who tries again does so within that */
-    ROOM_MS = 24 * 60 * 60 * 1000, /* a room is remembered for so long, at least, and */
-    ROOM_TTLS = 10                 /* ... for so many times the ttl of its messages */
+    KEYS_MAX = 65536,      /* a flood of keys doesn't take all memory */
+    KEY_MS = 5 * 60 * 1000 /* who tries again does so within that */
 };
 
 typedef struct fwi_memory_room {
@@ -41,11 +40,6 @@ typedef struct fwi_memory_key {
     size_t len;
     char bytes[]; /* channel, NUL, key */
 } key;
-
-static uint64_t room_ms(uint64_t ttl_ms)
-{
-    return FWI_MAX(ttl_ms * ROOM_TTLS, (uint64_t)ROOM_MS);
-}
 
 void fwi_memory_history_init(fwi_memory_history *h, fwi_loop *loop)
 {
@@ -92,7 +86,7 @@ static void on_expired(fwi_timer *t)
         return;
     }
     empty(r);
-    fwi_loop_timer_set(r->owner->loop, t, room_ms(r->ttl_ms) - r->ttl_ms);
+    fwi_loop_timer_set(r->owner->loop, t, fwi_kept_position_ms(r->ttl_ms) - r->ttl_ms);
 }
 
 static room *find_room(fwi_memory_history *h, const char *channel)
@@ -106,7 +100,7 @@ static void remember(room *r, uint64_t ttl_ms)
 {
     r->ttl_ms = ttl_ms;
     fwi_loop_timer_set(r->owner->loop, &r->timer,
-                       r->first > r->top ? room_ms(ttl_ms) : ttl_ms);
+                       r->first > r->top ? fwi_kept_position_ms(ttl_ms) : ttl_ms);
 }
 
 static void begin_epoch(room *r)

@@ -7,10 +7,10 @@
  *   redis_receive.c    what Redis answers and brings, and what is handed to the hub
  *
  * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
- * redis_members, redis_scripts belong to them), redis_history and redis_script (rooms
- * with history), redis_link (one connection), redis_topology (where the server is),
- * redis_channels (what we are subscribed to), redis_pending (own publishes), redis_seen
- * (others' repetitions), redis_health.
+ * redis_members, redis_presence_scripts belong to them), redis_history and redis_script
+ * (rooms with history), redis_link (one connection), redis_topology (where the server
+ * is), redis_channels (what we are subscribed to), redis_pending (own publishes),
+ * redis_seen (others' repetitions), redis_health.
  *
  * "Up" means: both links are live and every channel wanted has been confirmed. Anything
  * else is "away": what is published is delivered to this node's own members at the next
@@ -47,8 +47,10 @@ enum {
     FWI_REDIS_BACKOFF_MIN_MS = 50,
     FWI_REDIS_BACKOFF_MAX_MS = 1000,  /* so that it is back within two seconds */
     FWI_REDIS_CONFIRMATION_MS = 5000, /* at most from one to the next */
-    FWI_REDIS_BATCH = 512,            /* channels a SUBSCRIBE */
-    FWI_REDIS_CHANNEL_MAX = 512       /* a hub's channel name: kind, colon, 255 bytes */
+    /* More isn't handed to a link before the kernel has taken some of it. */
+    FWI_REDIS_BACKLOG_MAX = 1024 * 1024,
+    FWI_REDIS_BATCH = 512,      /* channels a SUBSCRIBE */
+    FWI_REDIS_CHANNEL_MAX = 512 /* a hub's channel name: kind, colon, 255 bytes */
 };
 
 typedef struct fwi_redis_backplane {
@@ -79,6 +81,11 @@ typedef struct fwi_redis_backplane {
     fwi_backplane_figures counts;
     fwi_buf name, envelope; /* scratch */
 } fwi_redis_backplane;
+
+static inline fwi_redis_backplane *fwi_redis_of(fwi_backplane *bp)
+{
+    return fwi_container_of(bp, fwi_redis_backplane, base);
+}
 
 /* --- backplane_redis.c --- */
 

@@ -20,10 +20,7 @@ enum {
     EPOCH = 8,
     POSITION = FWI_ENVELOPE_POSITION_BYTES,
     PAGE_BYTES = 1024 * 1024, /* a page ends behind the message that reaches them */
-    META_MS =
-        24 * 60 * 60 * 1000, /* where a room stands is known for so long, at least, */
-    META_TTLS = 10,          /* ... and for so many times the ttl of its messages */
-    NODE_S = 60 * 60         /* a node's last serial; longer than any repetition */
+    NODE_S = 60 * 60          /* a node's last serial; longer than any repetition */
 };
 
 /* Beyond it Lua's numbers aren't exact; a client may ask for what it likes. */
@@ -38,11 +35,6 @@ typedef struct question {
     bool forget;
     char channel[];
 } question;
-
-static fwi_redis_backplane *redis_of(fwi_backplane *bp)
-{
-    return fwi_container_of(bp, fwi_redis_backplane, base);
-}
 
 void fwi_redis_history_init(fwi_redis_history *h)
 {
@@ -98,11 +90,6 @@ static void word_number(fwi_redis_words *w, numbers *of, uint64_t v)
     char *text = of->text[of->n++];
     int len = snprintf(text, sizeof *of->text, "%" PRIu64, v);
     fwi_redis_word(w, text, (size_t)len);
-}
-
-static uint64_t meta_ms(uint64_t ttl_ms)
-{
-    return FWI_MAX(ttl_ms * META_TTLS, (uint64_t)META_MS);
 }
 
 /* An epoch for a room that has none yet. */
@@ -173,7 +160,7 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, const fwi_redis_publish *e)
     fwi_redis_word(&w, rb->name.data + 1, k.meta_end - strlen("{}:m"));
     word_number(&w, &n, e->terms.history_size);
     word_number(&w, &n, e->terms.history_ttl_ms);
-    word_number(&w, &n, meta_ms(e->terms.history_ttl_ms));
+    word_number(&w, &n, fwi_kept_position_ms(e->terms.history_ttl_ms));
     fwi_redis_word(&w, (const char *)node, sizeof node);
     word_number(&w, &n, e->serial);
     fwi_redis_word(&w, (const char *)epoch, sizeof epoch);
@@ -230,7 +217,7 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
 static bool add_question(fwi_backplane *bp, const char *channel,
                          const fwi_history_query *query, uint64_t ref)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     size_t len = strlen(channel);
     question *q = calloc(1, sizeof *q + len + 1);
     if (q == NULL) {
@@ -367,7 +354,7 @@ static bool send_question(fwi_redis_backplane *rb, question *q)
                            &w);
     word_keys(rb, &w, &k);
     fwi_redis_word(&w, (const char *)epoch, sizeof epoch);
-    word_number(&w, &n, meta_ms(query->history_ttl_ms));
+    word_number(&w, &n, fwi_kept_position_ms(query->history_ttl_ms));
     if (!q->forget) {
         uint64_t limit = FWI_MIN(query->limit, (uint32_t)FWI_HISTORY_PAGE_MAX);
         fwi_redis_word(&w, (const char *)since, query->since.epoch != 0 ? EPOCH : 0);

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "backplane/redis_backplane.h"
-#include "backplane/redis_scripts.h"
+#include "backplane/redis_presence_scripts.h"
 
 enum {
     /* All find the end of a lease at the same moment; they needn't ask at the same. */
@@ -90,13 +90,6 @@ static bool put_keys(fwi_redis_backplane *rb, fwi_redis_words *w,
     return true;
 }
 
-static void put_script(fwi_redis_words *w, const char *script, const char *n_keys)
-{
-    fwi_redis_word(w, "EVAL", 4);
-    fwi_redis_word(w, script, strlen(script));
-    fwi_redis_word(w, n_keys, 1);
-}
-
 static void put_text(fwi_redis_words *w, const char *text)
 {
     fwi_redis_word(w, text, strlen(text));
@@ -123,7 +116,7 @@ static void send_beat(fwi_redis_backplane *rb)
     snprintf(lease, sizeof lease, "%" PRIu64, rb->config.lease_ms);
     snprintf(life, sizeof life, "%" PRIu64, l->life);
     snprintf(beat, sizeof beat, "%" PRIu64, l->beats + 1);
-    put_script(&w, fwi_redis_script_beat, "4");
+    fwi_redis_eval_words(&w, fwi_redis_script_beat, "4");
     if (!put_keys(rb, &w, keys, FWI_ARRAY_LEN(keys)) || !describe(rb)) {
         return; /* at the next beat, then */
     }
@@ -215,7 +208,7 @@ bool fwi_redis_forget_node(fwi_redis_backplane *rb, uint64_t node, uint64_t life
     char id[17], life[24];
     snprintf(id, sizeof id, "%016" PRIx64, node);
     snprintf(life, sizeof life, "%" PRIu64, life_over);
-    put_script(&w, fwi_redis_script_forget, "3");
+    fwi_redis_eval_words(&w, fwi_redis_script_forget, "3");
     if (!put_keys(rb, &w, keys, FWI_ARRAY_LEN(keys))) {
         return false;
     }
@@ -229,7 +222,7 @@ bool fwi_redis_lease_ask_nodes(fwi_redis_backplane *rb, fwi_redis_answer answer,
 {
     static const char *const keys[] = {"leases", "facts"};
     fwi_redis_words w = {0};
-    put_script(&w, fwi_redis_script_nodes, "2");
+    fwi_redis_eval_words(&w, fwi_redis_script_nodes, "2");
     return put_keys(rb, &w, keys, FWI_ARRAY_LEN(keys)) &&
            fwi_redis_call(rb, &w, answer, about);
 }

@@ -1,6 +1,6 @@
 /*
- * What the scripts tell of members, as messages: see redis_scripts.h. What can't be read
- * (another program writes there, or another version) is left out.
+ * What the scripts tell of members, as messages: see redis_presence_scripts.h. What can't
+ * be read (another program writes there, or another version) is left out.
  */
 #include <string.h>
 

@@ -11,13 +11,10 @@
 #include <string.h>
 
 #include "backplane/redis_backplane.h"
-#include "backplane/redis_scripts.h"
+#include "backplane/redis_presence_scripts.h"
 #include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
-
-/* More isn't handed to the stream before the kernel has taken some of it. */
-enum { BACKLOG_MAX = 1024 * 1024 };
 
 /* Somebody wants a page, or the nodes. */
 typedef struct question {
@@ -27,11 +24,6 @@ typedef struct question {
     bool of_nodes;
     char channel[];
 } question;
-
-static fwi_redis_backplane *redis_of(fwi_backplane *bp)
-{
-    return fwi_container_of(bp, fwi_redis_backplane, base);
-}
 
 void fwi_redis_presence_init(fwi_redis_presence *rp)
 {
@@ -89,7 +81,7 @@ static void want(fwi_redis_presence *rp, fwi_present *p)
 bool fwi_redis_presence_enter(fwi_backplane *bp, const char *channel, fw_message *member,
                               bool tell)
 {
-    fwi_redis_presence *rp = &redis_of(bp)->presence;
+    fwi_redis_presence *rp = &fwi_redis_of(bp)->presence;
     const fwi_present *former =
         fwi_presence_find(&rp->table, channel, member->origin->session);
     bool is_new = former == NULL || former->gone;
@@ -106,7 +98,7 @@ bool fwi_redis_presence_enter(fwi_backplane *bp, const char *channel, fw_message
 void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
                               fw_session_id session)
 {
-    fwi_redis_presence *rp = &redis_of(bp)->presence;
+    fwi_redis_presence *rp = &fwi_redis_of(bp)->presence;
     fwi_present *p = fwi_presence_find(&rp->table, channel, session);
     if (p == NULL || p->gone) {
         return;
@@ -218,7 +210,7 @@ static bool send_entries(fwi_redis_backplane *rb)
     fwi_list_splice(&all, &rp->todo);
     bool ok = true;
     while (ok && !fwi_list_is_empty(&all) &&
-           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
+           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX) {
         ok = send_entry(rb, fwi_list_entry(all.next, fwi_present, todo));
     }
     fwi_list_splice(&all, &rp->todo);
@@ -278,7 +270,7 @@ void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, bool again)
 static bool ask(fwi_backplane *bp, const char *channel, uint64_t cursor, uint32_t limit,
                 uint64_t ref)
 {
-    fwi_redis_backplane *rb = redis_of(bp);
+    fwi_redis_backplane *rb = fwi_redis_of(bp);
     size_t len = channel ? strlen(channel) : 0;
     question *q = calloc(1, sizeof *q + len + 1);
     if (q == NULL) {
@@ -364,9 +356,7 @@ static bool send_question(fwi_redis_backplane *rb, question *q)
     }
     int n = snprintf(cursor, sizeof cursor, "%" PRIu64, q->cursor);
     int m = snprintf(limit, sizeof limit, "%" PRIu32, q->limit);
-    fwi_redis_word(&w, "EVAL", 4);
-    fwi_redis_word(&w, fwi_redis_script_members, strlen(fwi_redis_script_members));
-    fwi_redis_word(&w, "1", 1);
+    fwi_redis_eval_words(&w, fwi_redis_script_members, "1");
     fwi_redis_word(&w, key->data, key->len);
     fwi_redis_word(&w, cursor, (size_t)n);
     fwi_redis_word(&w, limit, (size_t)m);

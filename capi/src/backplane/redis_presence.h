@@ -56,7 +56,8 @@ void fwi_redis_presence_settle(struct fwi_redis_backplane *rb, uint64_t beat);
  * have left; they are told that they are back. */
 void fwi_redis_presence_rewrite(struct fwi_redis_backplane *rb, bool again);
 
-/* The page that a script has put together (redis_scripts.h); to be given to free. */
+/* The page that a script has put together (redis_presence_scripts.h); to be given to
+ * free. */
 void fwi_redis_members_read(const char *data, size_t len, fwi_member_page *page);
 void fwi_redis_members_free(fwi_member_page *page);
 

@@ -8,9 +8,6 @@
 
 #include "wire/name.h"
 
-/* More isn't handed to the stream before the kernel has taken some of it. */
-enum { BACKLOG_MAX = 1024 * 1024 };
-
 bool fwi_redis_send_command(fwi_redis_backplane *rb, fwi_redis_which link, int argc,
                             const char **argv, const size_t *lens)
 {
@@ -92,7 +89,7 @@ bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial)
     fwi_redis_publish *e;
     while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
            e->serial <= up_to_serial && !must_wait(rb, e) &&
-           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < BACKLOG_MAX) {
+           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX) {
         if (!(fwi_redis_publish_is_kept(e) ? fwi_redis_history_send(rb, e)
                                            : send_plain(rb, e))) {
             return false;

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "backplane/redis_backplane.h"
-#include "backplane/redis_scripts.h"
+#include "backplane/redis_presence_scripts.h"
 
 typedef struct sweep {
     fwi_list link;
@@ -124,9 +124,7 @@ static bool send_step(fwi_redis_backplane *rb, step *st)
     snprintf(node, sizeof node, "%016" PRIx64, st->of->node);
     snprintf(life, sizeof life, "%" PRIu64, st->of->life);
     snprintf(cursor, sizeof cursor, "%" PRIu64, st->cursor);
-    fwi_redis_word(&w, "EVAL", 4);
-    fwi_redis_word(&w, fwi_redis_script_sweep, strlen(fwi_redis_script_sweep));
-    fwi_redis_word(&w, "1", 1);
+    fwi_redis_eval_words(&w, fwi_redis_script_sweep, "1");
     fwi_redis_word(&w, key->data, key->len);
     fwi_redis_word(&w, key->data + 1, key->len - strlen("{}:p")); /* the channel's name */
     fwi_redis_word(&w, node, 16);
@@ -195,9 +193,7 @@ static void ask_channels(fwi_redis_backplane *rb, sweep *sw)
     fwi_redis_words w = {0};
     bool ok = fwi_redis_channels_key(rb, key, sw->node, sw->list);
     if (ok) {
-        fwi_redis_word(&w, "EVAL", 4);
-        fwi_redis_word(&w, fwi_redis_script_channels, strlen(fwi_redis_script_channels));
-        fwi_redis_word(&w, "1", 1);
+        fwi_redis_eval_words(&w, fwi_redis_script_channels, "1");
         fwi_redis_word(&w, key->data, key->len);
         ok = fwi_redis_call(rb, &w, on_channels, sw);
     }

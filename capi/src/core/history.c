@@ -192,11 +192,6 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
     }
 }
 
-void fwi_history_heard(fwi_history *h)
-{
-    fwi_history_settle(h);
-}
-
 void fwi_histories_returned(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;

@@ -94,9 +94,6 @@ void fwi_history_free(fwi_history *h);
  * read may bring it, too. */
 void fwi_history_expect(fwi_history *h, fwi_position since);
 
-/* The channel is heard: what is published from now on comes. */
-void fwi_history_heard(fwi_history *h);
-
 /* A message with a position has come. */
 void fwi_history_came(fwi_history *h, fw_message *m);
 
@@ -127,7 +124,7 @@ bool fwi_history_past_is_wanted(const fwi_history *h, fwi_position *since);
 void fwi_history_mark_tried(fwi_history *h);
 void fwi_history_free_joiners(fwi_history *h);
 
-/* Reads what must be read, if nothing is on its way. */
+/* Reads what must be read, if nothing is on its way; also when the channel is heard. */
 void fwi_history_settle(fwi_history *h);
 
 #endif

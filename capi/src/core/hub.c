@@ -475,7 +475,7 @@ static void on_subscribed(void *user, const char *channel)
         }
     }
     if (r->history != NULL) {
-        fwi_history_heard(r->history); /* ahead of what was held: see history_join.c */
+        fwi_history_settle(r->history); /* ahead of what was held: see history_join.c */
     }
     send_held(hub, r);
     /* Last: handlers of loop 0 may change the routes. */

@@ -3,8 +3,10 @@
  * lines of numbers and names, and bytes behind their length. They are sent whole (EVAL),
  * since they run once in seconds, or when somebody asks.
  */
-#ifndef FWI_BACKPLANE_REDIS_SCRIPTS_H
-#define FWI_BACKPLANE_REDIS_SCRIPTS_H
+#ifndef FWI_BACKPLANE_REDIS_PRESENCE_SCRIPTS_H
+#define FWI_BACKPLANE_REDIS_PRESENCE_SCRIPTS_H
+
+#include "backplane/redis_call.h"
 
 /* KEYS: a channel's hash. ARGV: cursor, limit.
  * "TOTAL NEXT\n", then for each entry "LENGTH\n" and its value. */
@@ -32,5 +34,8 @@ extern const char fwi_redis_script_sweep[];
 /* KEYS: leases, facts, prefix of `claim`. ARGV: node, life. The node is forgotten, if it
  * hasn't come back in a later life. "1". */
 extern const char fwi_redis_script_forget[];
+
+/* The first words of a call: the script, and how many keys follow ("2"). */
+void fwi_redis_eval_words(fwi_redis_words *w, const char *script, const char *n_keys);
 
 #endif

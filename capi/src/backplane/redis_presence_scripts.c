@@ -1,7 +1,9 @@
 /*
  * The scripts; what they are given and give is in the header.
  */
-#include "backplane/redis_scripts.h"
+#include "backplane/redis_presence_scripts.h"
+
+#include <string.h>
 
 /* The value of an entry begins with two numbers, each with a blank behind it. */
 
@@ -87,3 +89,10 @@ const char fwi_redis_script_forget[] =
     "end\n"
     "redis.call('DEL', KEYS[3] .. ARGV[1])\n"
     "return '1'\n";
+
+void fwi_redis_eval_words(fwi_redis_words *w, const char *script, const char *n_keys)
+{
+    fwi_redis_word(w, "EVAL", 4);
+    fwi_redis_word(w, script, strlen(script));
+    fwi_redis_word(w, n_keys, strlen(n_keys));
+}
