@@ -20,6 +20,9 @@
  * would only be kept for a peer that doesn't read. */
 enum { CLOSE_DEADLINE_MS = 5000, OVERFLOW_DEADLINE_MS = 1000 };
 
+/* To join more into one write saves nothing, and what waits leaves the cache. */
+enum { ENOUGH_TO_WRITE = 32 * 1024 };
+
 /* --- state --- */
 
 bool fwi_session_state_allows(fwi_session_state from, fwi_session_state to)
@@ -539,6 +542,9 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     default:
         fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
         break;
+    }
+    if (s->ob.bytes >= ENOUGH_TO_WRITE && s->tp->can_write(s->conn)) {
+        write_out(s);
     }
     fwi_session_mark_dirty(s);
 }

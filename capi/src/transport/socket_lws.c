@@ -60,8 +60,9 @@ struct fwi_transport {
 enum {
     /* After FIN the peer has this long to say FIN too. */
     END_MS = 1000,
-    /* What one read takes; a buffer for all connections of a loop. */
-    READ_BYTES = 65536,
+    /* What one read takes, so that a message of 64 KiB comes in one; a buffer for all
+     * connections of a loop. */
+    READ_BYTES = 128 * 1024,
     /* One write is one send() as far as the kernel takes it. */
     WRITE_BYTES = 1 << 30,
     /* Above any handshake.timeout: libwebsockets' own timer is never to strike first. */
