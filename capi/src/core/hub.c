@@ -58,6 +58,8 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
         .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
+        .client_anonymous = fwi_options_int(o, FWI_OPT_CLIENT_ANONYMOUS) != 0,
+        .client_insecure = fwi_options_int(o, FWI_OPT_CLIENT_INSECURE) != 0,
         .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
     };
     fwi_events_init(&hub->events);

@@ -39,6 +39,7 @@ typedef struct fwi_settings {
     int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
+    bool client_anonymous, client_insecure;
     bool user_presence;
 } fwi_settings;
 

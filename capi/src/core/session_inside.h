@@ -61,7 +61,8 @@ struct fwi_session {
     char *user;         /* NULL: nobody's */
     fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
-    fwi_place *places;  /* rooms */
+    fwi_place *places;                 /* rooms */
+    struct fwi_centrifuge *centrifuge; /* NULL: it speaks something else */
     fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };

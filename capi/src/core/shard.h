@@ -28,6 +28,8 @@ struct fwi_shard {
     fwi_outpool pool;
     fwi_fanout fanout;
     fwi_idtable sessions, decisions;
+    struct fwi_asked *asked; /* asked.h */
+    uint64_t last_asked;
     fwi_room *rooms;
     uint64_t last_room;              /* serials */
     uint32_t last_ticket;            /* of joins that loop 0 is asked about */
