@@ -20,6 +20,9 @@
        "where WebSocket clients are served; port 0 picks a free one and prints it")      \
     XX(LISTEN_SHARED, "listen.shared", SWITCH, 0, 1, "off", "0.1",                       \
        "let several processes listen on one port (SO_REUSEPORT)")                        \
+    XX(CENTRIFUGE_PATH, "centrifuge.path", PATH, 0, 0, "/connection/websocket", "0.1",   \
+       "where every listener serves clients of the Centrifuge protocol; empty or off: "  \
+       "nowhere")                                                                        \
     XX(THREADS, "threads", THREADS, 1, 64, "1", "0.1",                                   \
        "how many loops serve sessions; auto is one a core")                              \
     XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
@@ -113,6 +116,10 @@
     XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
        "rooms mode: the user's name is taken from the query (so anybody can be "         \
        "anybody), or nobody has one")                                                    \
+    XX(CLIENT_ANONYMOUS, "client.anonymous", SWITCH, 0, 1, "off", "0.1",                 \
+       "let in clients without a token, as nobody")                                      \
+    XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \
+       "centrifuge protocol: ask for no token and allow everything, for trying out")     \
     XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know where each user is online: all sessions of a user, on all nodes")           \
     FWI_ROOM_OPTION_MAP(XX)
@@ -127,7 +134,15 @@
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
-       "tell a room's members who comes and goes")
+       "tell a room's members who comes and goes")                                       \
+    XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
+       "centrifuge protocol: clients may subscribe, where no handler decides")           \
+    XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may publish")                                       \
+    XX(ROOM_ALLOW_PRESENCE, "room.allow.presence", SWITCH, 0, 1, "off", "0.1",           \
+       "centrifuge protocol: clients may ask who is there")                              \
+    XX(ROOM_ALLOW_HISTORY, "room.allow.history", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may ask what was said")
 
 typedef enum {
 #define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,

@@ -78,6 +78,12 @@ static const char *check_network(const char *text)
     return NULL;
 }
 
+static const char *check_path(const char *text)
+{
+    bool good = text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL;
+    return good ? NULL : "begins with / and has no query and no blanks";
+}
+
 const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_NUMBER] = {.name = "number", .kind = FWI_KIND_NUMBER},
     [FWI_TYPE_THREADS] = {.name = "number", .kind = FWI_KIND_NUMBER, .can_be_auto = true},
@@ -149,6 +155,11 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_FILE_NAME] = {.name = "text",
                             .kind = FWI_KIND_TEXT,
                             .allowed = "the path of a file"},
+    [FWI_TYPE_PATH] = {.name = "text",
+                       .kind = FWI_KIND_TEXT,
+                       .allowed = "/PATH, or off",
+                       .check = check_path,
+                       .can_be_off = true},
 };
 
 typedef struct unit {

@@ -64,6 +64,7 @@ typedef enum {
     FWI_TYPE_ORIGINS,
     FWI_TYPE_NETWORKS,
     FWI_TYPE_FILE_NAME,
+    FWI_TYPE_PATH,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/error.h"
 #include "core/history.h"
 #include "core/shard.h"
@@ -62,7 +63,7 @@ static void raise_result(fwi_hub *hub, const char *channel, uint64_t ref,
                   .code = what->err,
                   .reason = what->why,
                   .at = what->at};
-    fwi_shard_raise(hub->shard[0], &e, NULL);
+    fwi_asked_tell(hub, &e);
 }
 
 static void raise_history(fwi_hub *hub, const char *channel, uint64_t ref,
@@ -76,7 +77,7 @@ static void raise_history(fwi_hub *hub, const char *channel, uint64_t ref,
                   .reason = list ? page->why : "out of memory",
                   .at = page->top,
                   .messages = list};
-    fwi_shard_raise(hub->shard[0], &e, NULL);
+    fwi_asked_tell(hub, &e);
     fwi_members_unref(list);
 }
 

@@ -18,7 +18,9 @@ typedef struct fwi_transport fwi_transport;
 /* What a connection came in by. Lives as long as the transports that know it. */
 typedef struct fwi_door {
     bool tls;
-    const char *path; /* handshakes are taken here; NULL: none, this is an HTTP door */
+    const char
+        *path; /* raw handshakes are taken here; NULL: none, this is an HTTP door */
+    const char *centrifuge_path; /* and those of the Centrifuge protocol; NULL: nowhere */
     /* Answers a request that is no handshake: appends a whole answer (fwi_http_answer).
      * NULL: 426 on the path, 404 elsewhere. The connection ends after the answer, so that
      * should say "Connection: close". @thread loop */
