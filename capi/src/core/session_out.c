@@ -8,15 +8,15 @@
 #include "core/compress.h"
 #include "core/session_inside.h"
 
+/* To join more into one write saves nothing, and what waits leaves the cache. */
+enum { ENOUGH_TO_WRITE = 32 * 1024 };
+
 void fwi_session_mark_dirty(fwi_session *s)
 {
     if (!fwi_list_is_linked(&s->dirty)) {
         fwi_list_append(&s->shard->dirty, &s->dirty);
     }
 }
-
-/* To join more into one write saves nothing, and what waits leaves the cache. */
-enum { ENOUGH_TO_WRITE = 32 * 1024 };
 
 static void write_out(fwi_session *s)
 {
