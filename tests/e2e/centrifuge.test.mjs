@@ -375,11 +375,8 @@ test('handshakes: the sub-protocol in JSON, Protobuf is refused, and the path', 
 test('Chromium, with the bundle for browsers', async () => {
   const browser = await launchBrowser();
   try {
-    const page = await browser.newPage();
-    await page.route('**/page', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>t</title>' }),
-    );
-    await page.goto(`http://127.0.0.1:${nodes[0].port}/page`);
+    const page = await browser.newPage({ bypassCSP: true }); // it runs our script
+    await page.goto((await stage.nginx([nodes[0]])).url); // any page of this host
     const bundle = new URL('node_modules/centrifuge/dist/centrifuge.js', import.meta.url);
     await page.addScriptTag({ content: fs.readFileSync(bundle, 'utf8') });
     const room = newRoom();
@@ -391,11 +388,11 @@ test('Chromium, with the bundle for browsers', async () => {
         subscription.on('publication', ({ data }) => heard.push(data));
         subscription.subscribe();
         centrifuge.connect();
-        await subscription.ready();
+        await subscription.ready(15_000);
         await subscription.publish({ from: 'a page' });
         centrifuge.disconnect();
         centrifuge.connect();
-        await subscription.ready();
+        await subscription.ready(15_000);
         await subscription.publish('again');
         const { offset } = await subscription.history({ limit: 0 });
         const { numClients } = await subscription.presenceStats();
