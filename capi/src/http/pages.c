@@ -7,20 +7,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "wire/json.h"
+
 static bool has_redis(const fwi_hub_figures *f)
 {
     return strcmp(f->backplane, "redis") == 0;
 }
 
-/* Names have passed the check for names: UTF-8 without control characters. */
 static bool json_text(fwi_buf *out, const char *text)
 {
-    bool ok = fwi_buf_puts(out, "\"");
-    for (const char *p = text; *p != '\0' && ok; p++) {
-        ok = (*p != '"' && *p != '\\') || fwi_buf_puts(out, "\\");
-        ok = ok && fwi_buf_append(out, p, 1);
-    }
-    return ok && fwi_buf_puts(out, "\"");
+    return fwi_json_put_string(out, text, strlen(text));
 }
 
 /* What keeps new connections away from this node; NULL: nothing. */
