@@ -11,6 +11,7 @@
 #ifndef FWI_WIRE_TOKEN_H
 #define FWI_WIRE_TOKEN_H
 
+#include "wire/json.h"
 #include "wire/token_keys.h"
 
 enum {
@@ -29,12 +30,6 @@ typedef enum {
     FWI_TOKEN_NO_MEMORY
 } fwi_token_result;
 
-/* One JSON value, as it was written; text NULL: there is none. */
-typedef struct fwi_token_json {
-    const char *text;
-    size_t len;
-} fwi_token_json;
-
 /* Options of a room that a token sets for its holder: bits of fwi_token_override. */
 enum {
     FWI_TOKEN_PRESENCE = 1,
@@ -52,20 +47,21 @@ typedef struct fwi_token_override {
 /* A channel that a connection's token subscribes its holder to. */
 typedef struct fwi_token_sub {
     const char *channel; /* a good name */
-    fwi_token_json info, data;
+    fwi_json info, data;
     fwi_token_override override;
 } fwi_token_sub;
 
-/* "b64info" and "b64data" have become info and data: what is in them is JSON, too. */
+/* What a token doesn't say is a JSON value of no kind, FWI_JSON_NONE. "b64info" and
+ * "b64data" have become info and data: what is in them is JSON, too. */
 typedef struct fwi_claims {
     const char *user;    /* "sub": a good name; "": nobody's */
     const char *channel; /* a subscription's, a good name; else NULL */
     const char *client;  /* a subscription's: the only client it is for; NULL: any */
     int64_t expires_s; /* the connection or subscription itself: "expire_at", or "exp" if
                         * that isn't there. Seconds since 1970; 0: never */
-    fwi_token_json info;
-    fwi_token_json meta;         /* a connection's */
-    fwi_token_json data;         /* a subscription's */
+    fwi_json info;
+    fwi_json meta;               /* a connection's */
+    fwi_json data;               /* a subscription's */
     fwi_token_override override; /* a subscription's */
     fwi_token_sub *subs; /* a connection's "channels" and "subs", each channel once */
     size_t n_subs;
