@@ -165,7 +165,7 @@ fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
         c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),
-                               &status);
+                               FWI_RAW, &status);
         if (c->s == NULL) {
             fwi_shard_unadmit(&rig->shard[loop]);
         }

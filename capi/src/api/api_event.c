@@ -176,10 +176,10 @@ int fw_accept(fw_hub *hub, uint64_t token, const char *user)
 
 int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
 {
-    if (fwi_token_is_join(token) ? code < 0 : code < 400 || code > 599) {
+    bool join = fwi_token_kind(token) == FWI_ASKS_JOIN;
+    if (join ? code < 0 : code < 400 || code > 599) {
         return fwi_error(FW_ERR_INVALID, "code %d: %s", code,
-                         fwi_token_is_join(token) ? "0 or more for a join"
-                                                  : "an HTTP status of 400-599");
+                         join ? "0 or more for a join" : "an HTTP status of 400-599");
     }
     if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
         return fwi_error(FW_ERR_INVALID, "the reason is more than one line");

@@ -252,7 +252,7 @@ static void run_close_channel(fwi_shard *shard, fwi_item *item)
 
 static void run_behind(fwi_shard *shard, fwi_item *item)
 {
-    fwi_room_close(shard, item->text, 1013, "too slow");
+    fwi_room_behind(shard, item->text);
     fwi_item_free(item);
 }
 
@@ -265,12 +265,16 @@ static void run_reset(fwi_shard *shard, fwi_item *item)
 static void deliver_all(fwi_shard *shard, fw_message *m)
 {
     const fwi_session *except = fwi_session_find(shard, m->except);
+    fwi_telling told = {.shard = shard, .m = m};
     for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
         fwi_session *s = fwi_list_entry(e, fwi_session, all);
-        if (s != except) {
-            fwi_session_push(s, m->frame, 0);
+        fwi_frame *f =
+            s != except && s->announced ? fwi_telling_as(&told, s->protocol) : NULL;
+        if (f != NULL) {
+            fwi_session_push(s, f, 0);
         }
     }
+    fwi_telling_fini(&told);
 }
 
 static void run_leave_channel(fwi_shard *shard, fwi_item *item)

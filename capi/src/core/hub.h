@@ -123,7 +123,12 @@ int fwi_hub_read_nodes(fwi_hub *hub, uint64_t ref);
 
 /* The verdict on a CONNECT or JOIN. text: user or reason. */
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);
-bool fwi_token_is_join(uint64_t token);
+/* The answer to an RPC. */
+int fwi_hub_reply(fwi_hub *hub, uint64_t token, fw_message *m);
+
+/* What a token asks. */
+typedef enum { FWI_ASKS_CONNECT, FWI_ASKS_JOIN, FWI_ASKS_RPC } fwi_decision_kind;
+fwi_decision_kind fwi_token_kind(uint64_t token);
 
 /* These events are finished: credit back, and free them. */
 void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);

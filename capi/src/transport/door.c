@@ -422,8 +422,8 @@ static void ask(fwi_conn *c)
         return;
     }
     int status = 503;
-    c->session =
-        fwi_session_new(fwi_transport_shard(c->transport), &port, c, facts, &status);
+    c->session = fwi_session_new(fwi_transport_shard(c->transport), &port, c, facts,
+                                 FWI_RAW, &status);
     if (c->session == NULL) {
         end_with_status(c, status, fwi_http_reason(status));
         return;
