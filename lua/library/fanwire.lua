@@ -92,7 +92,14 @@ local fanwire = {}
 ---@field raw_mode? "app"|"rooms"
 ---@field raw_format? "plain"|"json"
 ---@field raw_echo_to_sender? fanwire.Switch
----@field raw_user? "query"|"none"
+---@field raw_user? "auto"|"query"|"token"|"none"
+---@field token_hmac_secret? fanwire.List
+---@field token_public_key? fanwire.List
+---@field token_jwks? fanwire.List
+---@field token_issuer? string
+---@field token_audience? string
+---@field client_anonymous? fanwire.Switch
+---@field client_insecure? fanwire.Switch
 ---@field user_presence? fanwire.Switch
 ---@field room_history_size? fanwire.Number
 ---@field room_history_ttl? fanwire.Duration
@@ -194,6 +201,7 @@ local Facts = {}
 function Facts:query_list(name) end
 
 ---@class fanwire.Request: fanwire.Facts
+---@field user? string   whom its token names, which has been verified
 
 ---@alias fanwire.OnAnswer fun(ok: true?, why: string?, name: any)
 

@@ -133,6 +133,8 @@ class Request(Facts):
     @property
     def id(self) -> str: ...
     @property
+    def user(self) -> Optional[str]: ...
+    @property
     def state(self) -> Dict[str, Any]: ...
 
 class SessionHandle:
@@ -227,7 +229,14 @@ class Hub:
         raw_mode: Union[_Text, Literal["app", "rooms"]] = ...,
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
-        raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        raw_user: Union[_Text, Literal["auto", "query", "token", "none"]] = ...,
+        token_hmac_secret: _List = ...,
+        token_public_key: _List = ...,
+        token_jwks: _List = ...,
+        token_issuer: _Text = ...,
+        token_audience: _Text = ...,
+        client_anonymous: _Switch = ...,
+        client_insecure: _Switch = ...,
         user_presence: _Switch = ...,
         room_history_size: _Number = ...,
         room_history_ttl: _Duration = ...,
@@ -286,7 +295,14 @@ class Hub:
         raw_mode: Union[_Text, Literal["app", "rooms"]] = ...,
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
-        raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        raw_user: Union[_Text, Literal["auto", "query", "token", "none"]] = ...,
+        token_hmac_secret: _List = ...,
+        token_public_key: _List = ...,
+        token_jwks: _List = ...,
+        token_issuer: _Text = ...,
+        token_audience: _Text = ...,
+        client_anonymous: _Switch = ...,
+        client_insecure: _Switch = ...,
         user_presence: _Switch = ...,
         room_history_size: _Number = ...,
         room_history_ttl: _Duration = ...,
