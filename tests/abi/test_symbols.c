@@ -117,6 +117,7 @@ static const struct {
     {"fw_stats_text", (any_function)fw_stats_text},
     {"fw_stats_text_free", (any_function)fw_stats_text_free},
     {"fw_strerror", (any_function)fw_strerror},
+    {"fw_token_sign", (any_function)fw_token_sign},
     {"fw_user_disconnect", (any_function)fw_user_disconnect},
     {"fw_user_leave", (any_function)fw_user_leave},
     {"fw_user_send", (any_function)fw_user_send},

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from './lib/browser.mjs';
-import { Client, address } from './lib/centrifuge.mjs';
+import { Client, address, inSeconds, token } from './lib/centrifuge.mjs';
 import { dial, handshakeStatus } from './lib/dial.mjs';
 import { Stage, until } from './lib/stage.mjs';
 
@@ -16,7 +16,8 @@ const options = {
   'room.join_leave': 'on',
 };
 
-let stage, redis, nodes, app;
+const secret = 'a secret of thirty-two bytes or more';
+let stage, redis, nodes, app, guarded;
 const clients = [];
 let rooms = 0;
 const newRoom = () => `room${++rooms}`;
@@ -31,6 +32,15 @@ before(async () => {
   app = await stage.server('tests/e2e.centrifuge_app', {
     'room.history.size': '100',
     'room.allow.publish': 'on',
+  });
+  guarded = await stage.fanwired({
+    'token.hmac_secret': secret,
+    'namespace.open.allow.subscribe': 'on',
+    'namespace.open.allow.presence': 'on',
+    'namespace.open.presence': 'on',
+    'namespace.open.history.size': '10',
+    'namespace.open.allow.publish': 'on',
+    'namespace.given.history.size': '10',
   });
 });
 
@@ -323,6 +333,73 @@ test('without a handler: rpc is 108, and nobody is let in unless that is said', 
   await assert.rejects(guest.centrifuge.history('open:a'), { code: 103 });
 });
 
+test('tokens: who it is, its info, and the rooms that it gives', async () => {
+  const claims = {
+    sub: 'ann',
+    info: { colour: 'red' },
+    channels: ['given:a'],
+    subs: { 'given:b': { data: { welcome: 1 } } },
+  };
+  const ann = await come(guarded, { token: token(secret, claims) });
+  await ann.hears('subscribed', ({ channel }) => channel === 'given:a');
+  const b = await ann.hears('subscribed', ({ channel }) => channel === 'given:b');
+  assert.deepEqual([b.data, b.recoverable], [{ welcome: 1 }, true]);
+  const subscription = await ann.subscribe('open:room#ann,bob');
+  await subscription.publish('x');
+  const { info } = await subscription.hears('publication');
+  assert.deepEqual([info.user, info.connInfo], ['ann', { colour: 'red' }]);
+  const { clients: there } = await subscription.presence();
+  assert.deepEqual(Object.values(there)[0].connInfo, { colour: 'red' });
+  const denied = ann.channel('open:room#bob');
+  denied.subscribe();
+  assert.equal((await denied.hears('unsubscribed')).code, 103);
+});
+
+test('tokens: one that is expired is renewed, one that is bad is the end', async () => {
+  const asked = [];
+  const client = await come(guarded, {
+    token: token(secret, { sub: 'ann', exp: inSeconds(-5) }),
+    getToken: async () => {
+      asked.push(1);
+      return token(secret, { sub: 'ann', exp: inSeconds(asked.length === 1 ? 2 : 60) });
+    },
+  });
+  assert.equal(asked.length, 1);
+  await until('another refresh, in time', () => asked.length === 2);
+  await client.centrifuge.send({}).catch(() => {});
+  const bad = new Client(guarded, { token: token('another secret of thirty-two bytes', {}) });
+  clients.push(bad);
+  bad.centrifuge.connect();
+  assert.equal((await bad.hears('disconnected')).code, 3500);
+  const none = new Client(guarded);
+  clients.push(none);
+  none.centrifuge.connect();
+  assert.equal((await none.hears('disconnected')).code, 3501);
+});
+
+test('tokens: of private rooms, refreshed before they end', async () => {
+  const ann = await come(guarded, { token: token(secret, { sub: 'ann' }) });
+  const denied = ann.channel('$other');
+  denied.subscribe();
+  assert.equal((await denied.hears('unsubscribed')).code, 103);
+  const asked = [];
+  const subscription = await ann.subscribe('$open:vault', {
+    getToken: async ({ channel }) => {
+      asked.push(channel);
+      return token(secret, { sub: 'ann', channel, exp: inSeconds(asked.length === 1 ? 2 : 60) });
+    },
+  });
+  await subscription.publish({ in: 'private' });
+  await until('a refresh of the subscription', () => asked.length === 2);
+  await subscription.publish('still');
+  await subscription.hears('publication', ({ data }) => data === 'still');
+  const mistaken = ann.channel('$open:b', {
+    token: token(secret, { sub: 'ann', channel: '$open:c' }),
+  });
+  mistaken.subscribe();
+  assert.equal((await ann.hears('disconnected')).code, 3500);
+});
+
 test('pings: it stays connected by them, and is let go without', async () => {
   const quick = await stage.fanwired({
     ...options,
@@ -375,11 +452,9 @@ test('handshakes: the sub-protocol in JSON, Protobuf is refused, and the path', 
 test('Chromium, with the bundle for browsers', async () => {
   const browser = await launchBrowser();
   try {
-    const page = await browser.newPage();
-    await page.route('**/page', (route) =>
-      route.fulfill({ contentType: 'text/html', body: '<title>t</title>' }),
-    );
-    await page.goto(`http://127.0.0.1:${nodes[0].port}/page`);
+    const page = await browser.newPage({ bypassCSP: true }); // it runs our script
+    const node = await stage.fanwired({ ...options, origins: '*' });
+    await page.goto((await stage.nginx([node])).url); // any page of this host
     const bundle = new URL('node_modules/centrifuge/dist/centrifuge.js', import.meta.url);
     await page.addScriptTag({ content: fs.readFileSync(bundle, 'utf8') });
     const room = newRoom();
@@ -391,11 +466,11 @@ test('Chromium, with the bundle for browsers', async () => {
         subscription.on('publication', ({ data }) => heard.push(data));
         subscription.subscribe();
         centrifuge.connect();
-        await subscription.ready();
+        await subscription.ready(15_000);
         await subscription.publish({ from: 'a page' });
         centrifuge.disconnect();
         centrifuge.connect();
-        await subscription.ready();
+        await subscription.ready(15_000);
         await subscription.publish('again');
         const { offset } = await subscription.history({ limit: 0 });
         const { numClients } = await subscription.presenceStats();
@@ -405,7 +480,7 @@ test('Chromium, with the bundle for browsers', async () => {
         centrifuge.disconnect();
         return { heard, offset, numClients };
       },
-      { url: address(nodes[0]), room },
+      { url: address(node), room },
     );
     assert.deepEqual(heard, {
       heard: [{ from: 'a page' }, 'again'],

@@ -89,8 +89,8 @@ FW_API const char *fw_event_type_name(fw_event_type type);
 /** @return whose event; fw_session_none() if nobody's @thread any @since 0.1 */
 FW_API fw_session_id fw_event_session(const fw_event *e);
 
-/** @return the session's user, NULL if it has none; valid as long as the event
-    @thread any @since 0.1 */
+/** @return the session's user, NULL if it has none; CONNECT: whom its token names, which
+    has been verified; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_user(const fw_event *e);
 
 /** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, ROOM_RESET, HISTORY, RESULT

@@ -30,8 +30,8 @@ FW_BEGIN_DECLS
  *
  * @param hub     out, owned by caller, to be given to fw_hub_free()
  * @param options copied; NULL is all defaults
- * @return FW_OK, FW_ERR_OPTION (options that contradict each other), FW_ERR_MEMORY,
- *         FW_ERR_SYSTEM
+ * @return FW_OK, FW_ERR_OPTION (options that contradict each other, a key for tokens that
+ *         can't be used), FW_ERR_MEMORY, FW_ERR_SYSTEM (a file of keys can't be read)
  * @thread any
  * @since  0.1
  */
@@ -167,7 +167,8 @@ FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
  * Let in what a CONNECT or JOIN event asked for.
  *
  * @param token of the event
- * @param user  copied; CONNECT: whose session it is, NULL nobody's; JOIN: ignored
+ * @param user  copied; CONNECT: whose session it is, NULL: whom its token names, or
+ *              nobody's; JOIN: ignored
  * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
  *         FW_ERR_INVALID user name not allowed, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED hub not running

@@ -130,6 +130,12 @@ static bool run(fwi_session *s, const fwi_cf_command *c)
     case FWI_CF_SEND:
         fwi_cf_send(s, c);
         break;
+    case FWI_CF_REFRESH:
+        fwi_cf_refresh(s, c);
+        break;
+    case FWI_CF_SUB_REFRESH:
+        fwi_cf_sub_refresh(s, c);
+        break;
     default:
         fwi_cf_error(s, c->id, FWI_CF_ERR_METHOD, NULL);
         break;
@@ -236,7 +242,9 @@ static void ask(fwi_session *s)
         return;
     }
     s->centrifuge = cf;
+    cf->s = s;
     fwi_list_init(&cf->asked);
+    fwi_timer_init(&cf->expiry, fwi_cf_on_expiry);
     fwi_buf_init(&cf->given);
     fwi_buf_init(&cf->waiting);
     cf->frames = fwi_http_query_get(fwi_facts_query(s->facts), "cf_ws_frame_ping_pong", 0,
@@ -268,6 +276,8 @@ static void freed(fwi_session *s)
         cf->seen = seen->next;
         free(seen);
     }
+    fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
+    fwi_claims_free(cf->claims);
     fwi_buf_fini(&cf->given);
     fwi_buf_fini(&cf->waiting);
     free(cf);

@@ -1,8 +1,8 @@
 /*
  * Sessions that speak the Centrifuge protocol: what is kept of each beside fwi_session,
  * and what the files of this name want of each other. centrifuge.c has the row of
- * fwi_protocol and the commands' order; _connect, _subscribe, _publish and _read have
- * what they do; _push what is told without having been asked for.
+ * fwi_protocol and the commands' order; _connect, _subscribe, _token, _publish and _read
+ * have what they do; _push what is told without having been asked for.
  *
  *   new ---> asking ---> joining ---> connected
  *      \________\___________\____________\______> deaf
@@ -16,8 +16,11 @@
 #ifndef FWI_CORE_CENTRIFUGE_H
 #define FWI_CORE_CENTRIFUGE_H
 
+#include <fanwire/version.h>
+
 #include "core/asked.h"
 #include "core/session_inside.h"
+#include "core/tokens.h"
 #include "wire/name.h"
 #include "wire/protocol_centrifuge.h"
 
@@ -39,9 +42,11 @@ typedef struct fwi_cf_sub {
     bool quiet;    /* it leaves, and is told of it otherwise */
     bool news;     /* it is told who comes and goes */
     bool positioned, recoverable, recovering;
-    bool or_error;   /* rather an error than not recovered */
-    bool any_epoch;  /* what it has seen is of whatever epoch there is */
-    uint64_t offset; /* what it has seen, if recovering */
+    int64_t expires_s; /* by its token, since 1970; 0: never */
+    char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
+    bool or_error;     /* rather an error than not recovered */
+    bool any_epoch;    /* what it has seen is of whatever epoch there is */
+    uint64_t offset;   /* what it has seen, if recovering */
     char channel[];
 } fwi_cf_sub;
 
@@ -53,6 +58,7 @@ typedef struct fwi_cf_seen {
 } fwi_cf_seen;
 
 typedef struct fwi_centrifuge {
+    fwi_session *s;
     uint8_t state;
     bool frames;  /* pings are WebSocket's own */
     bool running; /* commands are being done: who gets on with them returns here */
@@ -61,6 +67,9 @@ typedef struct fwi_centrifuge {
     uint32_t under_way; /* commands without a reply yet */
     fwi_cf_sub *subs;
     fwi_cf_seen *seen;
+    fwi_claims *claims; /* of its token, until it is in; NULL: it has none */
+    int64_t expires_s;  /* by its token, since 1970; 0: never */
+    fwi_timer expiry; /* the first end of it or a subscription that is to be looked at */
     fwi_list asked;
     fwi_buf given;   /* the channels it gets with its connection, for the reply */
     fwi_buf waiting; /* commands of a message that was read and not done */
@@ -69,6 +78,8 @@ typedef struct fwi_centrifuge {
 /* So many commands of a client may be under way; then it isn't read until some are done.
  */
 enum { FWI_CF_UNDER_WAY_MAX = 128 };
+
+#define FWI_CF_VERSION "fanwire " FW_VERSION_STRING
 
 static inline const fwi_room_options *fwi_cf_options(const fwi_session *s,
                                                      const char *channel)
@@ -105,7 +116,7 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text);
 /* In joining: is that over? */
 void fwi_cf_check_joining(fwi_session *s);
 /* One of its channels can't be had: it isn't let in. */
-void fwi_cf_refuse(fwi_session *s, int err, const char *reason);
+void fwi_cf_refuse(fwi_session *s, int err);
 /* What it has said that it has seen; NULL: nothing. */
 const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel);
 void fwi_cf_seen_drop(fwi_session *s, const char *channel);
@@ -125,6 +136,26 @@ void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *r
 void fwi_cf_left(fwi_session *s, const char *room);
 void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at);
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
+
+/* Out of the room, with a push that says why; a room that it was given closes it. */
+void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char *reason);
+
+/* --- centrifuge_token.c --- */
+
+/* Looks at the token of connect, if there is one. false: it has been answered. */
+bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
+/* It is in: the channels that its token gives it. */
+void fwi_cf_take_claims(fwi_session *s);
+void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
+/* The token of a subscribe. NULL: it has been answered, or the session closed. */
+fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
+                              const char *channel);
+void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims);
+/* Seconds until it ends; 0: it doesn't. */
+uint32_t fwi_cf_ttl(const fwi_session *s);
+uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub);
+void fwi_cf_on_expiry(fwi_timer *t);
 
 /* --- centrifuge_publish.c --- */
 

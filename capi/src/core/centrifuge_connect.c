@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <fanwire/error.h>
-#include <fanwire/version.h>
 
 #include "core/centrifuge.h"
 #include "core/presence.h"
@@ -111,14 +110,21 @@ void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c)
     }
     cf->connect_id = c->id;
     cf->state = FWI_CF_ASKING;
+    if (!fwi_cf_identify(s, c)) {
+        cf->state = FWI_CF_DEAF;
+        return;
+    }
+    const char *user = cf->claims != NULL ? cf->claims->user : "";
     if (fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
-        if (!fwi_session_ask_application(s, c->data.at, c->data.len, &why) &&
+        if (!fwi_session_ask_application(s, user, c->data.at, c->data.len, &why) &&
             s->state == FWI_SESSION_OPEN && cf->state == FWI_CF_ASKING) {
             turn_away(s, FWI_CF_ERR_TOO_MANY, why, true);
         }
-    } else if (hub->set.client_insecure || hub->set.client_anonymous) {
-        fwi_cf_verdict(s, true, 0, "");
+    } else if (cf->claims != NULL || hub->set.client_insecure ||
+               hub->set.client_anonymous) {
+        fwi_cf_verdict(s, true, 0, user);
     } else {
+        fwi_shard_count(s->shard, FWI_STAT_TOKENS_MISSING);
         fwi_cf_close(s, 3501, "a token is needed");
     }
 }
@@ -137,7 +143,13 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
     fwi_loop_timer_clear(s->shard->loop, &s->timer);
     if (user[0] != '\0' && fwi_session_set_user(s, user, 0) != FW_OK) {
         fwi_cf_close(s, 3004, "internal server error");
-    } else if (fwi_session_announce(s)) {
+        return;
+    }
+    if (cf->claims != NULL && cf->claims->info.len > 0) {
+        fwi_presence_set_info(s, cf->claims->info.at, cf->claims->info.len);
+    }
+    if (fwi_session_announce(s)) {
+        fwi_cf_take_claims(s);
         fwi_cf_check_joining(s);
     }
 }
@@ -161,8 +173,9 @@ static bool put_reply(fwi_buf *text, const fwi_session *s)
     uint64_t ping_ms = cf->frames ? 0 : s->shard->hub->set.heartbeat_interval_ms;
     const fwi_cf_connected reply = {
         .client = fw_session_id_text(fwi_session_identity(s), client),
-        .version = "fanwire " FW_VERSION_STRING,
+        .version = FWI_CF_VERSION,
         .method = "connect",
+        .ttl_s = fwi_cf_ttl(s),
         .ping_s = (uint32_t)((ping_ms + 999) / 1000),
         .subs = &cf->given,
     };
@@ -172,7 +185,8 @@ static bool put_reply(fwi_buf *text, const fwi_session *s)
 void fwi_cf_check_joining(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
-    if (cf->state != FWI_CF_JOINING || s->state != FWI_SESSION_OPEN || !all_in(s)) {
+    if (cf->state != FWI_CF_JOINING || s->state != FWI_SESSION_OPEN ||
+        cf->claims != NULL || !all_in(s)) {
         return;
     }
     fwi_buf text;
@@ -191,11 +205,12 @@ void fwi_cf_check_joining(fwi_session *s)
     fwi_cf_go_on(s);
 }
 
-void fwi_cf_refuse(fwi_session *s, int err, const char *reason)
+void fwi_cf_refuse(fwi_session *s, int err)
 {
     if (err == FW_ERR_LIMIT) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
         fwi_cf_close(s, 3505, "channel limit");
     } else {
-        fwi_cf_close(s, 3004, reason);
+        fwi_cf_close(s, 3004, "internal server error");
     }
 }

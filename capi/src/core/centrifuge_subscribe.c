@@ -42,6 +42,7 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub)
         p = &(*p)->next;
     }
     *p = sub->next;
+    free(sub->data);
     free(sub);
 }
 
@@ -96,7 +97,23 @@ static unsigned problem_of(fwi_session *s, const fwi_cf_command *c, const char *
         fwi_session_place_in(s, fwi_channel_name('r', channel, name)) != NULL) {
         return FWI_CF_ERR_ALREADY;
     }
-    return may_subscribe(s, channel) ? 0 : FWI_CF_ERR_DENIED;
+    return 0;
+}
+
+/* By its token, *claims then says as what; or without. false: it has been answered. */
+static bool is_let_in(fwi_session *s, const fwi_cf_command *c, const char *channel,
+                      fwi_claims **claims)
+{
+    *claims = NULL;
+    if (c->token.len > 2 && !s->shard->hub->set.client_insecure) {
+        *claims = fwi_cf_verify_sub(s, c, channel);
+        return *claims != NULL;
+    }
+    if (!may_subscribe(s, channel)) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
+        return false;
+    }
+    return true;
 }
 
 /* What it has seen. Without an epoch that is a place in whatever epoch there is: all that
@@ -130,8 +147,13 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_error(s, c->id, problem, NULL);
         return;
     }
+    fwi_claims *claims = NULL;
+    if (!is_let_in(s, c, channel, &claims)) {
+        return;
+    }
     fwi_cf_sub *sub = fwi_cf_sub_add(s, channel);
     if (sub == NULL) {
+        fwi_claims_free(claims);
         fwi_cf_error(s, c->id, FWI_CF_ERR_INTERNAL, NULL);
         return;
     }
@@ -143,6 +165,10 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
     sub->recoverable = c->recoverable;
     sub->or_error = (c->flag & FWI_CF_FLAG_OR_ERROR) != 0;
     sub->news = c->join_leave && options->join_leave;
+    if (claims != NULL) {
+        fwi_cf_sub_take_claims(s, sub, claims);
+        fwi_claims_free(claims);
+    }
     s->centrifuge->under_way++;
     int err = fwi_session_join(s, channel, &join);
     if (err != FW_OK && s->state == FWI_SESSION_OPEN) {
@@ -214,6 +240,8 @@ static bool put_result(fwi_buf *text, const fwi_session *s, const fwi_cf_sub *su
         .recovered = is_recovered(sub, a),
         .epoch = a->at.epoch,
         .offset = a->at.offset,
+        .ttl_s = fwi_cf_sub_ttl(s, sub),
+        .data = {FWI_CF_VALUE, sub->data, sub->data != NULL ? strlen(sub->data) : 0},
         .publications = &missed,
     };
     bool ok = true;
@@ -358,7 +386,7 @@ void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *r
         bool required = sub->required;
         fwi_cf_sub_drop(s, sub);
         if (required) {
-            fwi_cf_refuse(s, err, reason);
+            fwi_cf_refuse(s, err);
             return;
         }
         cf->under_way--;
@@ -384,27 +412,30 @@ void fwi_cf_left(fwi_session *s, const char *room)
     }
 }
 
-/* Whoever counts on hearing everything is told to come again; it then asks for what it
- * has missed. Who was given the channel can't ask for it: only its connection can come
- * again.
- */
-static void lose_place(fwi_session *s, const fwi_room *room, void *arg)
+void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char *reason)
 {
-    (void)arg;
     char channel[FWI_NAME_MAX + 1];
-    snprintf(channel, sizeof channel, "%s", room->channel + 2);
-    fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
-    if (sub == NULL || !sub->positioned) {
-        return;
-    }
+    snprintf(channel, sizeof channel, "%s", sub->channel);
     if (sub->given) {
-        fwi_cf_close(s, 3010, "insufficient state");
+        /* It can't ask for the channel: only its connection can come again. */
+        fwi_cf_close(s, 3010, reason);
         return;
     }
     sub->quiet = true;
     fwi_session_leave(s, channel);
     if (s->state == FWI_SESSION_OPEN) {
-        fwi_cf_push_unsubscribe(s, channel, LOST_ITS_PLACE, "insufficient state");
+        fwi_cf_push_unsubscribe(s, channel, code, reason);
+    }
+}
+
+/* Whoever counts on hearing everything is told to come again; it then asks for what it
+ * has missed. */
+static void lose_place(fwi_session *s, const fwi_room *room, void *arg)
+{
+    (void)arg;
+    fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
+    if (sub != NULL && sub->positioned) {
+        fwi_cf_sub_lose(s, sub, LOST_ITS_PLACE, "insufficient state");
     }
 }
 

@@ -53,7 +53,7 @@ static void apply_to_join(fwi_decision *d, fwi_session *s, const answer *a)
     char room[FWI_NAME_MAX + 1];
     uint64_t ref = d->ref;
     fwi_join join = {.ref = ref, .since = d->since};
-    strcpy(room, d->room);
+    strcpy(room, d->name);
     decision_free(d);
     if (a->accept) {
         if (fwi_session_enter(s, room, &join) == FW_ERR_MEMORY) {
@@ -65,20 +65,30 @@ static void apply_to_join(fwi_decision *d, fwi_session *s, const answer *a)
     }
 }
 
+static void apply_to_connect(fwi_decision *d, fwi_session *s, const answer *a)
+{
+    char user[FWI_NAME_MAX + 1];
+    strcpy(user, d->name);
+    decision_free(d);
+    fwi_session_protocol(s)->verdict(s, a->accept, a->code,
+                                     a->accept && a->text[0] == '\0' ? user : a->text);
+}
+
 /* The answer; d has been claimed and is used up. */
 static void apply(fwi_decision *d, const answer *a)
 {
     fwi_session *s = d->s;
     uint64_t ref = d->ref;
-    fwi_decision_kind kind = d->kind;
-    if (s != NULL && kind == FWI_ASKS_JOIN) {
+    if (s != NULL && d->kind == FWI_ASKS_JOIN) {
         apply_to_join(d, s, a);
         return;
     }
+    if (s != NULL && d->kind == FWI_ASKS_CONNECT) {
+        apply_to_connect(d, s, a);
+        return;
+    }
     decision_free(d);
-    if (s != NULL && kind == FWI_ASKS_CONNECT) {
-        fwi_session_protocol(s)->verdict(s, a->accept, a->code, a->text);
-    } else if (s != NULL) {
+    if (s != NULL) {
         fwi_session_protocol(s)->replied(s, ref, a->m, a->code, a->text);
     }
 }
@@ -99,11 +109,11 @@ static void timed_out(fwi_timer *t)
     apply(d, &(answer){.code = codes[d->kind], .text = "no decision in time"});
 }
 
-fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const char *room,
+fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const char *name,
                                uint64_t ref)
 {
     fwi_shard *shard = s->shard;
-    size_t n = strlen(room);
+    size_t n = strlen(name);
     fwi_decision *d = calloc(1, sizeof *d + n + 1);
     if (d == NULL) {
         return NULL;
@@ -116,7 +126,7 @@ fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const cha
     d->s = s;
     d->ref = ref;
     d->kind = kind;
-    memcpy(d->room, room, n);
+    memcpy(d->name, name, n);
     s->n_asking = (uint16_t)(s->n_asking + (kind == FWI_ASKS_JOIN));
     fwi_list_init(&d->link);
     fwi_list_append(&s->decisions, &d->link);

@@ -17,11 +17,11 @@ typedef struct fwi_decision {
     uint64_t ref;       /* of a join: for its RESULT; of an RPC: the client's number */
     fwi_position since; /* of a join: see fwi_join */
     fwi_decision_kind kind;
-    char room[]; /* of a join */
+    char name[]; /* of a join: the room; of CONNECT: the user by its token, or "" */
 } fwi_decision;
 
-/* room: "" if it isn't about one. NULL: out of memory. @thread loop */
-fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const char *room,
+/* name: "" if there is none. NULL: out of memory. @thread loop */
+fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const char *name,
                                uint64_t ref);
 uint64_t fwi_decision_token(const fwi_decision *d);
 

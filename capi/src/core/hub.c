@@ -25,6 +25,14 @@ enum { LINGER_MS = 3000 };
 
 static void on_unused(fwi_routes *routes, fwi_route *r);
 
+static int raw_user_of(const fw_options *o)
+{
+    int wish = (int)fwi_options_int(o, FWI_OPT_RAW_USER);
+    return wish != FWI_RAW_USER_AUTO  ? wish
+           : fwi_options_have_keys(o) ? FWI_RAW_USER_TOKEN
+                                      : FWI_RAW_USER_QUERY;
+}
+
 bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *o)
 {
@@ -56,7 +64,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE),
         .raw_mode = (int)fwi_options_int(o, FWI_OPT_RAW_MODE),
         .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
-        .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
+        .raw_user = raw_user_of(o),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
         .client_anonymous = fwi_options_int(o, FWI_OPT_CLIENT_ANONYMOUS) != 0,
         .client_insecure = fwi_options_int(o, FWI_OPT_CLIENT_INSECURE) != 0,
@@ -67,6 +75,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
+    fwi_tokens_init(&hub->tokens);
     fwi_histories_init(hub, (size_t)fwi_options_int(o, FWI_OPT_HISTORY_CACHE_MAX_BYTES));
     hub->routes.on_unused = on_unused;
     return true;
@@ -78,6 +87,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_tokens_fini(&hub->tokens);
     fwi_rooms_options_fini(&hub->rooms);
 }
 

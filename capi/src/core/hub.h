@@ -21,6 +21,7 @@
 #include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
+#include "core/tokens.h"
 
 struct fwi_shard;
 struct fwi_item;
@@ -57,6 +58,7 @@ typedef struct fwi_hub {
     fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
+    fwi_tokens tokens;
     uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
     fwi_stats outside;   /* what is counted on the application's threads */
     atomic_long sessions, pending;

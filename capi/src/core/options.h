@@ -113,9 +113,22 @@
        "rooms mode: members get messages plain, or wrapped in json with their sender")   \
     XX(RAW_ECHO_TO_SENDER, "raw.echo_to_sender", SWITCH, 0, 1, "on", "0.1",              \
        "rooms mode: who sends hears itself")                                             \
-    XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
-       "rooms mode: the user's name is taken from the query (so anybody can be "         \
-       "anybody), or nobody has one")                                                    \
+    XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "auto", "0.1",                              \
+       "who a client is: what the query says (rooms mode; so anybody can be anybody), "  \
+       "what its token says, or nobody; auto is token where there is a key for tokens, " \
+       "else query")                                                                     \
+    XX(TOKEN_HMAC_SECRET, "token.hmac_secret", SECRETS, 0, 0, "", "0.1",                 \
+       "secrets that tokens may be signed with (HS256, HS384, HS512); the first one is " \
+       "what fanwired token signs with")                                                 \
+    XX(TOKEN_PUBLIC_KEY, "token.public_key", PEMS, 0, 0, "", "0.1",                      \
+       "public keys that tokens are verified with (RS256, RS384, RS512, ES256, ES384, "  \
+       "EdDSA): PEM texts, or files of them")                                            \
+    XX(TOKEN_JWKS, "token.jwks", FILE_NAMES, 0, 0, "", "0.1",                            \
+       "files of public keys as a JWKS (RFC 7517)")                                      \
+    XX(TOKEN_ISSUER, "token.issuer", TEXT, 0, 0, "", "0.1",                              \
+       "what iss must be in every token; empty: not looked at")                          \
+    XX(TOKEN_AUDIENCE, "token.audience", TEXT, 0, 0, "", "0.1",                          \
+       "what aud must be or contain in every token; empty: not looked at")               \
     XX(CLIENT_ANONYMOUS, "client.anonymous", SWITCH, 0, 1, "off", "0.1",                 \
        "let in clients without a token, as nobody")                                      \
     XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \
@@ -169,7 +182,7 @@ enum {
 };
 enum { FWI_RAW_APP, FWI_RAW_ROOMS };
 enum { FWI_FORMAT_PLAIN, FWI_FORMAT_JSON };
-enum { FWI_RAW_USER_QUERY, FWI_RAW_USER_NONE };
+enum { FWI_RAW_USER_AUTO, FWI_RAW_USER_QUERY, FWI_RAW_USER_TOKEN, FWI_RAW_USER_NONE };
 enum { FWI_LOG_FORMAT_TEXT, FWI_LOG_FORMAT_JSON };
 
 /* NUMBER, THREADS (auto: 0), SIZE, DURATION (ms), SWITCH, and choices. */
@@ -187,6 +200,9 @@ const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index
 size_t fwi_options_namespaces(const fw_options *o);
 const char *fwi_options_namespace(const fw_options *o, size_t index);
 int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which);
+
+/* Do they name a key for tokens? */
+bool fwi_options_have_keys(const fw_options *o);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);

@@ -27,6 +27,8 @@ typedef struct fwi_option_type {
     bool can_be_off;   /* "off" is written for an empty text or list */
     bool can_be_auto;  /* "auto" is written for 0 */
     bool has_password; /* of a URL: not to be shown */
+    bool is_secret;    /* all of it */
+    bool has_lines;    /* line breaks may be in it */
 } fwi_option_type;
 
 typedef struct fwi_option_row {
@@ -65,6 +67,10 @@ typedef enum {
     FWI_TYPE_NETWORKS,
     FWI_TYPE_FILE_NAME,
     FWI_TYPE_PATH,
+    FWI_TYPE_FILE_NAMES,
+    FWI_TYPE_TEXT,
+    FWI_TYPE_SECRETS,
+    FWI_TYPE_PEMS,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 

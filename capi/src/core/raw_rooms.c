@@ -1,8 +1,8 @@
 /*
  * Raw connections: a message is a frame, and what is said is the application's. In rooms
- * mode it has the plain meaning: rooms and user from the query, what is said goes to the
- * rooms; that uses the hub as an application would. JSON is put together by
- * wire/protocol_raw.
+ * mode it has the plain meaning: rooms from the query, what is said goes to the rooms
+ * (whose connection it is, is in raw_user.c); that uses the hub as an application would.
+ * JSON is put together by wire/protocol_raw.
  * @thread loop
  */
 #include "core/raw_rooms.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/presence.h"
+#include "core/raw_user.h"
 #include "wire/http_request.h"
 #include "wire/name.h"
 #include "wire/protocol_raw.h"
@@ -48,17 +49,7 @@ static bool since_at(const fwi_session *s, size_t index, fwi_position *since)
     return n == -1 || n == 0 || (n > 0 && fw_position_parse(text, since) == FW_OK);
 }
 
-/* The user named by the query, NUL-terminated in out; NULL: nobody. */
-static const char *user_of(const fwi_session *s, char *out, size_t cap)
-{
-    if (s->shard->hub->set.raw_user != FWI_RAW_USER_QUERY) {
-        return NULL;
-    }
-    return fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, out, cap) > 0 ? out
-                                                                                  : NULL;
-}
-
-/* Is what the query asks for allowed? NULL, or what is wrong (status 400). */
+/* Are the rooms that the query asks for allowed? NULL, or what is wrong (status 400). */
 static const char *problem(const fwi_session *s)
 {
     char name[NAME_CAP];
@@ -75,13 +66,6 @@ static const char *problem(const fwi_session *s)
     if ((int64_t)rooms > s->shard->hub->set.limit_rooms) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
         return "too many rooms";
-    }
-    if (s->shard->hub->set.raw_user == FWI_RAW_USER_QUERY) {
-        long n =
-            fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, name, sizeof name);
-        if (n == -2 || (n > 0 && fwi_name_problem(name, (size_t)n) != NULL)) {
-            return "the user's name is not allowed";
-        }
     }
     return NULL;
 }
@@ -114,13 +98,19 @@ void fwi_raw_open(fwi_session *s, const char *user)
 
 static void ask(fwi_session *s)
 {
-    char user[NAME_CAP];
+    fwi_raw_user user;
     const char *why = in_rooms(s) ? problem(s) : NULL;
     if (why != NULL) {
         fwi_session_refuse(s, 400, why);
+        return;
+    }
+    fwi_raw_identify(s, &user);
+    if (user.status != 0) {
+        fwi_session_refuse(s, user.status, user.why);
     } else if (!fwi_events_want(&s->shard->hub->events, FW_EVENT_CONNECT)) {
-        fwi_raw_open(s, in_rooms(s) ? user_of(s, user, sizeof user) : NULL);
-    } else if (!fwi_session_ask_application(s, NULL, 0, &why) &&
+        fwi_raw_open(s, user.name[0] ? user.name : NULL);
+    } else if (!fwi_session_ask_application(s, user.verified ? user.name : "", NULL, 0,
+                                            &why) &&
                s->state == FWI_SESSION_ASKING) {
         fwi_session_refuse(s, 503, why);
     }

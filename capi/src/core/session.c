@@ -233,16 +233,17 @@ void fwi_session_ask(fwi_session *s)
     fwi_session_protocol(s)->ask(s);
 }
 
-bool fwi_session_ask_application(fwi_session *s, const void *data, size_t len,
-                                 const char **why)
+bool fwi_session_ask_application(fwi_session *s, const char *user, const void *data,
+                                 size_t len, const char **why)
 {
-    fwi_decision *d = fwi_decision_new(s, FWI_ASKS_CONNECT, "", 0);
+    fwi_decision *d = fwi_decision_new(s, FWI_ASKS_CONNECT, user, 0);
     *why = "out of memory";
     if (d == NULL) {
         return false;
     }
     fw_event e = {.type = FW_EVENT_CONNECT,
                   .token = fwi_decision_token(d),
+                  .user = user[0] ? user : NULL,
                   .data = data,
                   .len = len};
     *why = "the application is behind";

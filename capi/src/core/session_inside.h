@@ -98,11 +98,12 @@ fwi_shard *fwi_hub_shard_of(const fwi_hub *hub, fw_session_id id);
 /* NULL: not one of this shard's, or gone. */
 fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id);
 
-/* Asks the application by CONNECT; data: what the client has said, or NULL. The answer
- * comes by the protocol's `verdict`, perhaps from inside. false: it can't be asked, *why
- * is valid for ever. */
-bool fwi_session_ask_application(fwi_session *s, const void *data, size_t len,
-                                 const char **why);
+/* Asks the application by CONNECT. user: whom its token names, "" if there is none: the
+ * application sees it, and it stays unless the answer names another. data: what the
+ * client has said, or NULL. The answer comes by the protocol's `verdict`, perhaps from
+ * inside. false: it can't be asked, *why is valid for ever. */
+bool fwi_session_ask_application(fwi_session *s, const char *user, const void *data,
+                                 size_t len, const char **why);
 
 /* Instead of the 101: an HTTP answer. In state asking. */
 void fwi_session_refuse(fwi_session *s, int status, const char *reason);

@@ -198,7 +198,7 @@ void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
     char room[FWI_CHANNEL_CAP];
     bool is_join = d->kind == FWI_ASKS_JOIN;
     uint64_t ref = d->ref;
-    strcpy(room, d->room);
+    strcpy(room, d->name);
     fwi_decision_cancel(d);
     if (is_join) {
         fwi_session_join_failed(s, room, ref, FW_ERR_GONE, "it left before it was in");
@@ -207,7 +207,7 @@ void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
 
 static bool asks_for(const fwi_decision *d, const char *room)
 {
-    return d->kind == FWI_ASKS_JOIN && strcmp(d->room, room) == 0;
+    return d->kind == FWI_ASKS_JOIN && strcmp(d->name, room) == 0;
 }
 
 /* One session may have asked several times. Those who are told may ask again at once:

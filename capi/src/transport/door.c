@@ -142,10 +142,12 @@ static void end_with_status(fwi_conn *c, int status, const char *reason)
     fwi_buf body, answer;
     fwi_buf_init(&body);
     fwi_buf_init(&answer);
-    bool ok =
-        fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
-        fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data, body.len,
-                        true, status == 426 ? fwi_ws_upgrade_headers : NULL);
+    bool ok = fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
+              fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data,
+                              body.len, true,
+                              status == 426   ? fwi_ws_upgrade_headers
+                              : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                                              : NULL);
     fwi_buf_fini(&body);
     if (!ok) {
         answer.len = 0;

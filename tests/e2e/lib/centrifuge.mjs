@@ -1,4 +1,5 @@
-// A client of npm's centrifuge, unmodified, and all that it hears.
+// A client of npm's centrifuge, unmodified, and all that it hears; and tokens for it.
+import crypto from 'node:crypto';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
 import { until } from './stage.mjs';
@@ -97,3 +98,13 @@ export class Client {
     this.centrifuge.disconnect();
   }
 }
+
+/** A token by HS256, as a back end gives it to its user. */
+export function token(secret, claims) {
+  const part = (value) => Buffer.from(value).toString('base64url');
+  const signed = `${part('{"alg":"HS256","typ":"JWT"}')}.${part(JSON.stringify(claims))}`;
+  return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
+}
+
+/** So many seconds from now, as tokens count. */
+export const inSeconds = (n) => Math.floor(Date.now() / 1000) + n;
