@@ -14,8 +14,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "handover.h"
 #include "log_file.h"
 #include "notify.h"
+#include "passed.h"
 #include "report.h"
 #include "signals.h"
 
@@ -24,6 +26,7 @@ typedef struct server {
     fw_hub *hub;
     fwd_log log;
     fwd_signals signals;
+    fwd_handover handover;
 } server;
 
 static bool option_is(const fw_options *options, const char *name, const char *value)
@@ -115,7 +118,6 @@ static void drain_and_stop(server *s)
 {
     pthread_t thread;
     fwd_log_say(&s->log, FW_LOG_INFO, "draining; a second signal stops at once");
-    fwd_notify("STOPPING=1");
     bool draining = pthread_create(&thread, NULL, drain, s) == 0;
     fwd_wake wake = FWD_REOPEN;
     while (draining && wake == FWD_REOPEN) {
@@ -132,6 +134,46 @@ static void drain_and_stop(server *s)
     fwd_log_say(&s->log, FW_LOG_INFO, "stopped");
 }
 
+static void hand_over(server *s)
+{
+    fw_hub_listener_release(s->hub);
+    pid_t successor = fwd_handover_finish(&s->handover);
+    fwd_log_say(&s->log, FW_LOG_INFO, "handed over pid=%d", (int)successor);
+    fwd_notify_relieved(successor);
+}
+
+static void stop_serving(server *s)
+{
+    /* Whoever has got the sockets and isn't ready yet needs them open. */
+    if (fwd_handover_is_under_way(&s->handover)) {
+        fw_hub_listener_release(s->hub);
+    }
+    fwd_handover_close(&s->handover);
+    fwd_notify("STOPPING=1");
+}
+
+/* Returns when this process is to go: it was told to, or another has taken its place. */
+static void serve_until_the_end(server *s)
+{
+    for (;;) {
+        switch (fwd_signals_wait_or(&s->signals, fwd_handover_fd(&s->handover),
+                                    fwd_handover_timeout_ms(&s->handover))) {
+        case FWD_REOPEN:
+            reopen_log(s, false);
+            break;
+        case FWD_OTHER:
+            if (fwd_handover_step(&s->handover, s->hub)) {
+                hand_over(s);
+                return;
+            }
+            break;
+        default:
+            stop_serving(s);
+            return;
+        }
+    }
+}
+
 static int run(server *s)
 {
     int err = fw_hub_start(s->hub);
@@ -139,14 +181,27 @@ static int run(server *s)
         return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,
                                 err);
     }
+    fwd_handover_begin(&s->handover, s->hub);
     print_addresses(s);
     warn_of_names_by_query(s);
     fwd_notify("READY=1");
-    while (fwd_signals_wait(&s->signals) == FWD_REOPEN) {
-        reopen_log(s, false);
-    }
+    serve_until_the_end(s);
     drain_and_stop(s);
     return FWD_OK;
+}
+
+static int take_sockets_and_run(server *s)
+{
+    bool lent;
+    int status = fwd_passed_take(s->hub, &lent);
+    if (status == FWD_OK) {
+        status = fwd_handover_open(&s->handover, s->options, &s->log, lent, s->hub);
+        if (status == FWD_OK) {
+            status = run(s);
+        }
+        fwd_handover_close(&s->handover);
+    }
+    return status;
 }
 
 static int open_and_run(server *s)
@@ -158,7 +213,7 @@ static int open_and_run(server *s)
             fwd_report(FWD_FAILED, "signals: %s", strerror_r(errno, why, sizeof why));
     } else if (status == FWD_OK) {
         fw_hub_on_log(s->hub, fwd_log_line, &s->log);
-        status = run(s);
+        status = take_sockets_and_run(s);
         fw_hub_free(s->hub); /* its last lines need the log */
         s->hub = NULL;
         fwd_signals_close(&s->signals);

@@ -78,6 +78,7 @@ local fanwire = {}
 ---@field compression_min_bytes? fanwire.Number
 ---@field drain_rate? fanwire.Number
 ---@field drain_timeout? fanwire.Duration
+---@field handover_path? string
 ---@field origins? fanwire.List
 ---@field proxy_trusted? fanwire.List
 ---@field limit_sessions? fanwire.Number

@@ -29,6 +29,12 @@ typedef struct fwi_gate {
     char url[700];
 } fwi_gate;
 
+/* A socket that listens already, given to the hub before its start. */
+typedef struct fwi_taken {
+    int fd;
+    bool used; /* a gate has it */
+} fwi_taken;
+
 struct fw_hub {
     fwi_forkmark process;
     bool abandoned; /* in a forked child: the inherited descriptors are closed */
@@ -54,6 +60,8 @@ struct fw_hub {
     size_t n_gates;
     fwi_gate *http; /* NULL: off */
     unsigned next_loop;
+    fwi_taken *taken;
+    size_t n_taken;
 
     int event_fd; /* -1: events are inline */
     int wake_fd;  /* fw_hub_event_wake; -1: none. Under the lock of the events */
@@ -70,6 +78,8 @@ struct fw_hub {
  * FW_OK, FW_ERR_FORKED; with running also FW_ERR_CLOSED. */
 int fwi_api_enter(fw_hub *hub);
 int fwi_api_enter_running(fw_hub *hub);
+/* For those that wait for the loops: FW_ERR_STATE on a thread of the hub's own. */
+int fwi_api_enter_outside(fw_hub *hub);
 
 /* Runs `run` on each loop (or loop 0 alone) and waits until all have given their item to
  * fwi_api_ack, which frees it. Not from a loop's thread. */
@@ -102,6 +112,17 @@ int fwi_gates_prepare(fw_hub *hub);
 int fwi_gates_open(fw_hub *hub);
 void fwi_gates_close(fw_hub *hub, bool also_http);
 void fwi_gates_free(fw_hub *hub);
+
+/* Sockets that were given to the hub (api_listener.c). A duplicate of the first that is
+ * bound to this address and hasn't been used; -ENOENT: there is none; or -errno. */
+int fwi_taken_for(fw_hub *hub, const fwi_listen_at *at);
+/* The start has succeeded: accepting begins on them, not before; whoever they come from
+ * serves as long as it may fail. Says which ones nobody wanted, and frees all. */
+void fwi_taken_serve(fw_hub *hub);
+void fwi_taken_free(fw_hub *hub);
+/* Who was accepted before lent listeners were closed is let in or refused, for so long at
+ * most. Returns what is left of that time; at once where none was lent. */
+uint64_t fwi_let_in_last(fw_hub *hub, uint64_t most_ms);
 
 /* The hub's figures now; on loop 0's thread, or any (then of a moment ago). */
 void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);

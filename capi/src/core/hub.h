@@ -61,13 +61,14 @@ typedef struct fwi_hub {
     atomic_long sessions, pending;
     atomic_uint next_attached; /* loop, in turn */
     atomic_bool draining;
+    atomic_bool released; /* whoever has the listening sockets serves newcomers */
     atomic_bool backplane_up;
     bool backplane_told;     /* loop 0: an event has said up or down */
     fwi_histories histories; /* loop 0 */
     struct fwi_ask *asks;    /* loop 0: publish.h */
     uint64_t last_ask;
-    /* For those who wait: the last session has gone; the backplane's state. @thread loop
-     */
+    /* For those who wait: the last session has gone or, once released, the last pending
+     * connection is decided; the backplane's state. @thread loop */
     void (*on_idle)(void *watcher);
     void (*on_backplane)(void *watcher, bool up, const char *why);
     void *watcher;

@@ -82,6 +82,8 @@
        "sessions closed a second while draining")                                        \
     XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \
        "how long draining may take")                                                     \
+    XX(HANDOVER_PATH, "handover.path", FILE_NAME, 0, 0, "", "0.1",                       \
+       "fanwired: a Unix socket by which the next one takes over the port; empty: none") \
     XX(ORIGINS, "origins", ORIGINS, 0, 0, "", "0.1",                                     \
        "origins let in beside the same host, https://example.org; * is all")             \
     XX(PROXY_TRUSTED, "proxy.trusted", NETWORKS, 0, 0, "127.0.0.0/8,::1", "0.1",         \

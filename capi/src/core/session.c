@@ -199,31 +199,6 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
 
 /* --- the door --- */
 
-int fwi_shard_admit(fwi_shard *shard)
-{
-    fwi_hub *hub = shard->hub;
-    long n = atomic_fetch_add(&hub->pending, 1) + 1;
-    fwi_stat_add(&shard->stats, FWI_STAT_PENDING, 1);
-    if (n > hub->set.limit_pending) {
-        fwi_shard_count(shard, FWI_STAT_LIMIT_PENDING);
-        fwi_shard_count(shard, FWI_STAT_REFUSED);
-        fwi_shard_unadmit(shard);
-        return 503;
-    }
-    return 0;
-}
-
-void fwi_shard_unadmit(fwi_shard *shard)
-{
-    atomic_fetch_sub(&shard->hub->pending, 1);
-    fwi_stat_sub(&shard->stats, FWI_STAT_PENDING, 1);
-}
-
-void fwi_shard_count_http_error(fwi_shard *shard)
-{
-    fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
-}
-
 void fwi_session_ask(fwi_session *s)
 {
     fwi_hub *hub = s->shard->hub;

@@ -352,6 +352,37 @@ void fwi_shard_resume(fwi_shard *shard)
     }
 }
 
+/* --- the door --- */
+
+int fwi_shard_admit(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    long n = atomic_fetch_add(&hub->pending, 1) + 1;
+    fwi_stat_add(&shard->stats, FWI_STAT_PENDING, 1);
+    if (n > hub->set.limit_pending) {
+        fwi_shard_count(shard, FWI_STAT_LIMIT_PENDING);
+        fwi_shard_count(shard, FWI_STAT_REFUSED);
+        fwi_shard_unadmit(shard);
+        return 503;
+    }
+    return 0;
+}
+
+void fwi_shard_unadmit(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    fwi_stat_sub(&shard->stats, FWI_STAT_PENDING, 1);
+    if (atomic_fetch_sub(&hub->pending, 1) == 1 && atomic_load(&hub->released) &&
+        hub->on_idle != NULL) {
+        hub->on_idle(hub->watcher);
+    }
+}
+
+void fwi_shard_count_http_error(fwi_shard *shard)
+{
+    fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
+}
+
 /* --- ending --- */
 
 void fwi_shard_close_all(fwi_shard *shard)
