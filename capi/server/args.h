@@ -38,8 +38,9 @@ typedef struct fwd_args {
  * fwd_args_fini() frees what was taken. argv is borrowed as long as args. */
 int fwd_args_read(fwd_args *args, int argc, char **argv);
 
-/* Sets the options that are flags. 0 or the exit status. */
-int fwd_args_apply(const fwd_args *args, fw_options *options);
+/* Sets the options that are flags. FW_OK or FW_ERR_, and why is a line that names the
+ * wrong one. */
+int fwd_args_apply(const fwd_args *args, fw_options *options, char *why, size_t cap);
 
 void fwd_args_fini(fwd_args *args);
 

@@ -131,6 +131,23 @@ static void markdown_option(FILE *out, const fw_options *options, const char *na
     fprintf(out, "| %s |\n", fw_options_describe(name, "since"));
 }
 
+static void markdown_reload(FILE *out)
+{
+    const char *name;
+    fputs(
+        "\n## While it runs\n\n"
+        "HUP makes fanwired read its configuration anew (`fw_hub_reload` in a program). "
+        "These\noptions hold from then on, and sessions stay; of any other that has "
+        "changed the log\nwarns, and it stays as it was. TLS certificates are read anew, "
+        "too.\n\n",
+        out);
+    for (size_t i = 0; (name = fw_options_name(i)) != NULL; i++) {
+        if (strcmp(fw_options_describe(name, "reload"), "on") == 0) {
+            fprintf(out, "- `%s`\n", name);
+        }
+    }
+}
+
 void fwd_manual_markdown(FILE *out, const fw_options *options)
 {
     fputs(
@@ -187,4 +204,5 @@ void fwd_manual_markdown(FILE *out, const fw_options *options)
         }
         markdown_option(out, options, name);
     }
+    markdown_reload(out);
 }

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "handover.h"
 #include "log_file.h"
 #include "notify.h"
@@ -22,7 +23,9 @@
 #include "signals.h"
 
 typedef struct server {
-    const fw_options *options;
+    const fwd_args *args;
+    const fw_options *options; /* of the start */
+    fw_options *reloaded;      /* of the last reload; NULL: there was none */
     fw_hub *hub;
     fwd_log log;
     fwd_signals signals;
@@ -102,15 +105,39 @@ static void *drain(void *user)
     return NULL;
 }
 
-static void reopen_log(server *s, bool draining)
+/* What is wrong goes to the log and to the metric, and nothing has changed. */
+static void reload(server *s)
 {
-    if (!draining) {
-        fwd_notify_reloading();
+    char why[1024] = "out of memory";
+    fw_options *next = fwd_config_new();
+    int err =
+        next != NULL ? fwd_config_read(s->args, next, why, sizeof why) : FW_ERR_MEMORY;
+    if (err != FW_OK) {
+        fw_hub_reload(s->hub, NULL);
+    } else {
+        err = fw_hub_reload(s->hub, next);
+        snprintf(why, sizeof why, "%s", err != FW_OK ? fw_error_detail() : "");
     }
-    fwd_log_reopen(&s->log);
-    if (!draining) {
-        fwd_notify("READY=1");
+    if (err != FW_OK) {
+        fwd_log_say(&s->log, FW_LOG_ERROR, "reload: nothing has changed: %s", why);
+        fw_options_free(next);
+        fwd_log_reopen(&s->log);
+        return;
     }
+    fwd_log_reload(&s->log, next);
+    fw_options_free(s->reloaded);
+    s->reloaded = next;
+}
+
+static void on_hup(server *s, bool draining)
+{
+    if (draining) {
+        fwd_log_reopen(&s->log);
+        return;
+    }
+    fwd_notify_reloading();
+    reload(s);
+    fwd_notify("READY=1");
 }
 
 /* Until all sessions are gone, or somebody is in a hurry. */
@@ -123,7 +150,7 @@ static void drain_and_stop(server *s)
     while (draining && wake == FWD_REOPEN) {
         wake = fwd_signals_wait(&s->signals);
         if (wake == FWD_REOPEN) {
-            reopen_log(s, true);
+            on_hup(s, true);
         }
     }
     /* Ends a drain that is still under way. */
@@ -159,7 +186,7 @@ static void serve_until_the_end(server *s)
         switch (fwd_signals_wait_or(&s->signals, fwd_handover_fd(&s->handover),
                                     fwd_handover_timeout_ms(&s->handover))) {
         case FWD_REOPEN:
-            reopen_log(s, false);
+            on_hup(s, false);
             break;
         case FWD_OTHER:
             if (fwd_handover_step(&s->handover, s->hub)) {
@@ -219,6 +246,7 @@ static int open_and_run(server *s)
         fwd_signals_close(&s->signals);
     }
     fwd_log_close(&s->log);
+    fw_options_free(s->reloaded);
     return status;
 }
 
@@ -241,7 +269,7 @@ static void settle_malloc(const fw_options *options)
 
 int fwd_serve(const fwd_args *args, const fw_options *options)
 {
-    server s = {.options = options};
+    server s = {.args = args, .options = options};
     settle_malloc(options);
     int err = fw_hub_new(&s.hub, options);
     if (err != FW_OK) {

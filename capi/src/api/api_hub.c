@@ -451,9 +451,8 @@ int fw_hub_drain(fw_hub *hub, int timeout_ms)
     if (err != FW_OK) {
         return err;
     }
-    uint64_t wait = timeout_ms >= 0
-                        ? (uint64_t)timeout_ms
-                        : (uint64_t)fwi_options_int(hub->options, FWI_OPT_DRAIN_TIMEOUT);
+    uint64_t wait =
+        timeout_ms >= 0 ? (uint64_t)timeout_ms : hub->core.set.drain_timeout_ms;
     pthread_mutex_lock(&hub->life);
     bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
     if (running) {

@@ -29,6 +29,15 @@ typedef struct fwi_gate {
     char url[700];
 } fwi_gate;
 
+/* Who is let in and by which rules, as transports are told. Replaced as a whole by a
+ * reload, when no loop looks at the one before any more. */
+typedef struct fwi_access {
+    fw_options *options; /* the origins are its */
+    fwi_transport_config config;
+    const char **origins;
+    fwi_networks *trusted;
+} fwi_access;
+
 /* A socket that listens already, given to the hub before its start. */
 typedef struct fwi_taken {
     int fd;
@@ -50,9 +59,8 @@ struct fw_hub {
     fwi_shard *shard[FWI_LOOPS_MAX];
     fwi_transport *transport[FWI_LOOPS_MAX];
     bool thread[FWI_LOOPS_MAX];
-    fwi_transport_config transport_config;
-    const char **origins;
-    fwi_networks *trusted;
+    fwi_access *access;
+    bool beats_changed; /* by the reload that is under way */
     fwi_redis_config redis;
     uint64_t started_us;
 
@@ -102,6 +110,9 @@ void fwi_api_wake(fw_hub *hub);
  * take_apart. */
 int fwi_put_together(fw_hub *hub);
 void fwi_take_apart(fw_hub *hub);
+/* What these options say of it; copies them. NULL: *err, with the detail. */
+fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *err);
+void fwi_access_free(fwi_access *a); /* takes NULL */
 /* take_apart leaves the shards, their inboxes closed: other threads may be on the way
  * into one, by a call that began before the stop or by an event that is finished after
  * it. These go with the last event. */

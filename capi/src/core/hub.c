@@ -14,6 +14,7 @@
 #include "core/presence.h"
 #include "core/publish.h"
 #include "core/session_inside.h"
+#include "core/settings.h"
 #include "wire/name.h"
 #include "wire/ws_codec.h"
 
@@ -36,30 +37,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->node = node;
     snprintf(hub->name, sizeof hub->name, "%s", name);
     snprintf(hub->channel, sizeof hub->channel, "n:%016" PRIx64, node);
-    hub->set = (fwi_settings){
-        .heartbeat_interval_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_INTERVAL),
-        .heartbeat_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT),
-        .decision_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DECISION_TIMEOUT),
-        .write_delay_ms = (uint64_t)fwi_options_int(o, FWI_OPT_WRITE_DELAY),
-        .message_max = (size_t)fwi_options_int(o, FWI_OPT_MESSAGE_MAX_BYTES),
-        .outbox_max = (size_t)fwi_options_int(o, FWI_OPT_OUTBOX_MAX_BYTES),
-        .inbox_max = (size_t)fwi_options_int(o, FWI_OPT_INBOX_MAX_BYTES),
-        .held_max = (size_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_MAX_BYTES),
-        .compression = fwi_options_int(o, FWI_OPT_COMPRESSION) != 0,
-        .compression_min = (size_t)fwi_options_int(o, FWI_OPT_COMPRESSION_MIN_BYTES),
-        .outbox_policy = (int)fwi_options_int(o, FWI_OPT_OUTBOX_POLICY),
-        .limit_pending = fwi_options_int(o, FWI_OPT_LIMIT_PENDING),
-        .limit_sessions = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS),
-        .limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS),
-        .limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE),
-        .limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION),
-        .drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE),
-        .raw_mode = (int)fwi_options_int(o, FWI_OPT_RAW_MODE),
-        .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
-        .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
-        .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
-        .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
-    };
+    fwi_settings_read(&hub->set, o);
     fwi_events_init(&hub->events);
     hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);

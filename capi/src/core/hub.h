@@ -27,16 +27,17 @@ struct fwi_item;
 
 enum { FWI_LOOPS_MAX = 64 };
 
-/* Options as the core needs them, read once. */
+/* Options as the core needs them. What is atomic may change while the hub runs
+ * (fwi_hub_reload): a function that needs one of these twice takes a copy. */
 typedef struct fwi_settings {
-    uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
-    uint64_t write_delay_ms;
-    size_t message_max, outbox_max, inbox_max, held_max;
-    size_t compression_min;
+    _Atomic uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
+    _Atomic uint64_t write_delay_ms, drain_timeout_ms;
+    _Atomic size_t message_max, outbox_max, compression_min;
+    size_t inbox_max, held_max;
     bool compression;
-    int outbox_policy;
-    int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
-    int64_t drain_rate;
+    _Atomic int outbox_policy;
+    _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
+    _Atomic int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
     bool user_presence;
@@ -79,6 +80,11 @@ typedef struct fwi_hub {
 bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *options);
 void fwi_hub_fini(fwi_hub *hub);
+
+/* Takes over what may change (fwi_option_is_live). True: sessions are to be pinged
+ * otherwise than they have been; their loops are told by fwi_shard_reload. @thread any,
+ * one at a time */
+bool fwi_hub_reload(fwi_hub *hub, const fw_options *options);
 
 extern const fwi_backplane_sink fwi_hub_sink; /* user is the fwi_hub */
 

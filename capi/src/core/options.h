@@ -175,6 +175,14 @@ size_t fwi_options_namespaces(const fw_options *o);
 const char *fwi_options_namespace(const fw_options *o, size_t index);
 int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which);
 
+/* May it change while a hub runs? */
+bool fwi_option_is_live(fwi_option which);
+
+/* Names each option, those of namespaces too, that has another value in b than in a. */
+typedef void (*fwi_options_differs)(void *user, const char *name, bool live);
+void fwi_options_compare(const fw_options *a, const fw_options *b,
+                         fwi_options_differs differs, void *user);
+
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);
 

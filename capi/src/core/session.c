@@ -59,14 +59,14 @@ static int check_limits(fwi_shard *shard, fwi_session *s)
         return 503;
     }
     long n = atomic_fetch_add(&hub->sessions, 1) + 1;
-    if (hub->set.limit_sessions > 0 && n > hub->set.limit_sessions) {
+    int64_t most = hub->set.limit_sessions, most_here = hub->set.limit_address;
+    if (most > 0 && n > most) {
         atomic_fetch_sub(&hub->sessions, 1);
         fwi_shard_count(shard, FWI_STAT_LIMIT_SESSIONS);
         return 503;
     }
-    if (hub->set.limit_address > 0) {
-        if (!fwi_limits_take(&hub->limits, fwi_facts_address(s->facts),
-                             hub->set.limit_address)) {
+    if (most_here > 0) {
+        if (!fwi_limits_take(&hub->limits, fwi_facts_address(s->facts), most_here)) {
             atomic_fetch_sub(&hub->sessions, 1);
             fwi_shard_count(shard, FWI_STAT_LIMIT_ADDRESS);
             return 429;
@@ -485,7 +485,8 @@ void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag)
 void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
 {
     fwi_shard *shard = s->shard;
-    const fwi_settings *set = &shard->hub->set;
+    const size_t max = shard->hub->set.outbox_max;
+    const int policy = shard->hub->set.outbox_policy;
     if (s->state != FWI_SESSION_OPEN) {
         return;
     }
@@ -499,16 +500,15 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     }
     /* A burst within one turn isn't a slow reader's fault: what the socket takes now
      * isn't in the way. */
-    if (s->ob.bytes + f->len > set->outbox_max && s->tp->can_write(s->conn)) {
+    if (s->ob.bytes + f->len > max && s->tp->can_write(s->conn)) {
         write_out(s);
     }
     unsigned dropped;
-    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, set->outbox_policy,
-                            set->outbox_max, &dropped)) {
+    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, policy, max, &dropped)) {
     case FWI_OUTBOX_TAKEN:
         break;
     case FWI_OUTBOX_DROPPED:
-        count_drops(s, set->outbox_policy, dropped);
+        count_drops(s, policy, dropped);
         break;
     case FWI_OUTBOX_FULL:
         count_drops(s, FWI_POLICY_CLOSE, dropped + 1);

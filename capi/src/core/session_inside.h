@@ -136,6 +136,8 @@ void fwi_session_free(fwi_session *s);
 /* The session is open: begin to ping it. Its timer says: see to it. */
 void fwi_heartbeat_start(fwi_session *s);
 void fwi_heartbeat_beat(fwi_session *s);
+/* Interval or time-out have changed: begin anew. */
+void fwi_heartbeat_restart(fwi_session *s);
 
 /* Reading goes on if there is credit. */
 void fwi_session_check_credit(fwi_session *s);

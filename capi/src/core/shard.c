@@ -383,6 +383,13 @@ void fwi_shard_count_http_error(fwi_shard *shard)
     fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
 }
 
+void fwi_shard_reload(fwi_shard *shard)
+{
+    for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
+        fwi_heartbeat_restart(fwi_list_entry(e, fwi_session, all));
+    }
+}
+
 /* --- ending --- */
 
 void fwi_shard_close_all(fwi_shard *shard)

@@ -82,6 +82,9 @@ bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credi
 /* Sessions that have credit again are read again. */
 void fwi_shard_resume(fwi_shard *shard);
 
+/* Open sessions are pinged by what fwi_hub_reload has read. */
+void fwi_shard_reload(fwi_shard *shard);
+
 /* Closes all with 1001: at this loop's share of drain.rate, or at once. */
 void fwi_shard_drain(fwi_shard *shard);
 void fwi_shard_close_all(fwi_shard *shard);

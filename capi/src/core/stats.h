@@ -104,7 +104,10 @@
     XX(EVENTS_DROPPED, "fanwire_events_dropped_total", "", "counter",                    \
        "Events dropped because the application was behind")                              \
     XX(INBOX_DROPPED, "fanwire_inbox_dropped_total", "", "counter",                      \
-       "Messages dropped between loops because an inbox was full")
+       "Messages dropped between loops because an inbox was full")                       \
+    XX(RELOADS, "fanwire_config_reloads_total", "result=\"ok\"", "counter",              \
+       "Times that options were to be taken over while the node ran")                    \
+    XX(RELOADS_FAILED, "fanwire_config_reloads_total", "result=\"failed\"", "counter", "")
 
 typedef enum {
 #define FWI_STAT_ENUM(symbol, ...) FWI_STAT_##symbol,
