@@ -23,6 +23,8 @@ static const struct {
     {"publish", FWD_PUBLISH, 2, " ROOM TEXT"},
     {"presence", FWD_PRESENCE, 1, " ROOM"},
     {"history", FWD_HISTORY, 1, " ROOM"},
+    {"disconnect", FWD_DISCONNECT, 1, " USER"},
+    {"trace", FWD_TRACE, 1, " ROOM"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

@@ -13,6 +13,8 @@ typedef enum {
     FWD_PUBLISH,
     FWD_PRESENCE,
     FWD_HISTORY,
+    FWD_DISCONNECT,
+    FWD_TRACE,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN

@@ -18,4 +18,10 @@ int fwd_presence(const fwd_args *args, fw_options *options);
 /* fanwired history ROOM. Likewise. */
 int fwd_history(const fwd_args *args, fw_options *options);
 
+/* fanwired disconnect USER. */
+int fwd_disconnect(const fwd_args *args, const fw_options *options);
+
+/* fanwired trace ROOM. As fwd_presence. */
+int fwd_trace(const fwd_args *args, fw_options *options);
+
 #endif

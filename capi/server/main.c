@@ -44,6 +44,10 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_presence(args, options);
     case FWD_HISTORY:
         return fwd_history(args, options);
+    case FWD_DISCONNECT:
+        return fwd_disconnect(args, options);
+    case FWD_TRACE:
+        return fwd_trace(args, options);
     default:
         return fwd_serve(args, options);
     }

@@ -529,6 +529,14 @@ function Emitter:publish(room, data, how) end
 ---@return fanwire.ErrorName? name
 function Emitter:send_user(user, data, how) end
 
+---@param user string
+---@param code? integer 1000 if left out
+---@param reason? string
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:disconnect_user(user, code, reason) end
+
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending
 ---@return integer? nodes

@@ -70,7 +70,12 @@ typedef enum {
         (its info). */
     FW_EVENT_ROOM_JOIN = 18,
     /** It isn't there any more: it has left, or its node is dead. */
-    FW_EVENT_ROOM_LEAVE = 19
+    FW_EVENT_ROOM_LEAVE = 19,
+    /** What a node has done with a message of a room that is followed (fw_room_trace):
+        token is the ref, session and user of its sender, position, data (an object of
+        JSON in a line), reason (the same as a sentence, which begins with the node's
+        name). */
+    FW_EVENT_TRACE = 24
 } fw_event_type;
 
 typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
@@ -94,7 +99,7 @@ FW_API const char *fw_event_user(const fw_event *e);
    @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER: the bytes.
+/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, TRACE: the bytes.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);

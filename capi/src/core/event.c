@@ -152,6 +152,8 @@ const char *fw_event_type_name(fw_event_type type)
         return "ROOM_JOIN";
     case FW_EVENT_ROOM_LEAVE:
         return "ROOM_LEAVE";
+    case FW_EVENT_TRACE:
+        return "TRACE";
     }
     return "?";
 }

@@ -51,6 +51,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
 void fwi_hub_fini(fwi_hub *hub)
 {
     fwi_routes_fini(&hub->routes);
+    fwi_traces_fini(&hub->traces);
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
@@ -283,6 +284,9 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
             run(hub->shard[0], item);
         } else if (fwi_shard_post(hub->shard[i], item, is_limited(m)) != FW_OK) {
             fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
+            if (run == fwi_trace_run_deliver) {
+                fwi_trace_note(hub, channel, m, FWI_TRACE_LOST);
+            }
             if (m->at.epoch != 0) { /* a hole that nobody would hear of */
                 fwi_shard_post(hub->shard[i], fwi_item_new(run_behind, channel, NULL),
                                false);
@@ -314,7 +318,10 @@ void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
     if (r->loops == 0) {
         return;
     }
-    if (hub->n_shards == 1) {
+    if (hub->traces.n > 0 && m->kind == FWI_MSG_DATA &&
+        fwi_trace_follows(hub, r->channel)) {
+        to_loops(hub, r->loops, fwi_trace_run_deliver, r->channel, m);
+    } else if (hub->n_shards == 1) {
         fwi_room_deliver(hub->shard[0], r->channel, m);
     } else {
         to_loops(hub, r->loops, run_deliver, r->channel, m);
@@ -422,7 +429,9 @@ static void on_message(void *user, const char *channel, fw_message *m)
 {
     fwi_hub *hub = user;
     bool of_user = channel[0] == 'u';
-    if (!is_known(m)) { /* of a node of a later version */
+    if (fwi_trace_is(m)) {
+        fwi_trace_came(hub, channel, m);
+    } else if (!is_known(m)) { /* of a node of a later version */
         fwi_shard_count(hub->shard[0], FWI_STAT_UNKNOWN);
     } else if (m->kind == FWI_MSG_DATA ||
                (fwi_presence_is_news(m) && channel[0] == 'r')) {

@@ -21,6 +21,7 @@
 #include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
+#include "core/trace.h"
 
 struct fwi_shard;
 struct fwi_item;
@@ -66,6 +67,7 @@ typedef struct fwi_hub {
     atomic_bool backplane_up;
     bool backplane_told;     /* loop 0: an event has said up or down */
     fwi_histories histories; /* loop 0 */
+    fwi_traces traces;       /* loop 0 */
     struct fwi_ask *asks;    /* loop 0: publish.h */
     uint64_t last_ask;
     /* For those who wait: the last session has gone or, once released, the last pending

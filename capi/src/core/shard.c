@@ -216,6 +216,7 @@ static bool can_do_without(fw_event_type type)
     case FW_EVENT_ROOM_MESSAGE:
     case FW_EVENT_ROOM_JOIN:
     case FW_EVENT_ROOM_LEAVE:
+    case FW_EVENT_TRACE:
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
     case FW_EVENT_BACKPLANE_UP:

@@ -97,6 +97,9 @@
     XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
        "counter", "")                                                                    \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
+    XX(LIMIT_TRACES, "fanwire_limit_hits_total", "limit=\"traces\"", "counter", "")      \
+    XX(LIMIT_TRACE_REPORTS, "fanwire_limit_hits_total", "limit=\"trace_reports\"",       \
+       "counter", "")                                                                    \
     XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
        "Sessions closed because they answered no ping")                                  \
     XX(DECISION_TIMEOUTS, "fanwire_decision_timeouts_total", "", "counter",              \
