@@ -296,6 +296,7 @@ bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t 
         return wants_more(s); /* our Close frame is on its way: RFC 6455 5.5.1 */
     }
     fwi_shard_count(shard, FWI_STAT_IN);
+    fwi_histogram_add(&shard->sizes, fwi_bounds_bytes, len);
     fwi_stat_add(&shard->stats, FWI_STAT_IN_BYTES, len);
     if (over_rate(s)) {
         fwi_shard_count(shard, FWI_STAT_LIMIT_RATE);

@@ -205,6 +205,8 @@ void fwi_shard_turn_end(fwi_shard *shard)
     }
     reap(shard);
     hand_over_events(shard);
+    fwi_stat_set(&shard->stats, FWI_STAT_OUTBOX_BYTES, shard->pool.bytes);
+    fwi_stat_set(&shard->stats, FWI_STAT_OUTBOX_SESSIONS, shard->pool.waiting);
 }
 
 /* --- events --- */

@@ -25,6 +25,7 @@ struct fwi_shard {
     fwi_loop *loop;
     fwi_inbox inbox;
     fwi_stats stats;
+    fwi_histogram sizes; /* of messages from clients, in bytes */
     fwi_outpool pool;
     fwi_fanout fanout;
     fwi_idtable sessions, decisions;

@@ -70,6 +70,10 @@
     XX(UNRECOVERABLE, "fanwire_recoveries_total", "result=\"lost\"", "counter", "")      \
     XX(HISTORY_CACHE, "fanwire_history_cache_bytes", "", "gauge",                        \
        "What the memory of rooms with history holds: history.cache.max_bytes")           \
+    XX(OUTBOX_BYTES, "fanwire_outbox_bytes", "", "gauge",                                \
+       "What waits in outboxes for sockets that take no more")                           \
+    XX(OUTBOX_SESSIONS, "fanwire_outbox_sessions", "", "gauge",                          \
+       "Sessions for which something waits there")                                       \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
     XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \
