@@ -278,6 +278,7 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
  *   BACKPLANE_DOWN why                NODE_UP, NODE_DOWN name
  *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
+ *   TRACE   ref, json, sentence
  * A verdict on CONNECT or JOIN takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
@@ -345,6 +346,13 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_bytes(L, at + 3, info, len);
         break;
     }
+    case FW_EVENT_TRACE:
+        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+        lua_rawseti(L, -2, at);
+        lua_pushstring(L, fw_event_data(e, NULL));
+        lua_rawseti(L, -2, at + 1);
+        fwb_put_text(L, at + 2, fw_event_reason(e));
+        break;
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
         fwb_put_text(L, at, fw_event_node_name(e));
