@@ -79,6 +79,7 @@ local fanwire = {}
 ---@field compression_min_bytes? fanwire.Number
 ---@field drain_rate? fanwire.Number
 ---@field drain_timeout? fanwire.Duration
+---@field handover_path? string
 ---@field origins? fanwire.List
 ---@field proxy_trusted? fanwire.List
 ---@field limit_sessions? fanwire.Number
@@ -540,6 +541,14 @@ function Emitter:publish(room, data, how) end
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function Emitter:send_user(user, data, how) end
+
+---@param user string
+---@param code? integer 1000 if left out
+---@param reason? string
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:disconnect_user(user, code, reason) end
 
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending

@@ -216,6 +216,7 @@ class Hub:
         compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
+        handover_path: _Path = ...,
         origins: _List = ...,
         proxy_trusted: _List = ...,
         limit_sessions: _Number = ...,
@@ -287,6 +288,7 @@ class Hub:
         compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
+        handover_path: _Path = ...,
         origins: _List = ...,
         proxy_trusted: _List = ...,
         limit_sessions: _Number = ...,
@@ -395,6 +397,7 @@ class Emitter:
     ) -> None: ...
     def publish(self, room: str, data: _Data, *, skip: _Skip = ...) -> int: ...
     def send_user(self, user: str, data: _Data, *, skip: _Skip = ...) -> int: ...
+    def disconnect_user(self, user: str, code: int = ..., reason: str = ...) -> int: ...
     def send_all(self, data: _Data, *, skip: _Skip = ...) -> int: ...
     def close(self) -> None: ...
     def __enter__(self) -> Emitter: ...

@@ -123,6 +123,27 @@ FW_API int fw_room_forget(struct fw_hub *hub, const char *room, uint64_t ref);
 FW_API int fw_room_presence(struct fw_hub *hub, const char *room, uint64_t cursor,
                             unsigned limit, uint64_t ref);
 
+/**
+ * Follow a room: for some seconds all nodes tell what they do with each of its messages,
+ * and why somebody doesn't get one. TRACE events with the ref bring that, the first of
+ * each node that it reports from now on. Again with the same ref it goes on for as long;
+ * it ends by itself. A node follows at most 16 rooms for others, and sends at most 1000
+ * reports a second for each; what is over is counted (fanwire_limit_hits_total) and told.
+ *
+ * Nodes of an older version say nothing. A message that Redis has brought twice and that
+ * was recognized by its number isn't told.
+ *
+ * @param room    borrowed; 1..255 bytes UTF-8 without control characters
+ * @param seconds 1..60; 0: no more
+ * @param ref     a number of yours, not 0
+ * @return FW_OK, FW_ERR_INVALID (room, seconds, ref), FW_ERR_BUSY, FW_ERR_CLOSED,
+ *         FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_trace(struct fw_hub *hub, const char *room, unsigned seconds,
+                         uint64_t ref);
+
 FW_END_DECLS
 
 #endif

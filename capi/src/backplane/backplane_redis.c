@@ -421,6 +421,7 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
+    fwi_histogram_sum_up(&out->probes, &rb->health.round_trips);
     fwi_redis_lease_figures(rb, out);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         out->writes += fwi_redis_link_writes(rb->links[i]);

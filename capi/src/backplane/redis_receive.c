@@ -206,7 +206,7 @@ static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope
 {
     if (envelope->kind == FWI_MSG_PROBE) {
         if (envelope->serial == rb->health.probe) {
-            fwi_redis_health_echoed(&rb->health);
+            fwi_redis_health_probed(&rb->health);
             /* Only now it is certain that this connection is of use. */
             rb->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
         }

@@ -9,6 +9,7 @@
 #ifndef FWI_CORE_BACKPLANE_H
 #define FWI_CORE_BACKPLANE_H
 
+#include "base/histogram.h"
 #include "core/message.h"
 
 typedef struct fwi_backplane fwi_backplane;
@@ -129,6 +130,7 @@ typedef struct fwi_backplane_figures {
     uint64_t swept;         /* entries of them */
     uint64_t calls;         /* commands for presence and the lease */
     uint64_t lives;         /* how often this node had to write its entries anew */
+    fwi_histogram probes;   /* how long each took to come back, in microseconds */
     uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */
 } fwi_backplane_figures;
 

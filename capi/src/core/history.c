@@ -94,6 +94,13 @@ static void count(const fwi_history *h, fwi_stat which)
     fwi_shard_count(h->hub->shard[0], which);
 }
 
+static void trace(const fwi_history *h, const fw_message *m, fwi_trace_what what)
+{
+    if (h->hub->traces.n > 0) {
+        fwi_trace_note(h->hub, h->route->channel, m, what);
+    }
+}
+
 static void trim_cache(fwi_hub *hub)
 {
     fwi_history_cache_trim(&hub->histories.cache);
@@ -320,6 +327,7 @@ void fwi_history_came(fwi_history *h, fw_message *m)
     bool same = m->at.epoch == h->at.epoch;
     if (same && m->at.offset <= h->at.offset) {
         count(h, FWI_STAT_HISTORY_REPEATED);
+        trace(h, m, FWI_TRACE_REPEATED);
         return;
     }
     if (same && !h->behind && m->at.offset == h->at.offset + 1) {
@@ -331,6 +339,7 @@ void fwi_history_came(fwi_history *h, fw_message *m)
         count(h, FWI_STAT_HISTORY_GAPS);
         h->behind = true;
     }
+    trace(h, m, FWI_TRACE_HELD);
     if (!hold(h, m)) {
         h->held_lost = true; /* it is read when what is held has gone */
     }

@@ -515,6 +515,16 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     return FW_OK;
 }
 
+bool fwi_transport_reload(fwi_transport *t, const fwi_transport_config *config)
+{
+    t->config = config;
+    /* It loads them into the context that all later handshakes are made by; those that
+     * are made already have their own reference to what they began with. */
+    line_log = config->log;
+    return t->tls == NULL || lws_tls_cert_updated(t->context, config->tls_cert,
+                                                  config->tls_key, NULL, 0, NULL, 0) == 0;
+}
+
 /* --- the end --- */
 
 void fwi_transport_close(fwi_transport *t)
