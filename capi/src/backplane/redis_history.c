@@ -252,6 +252,16 @@ static void tell_failed(fwi_redis_backplane *rb, question *q, int err, const cha
     }
 }
 
+/* A message of this history, or NULL: whoever may write to Redis may have put something
+ * else there, and what isn't said to the room has no business in it. */
+static fw_message *read_message(const char *p, size_t len, uint64_t epoch)
+{
+    fwi_envelope e;
+    bool ok = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK &&
+              e.kind == FWI_MSG_DATA && e.epoch == epoch && epoch != 0;
+    return ok ? fwi_message_from_envelope(&e) : NULL;
+}
+
 /* What the page's bytes hold, as many as can be read. */
 static void read_messages(fwi_redis_backplane *rb, const char *p, size_t left,
                           fwi_history_page *page)
@@ -263,10 +273,7 @@ static void read_messages(fwi_redis_backplane *rb, const char *p, size_t left,
         if (len > left) {
             return;
         }
-        fwi_envelope e;
-        fw_message *m = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK && e.epoch != 0
-                            ? fwi_message_from_envelope(&e)
-                            : NULL;
+        fw_message *m = read_message(p, len, page->top.epoch);
         if (m != NULL) {
             page->messages[page->n++] = m;
         } else {
