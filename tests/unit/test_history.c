@@ -57,6 +57,24 @@ START_TEST(what_has_come_before_is_dropped)
 }
 END_TEST
 
+/* Redis has confirmed the subscription when the first page had been read already. */
+START_TEST(what_was_said_before_the_room_was_really_heard_is_read)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    const fwi_backplane *bp = &fake_backplane_last->base;
+    fwi_conn *c = member((unsigned)_i);
+    bp->sink->on_subscribed(bp->sink_user, "r:a");
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 1);
+    bp->sink->on_subscribed(bp->sink_user, "r:a"); /* the read may be too old again */
+    answer(7, 6, 6, 6);
+    answer(7, 7, 7, 7);
+    ck_assert_str_eq(heard(c), "7:6 7:7");
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(a_short_page_is_followed_by_the_next)
 {
     open_rig((unsigned)_i, NULL, NULL);
@@ -393,6 +411,7 @@ static void add_tests(TCase *tc)
         a_join_is_complete_when_the_position_is_known,
         a_hole_is_read_once_and_said_in_order,
         what_has_come_before_is_dropped,
+        what_was_said_before_the_room_was_really_heard_is_read,
         a_short_page_is_followed_by_the_next,
         a_message_without_a_position_is_a_plain_one,
         what_cant_be_had_any_more_is_told,

@@ -192,17 +192,21 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
     }
 }
 
+void fwi_history_missed(fwi_history *h)
+{
+    h->behind = h->at.epoch != 0;
+    h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
+    fwi_history_settle(h);
+}
+
 void fwi_histories_returned(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
     fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
     all->paused = false;
     for (fwi_route *r = hub->routes.map; r != NULL; r = r->hh.next) {
-        fwi_history *h = r->history;
-        if (h != NULL) {
-            h->behind = h->at.epoch != 0;
-            h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
-            fwi_history_settle(h);
+        if (r->history != NULL) {
+            fwi_history_missed(r->history);
         }
     }
     pump(hub);

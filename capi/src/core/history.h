@@ -104,6 +104,9 @@ void fwi_history_read_done(struct fwi_hub *hub, fwi_history *h,
 /* The other nodes can be reached again: what was said meanwhile is read. */
 void fwi_histories_returned(struct fwi_hub *hub);
 
+/* Until now the room wasn't heard, though it had been told to be: as above. */
+void fwi_history_missed(fwi_history *h);
+
 /* What is kept was forgotten by our own order: it begins anew at `at`. */
 void fwi_history_forgotten(fwi_history *h, fwi_position at);
 
