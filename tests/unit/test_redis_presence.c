@@ -10,7 +10,7 @@
 static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " */
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
 static const char *channels_say, *sweep_says, *members_say, *names_say;
-static const char *hset_says = ":1\r\n";
+static const char *hset_says, *hdel_says, *sadd_says;
 static char nodes[512]; /* "+other -other " */
 static char page[512];  /* of the last answer: "ERR " or "TOTAL NEXT user " */
 static unsigned pages;
@@ -72,7 +72,7 @@ static void set_up(void)
     pages = 0;
     beat_says = "0 1 9999\n";
     channels_say = sweep_says = members_say = names_say = "";
-    hset_says = ":1\r\n";
+    hset_says = hdel_says = sadd_says = ":1\r\n";
     hub_sink = &present_sink;
     begin();
 }
@@ -183,7 +183,10 @@ static void serve_one(const command_words *c)
         fake_stream_feed_text(command, hset_says);
     } else {
         took("", name, c->lens[0]);
-        fake_stream_feed_text(command, ":1\r\n");
+        bool is_add = memcmp(name, "SADD", 4) == 0, is_del = memcmp(name, "HDEL", 4) == 0;
+        fake_stream_feed_text(command, is_add   ? sadd_says
+                                       : is_del ? hdel_says
+                                                : ":1\r\n");
     }
 }
 
@@ -230,6 +233,13 @@ static void enter_one(bool tell)
 {
     fw_message *m = member(NODE, 1, "ann", "me");
     ck_assert(bp->ops->enter(bp, "r:a", m, tell));
+    fw_message_unref(m);
+}
+
+static void enter_another(void)
+{
+    fw_message *m = member(NODE, 2, "bob", "me");
+    ck_assert(bp->ops->enter(bp, "r:a", m, false));
     fw_message_unref(m);
 }
 
@@ -297,6 +307,60 @@ START_TEST(after_a_break_what_isn_t_safe_is_written_again_and_nothing_else)
     pass(3000);
     expect_served("BEAT:1:6:0 SREM ");
     ck_assert_uint_eq(figures().lives, 0);
+}
+END_TEST
+
+START_TEST(what_redis_refuses_is_written_when_it_takes_a_beat_again)
+{
+    be_up();
+    hset_says = "-OOM command not allowed\r\n";
+    enter_one(false);
+    serve();
+    expect_served("SADD HSET:0 1 ");
+    hset_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:2:0 HSET:0 1 ");
+    hdel_says = "-MISCONF can't persist\r\n";
+    leave_one();
+    serve();
+    expect_served("HDEL ");
+    hdel_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:3:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:4:1 SREM ");
+}
+END_TEST
+
+START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
+{
+    be_up();
+    enter_one(false);
+    serve();
+    hdel_says = "-MISCONF can't persist\r\n";
+    leave_one();
+    serve();
+    forget_written();
+    bp->ops->stop(bp);
+    ck_assert_uint_eq(fake_stream_written(command)->len, 0);
+}
+END_TEST
+
+/* Else nobody would find the entries when this node has died. */
+START_TEST(a_channel_that_could_not_be_listed_is_listed_later)
+{
+    be_up();
+    sadd_says = "-OOM command not allowed\r\n";
+    enter_one(false);
+    enter_another();
+    serve();
+    expect_served("SADD HSET:0 1 HSET:0 1 ");
+    leave_one();
+    serve();
+    expect_served("SADD HDEL ");
+    sadd_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:2:0 SADD HDEL ");
 }
 END_TEST
 
@@ -523,6 +587,10 @@ int main(void)
     tcase_add_test(tc, entries_wait_until_the_lease_is_held_and_go_ahead_of_what_is_said);
     tcase_add_test(tc, who_comes_and_goes_before_anything_is_sent_costs_nothing);
     tcase_add_test(tc, after_a_break_what_isn_t_safe_is_written_again_and_nothing_else);
+    tcase_add_test(tc, what_redis_refuses_is_written_when_it_takes_a_beat_again);
+    tcase_add_test(tc,
+                   who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead);
+    tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
