@@ -197,6 +197,27 @@ START_TEST(a_server_that_cannot_now_gets_it_later_under_a_new_serial)
 }
 END_TEST
 
+START_TEST(what_a_server_cannot_now_keeps_its_order)
+{
+    up_in_room();
+    keep("one");
+    keep("two");
+    fake_loop_turn(loop);
+    answer("-READONLY You can't write against a read only replica.\r\n"
+           "-READONLY You can't write against a read only replica.\r\n");
+    ck_assert(!figures().up);
+    ck_assert_ptr_nonnull(strstr(why, "PUBLISH: READONLY You can't write"));
+    keep("three");
+    return_to_room();
+    const fwi_buf *b = fake_stream_written(command);
+    const char *one = memmem(b->data, b->len, SERIAL("3"), sizeof SERIAL("3") - 1);
+    const char *two = memmem(b->data, b->len, SERIAL("4"), sizeof SERIAL("4") - 1);
+    const char *three = memmem(b->data, b->len, SERIAL("5"), sizeof SERIAL("5") - 1);
+    ck_assert(one != NULL && one < two && two < three);
+    ck_assert_ptr_nonnull(memmem(b->data, (size_t)(one - b->data), "one", 3));
+}
+END_TEST
+
 START_TEST(an_error_about_the_message_is_told_and_it_is_dropped)
 {
     up_in_room();
@@ -309,9 +330,11 @@ START_TEST(a_lost_link_answers_all_pages_that_are_outstanding)
     ask(2);
     fake_loop_turn(loop);
     ck_assert_uint_eq(WROTE("EVAL"), 2);
+    ask(3); /* not sent yet */
     lose();
     fake_loop_turn(loop);
-    expect_heard("page1=FW_ERR_BACKPLANE:0@0 page2=FW_ERR_BACKPLANE:0@0 ");
+    expect_heard("page1=FW_ERR_BACKPLANE:0@0 page2=FW_ERR_BACKPLANE:0@0 "
+                 "page3=FW_ERR_BACKPLANE:0@0 ");
     return_to_room();
     ck_assert_uint_eq(WROTE("EVAL"), 0);
 }
@@ -421,6 +444,7 @@ int main(void)
     tcase_add_test(tc, a_place_that_is_not_known_any_more_is_none);
     tcase_add_test(tc, a_forgotten_script_is_sent_whole_again_under_new_serials_in_order);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_under_a_new_serial);
+    tcase_add_test(tc, what_a_server_cannot_now_keeps_its_order);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
     tcase_add_test(tc, an_answer_of_another_kind_ends_the_links);
     tcase_add_test(tc, too_late_is_told_and_it_is_not_sent);

@@ -393,6 +393,12 @@ void fwi_redis_history_tell(fwi_redis_backplane *rb, uint64_t up_to_serial)
     }
 }
 
+void fwi_redis_history_link_down(fwi_redis_backplane *rb)
+{
+    fwi_redis_scripts_link_down(&rb->history.scripts);
+    fwi_list_splice(&rb->history.unanswered, &rb->history.questions);
+}
+
 void fwi_redis_history_stop(fwi_redis_backplane *rb)
 {
     const char *why = "stopped before it was done";
