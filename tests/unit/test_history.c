@@ -184,6 +184,30 @@ START_TEST(after_the_return_every_room_is_read_since_its_position)
 }
 END_TEST
 
+START_TEST(a_room_that_cannot_be_read_keeps_no_other_waiting)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = come((unsigned)_i - 1);
+    ck_assert_int_eq(fwi_hub_join(&rig.hub, c->id, "bad", 1), FW_OK);
+    core_rig_settle(&rig);
+    fake_answer_error();
+    core_rig_settle(&rig);
+    join(c, 0, 0);
+    ck_assert_uint_eq(fake_waiting(), 1);
+    ck_assert_str_eq(fake_asked()->channel, "r:a");
+    answer(7, 5, 1, 0);
+    ck_assert_uint_eq(results, 1);
+    core_rig_advance(&rig, 1100);
+    ck_assert_str_eq(fake_asked()->channel, "r:bad");
+    fake_state(false);
+    fake_answer_error();
+    fake_state(true);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 2);
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(a_read_that_fails_is_made_again)
 {
     open_rig((unsigned)_i, NULL, NULL);
@@ -418,6 +442,7 @@ static void add_tests(TCase *tc)
         another_epoch_is_told_once_and_heard_from_its_beginning,
         a_room_that_went_back_is_told,
         after_the_return_every_room_is_read_since_its_position,
+        a_room_that_cannot_be_read_keeps_no_other_waiting,
         a_read_that_fails_is_made_again,
         too_much_behind_a_hole_is_read_and_not_kept,
         a_reset_is_json_or_closes_the_plain_with_1012,

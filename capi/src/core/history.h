@@ -29,8 +29,9 @@ struct fwi_shard;
 typedef struct fwi_histories {
     fwi_history_cache cache;
     fwi_list to_read;  /* who waits for a read */
+    fwi_list failed;   /* who was refused one, and waits for `retry` */
     unsigned reading;  /* how many are on their way */
-    bool paused;       /* the backplane had no answer: until it is back, or a while */
+    bool paused;       /* nothing can be read: until the backplane is back, or a while */
     size_t held_bytes; /* of what came behind holes */
     fwi_timer retry;
 } fwi_histories;
