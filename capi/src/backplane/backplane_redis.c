@@ -108,7 +108,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
     fwi_redis_lease_link_down(rb);
-    fwi_redis_scripts_link_down(&rb->history.scripts);
+    fwi_redis_history_link_down(rb);
     fwi_redis_channels_link_down(&rb->channels);
     fwi_redis_pending_link_down(&rb->pending);
     schedule_retry(rb);

@@ -190,6 +190,7 @@ void fwi_redis_lease_end(fwi_redis_backplane *rb)
     /* Who still has entries leaves them to those who find it dead. */
     if (!rb->lease.is_held || rb->presence.n > 0 ||
         !fwi_list_is_empty(&rb->presence.todo) ||
+        !fwi_list_is_empty(&rb->presence.refused) ||
         !fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
         return;
     }

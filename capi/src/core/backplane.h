@@ -83,7 +83,9 @@ typedef struct fwi_member_page {
 typedef struct fwi_backplane_sink {
     /* Once for each subscribe() that wasn't taken back: from now on what is published to
      * the channel is heard. While the other nodes can't be reached this comes too: the
-     * members of this node hear each other, and the subscription is made on return. */
+     * members of this node hear each other, and the subscription is made on return. If it
+     * was made only when the other nodes could be reached again already, this comes once
+     * more then: what they have published until now has passed by. */
     void (*on_subscribed)(void *user, const char *channel);
     /* In order; each message at most once. m is borrowed. Messages for channels that have
      * just been unsubscribed may still come. */

@@ -458,7 +458,13 @@ static void on_subscribed(void *user, const char *channel)
 {
     fwi_hub *hub = user;
     fwi_route *r = fwi_route_find(&hub->routes, channel);
-    if (r == NULL || r->subscribed) {
+    if (r == NULL) {
+        return;
+    }
+    if (r->subscribed) { /* it was told too early */
+        if (r->history != NULL) {
+            fwi_history_missed(r->history);
+        }
         return;
     }
     r->subscribed = true;
