@@ -155,9 +155,10 @@ LUA_LAYERS = {
     "emitter": {"check", "data", "native", "options"},
     "init": {"check", "data", "emitter", "hub", "native", "options", "request", "cjson"},
     "resty_crew": {"check", "native", "ngx.semaphore", "queue"},
-    "resty_attach": {"check", "native", "ngx.semaphore", "queue"},
+    "resty_wait": {"ngx.semaphore"},
+    "resty_attach": {"check", "native", "ngx.semaphore", "queue", "resty_wait"},
     "resty": {"call", "check", "hub", "init", "native", "options", "resty_attach",
-              "resty_crew"},
+              "resty_crew", "resty_wait"},
 }
 
 MOST_COLUMNS = 90          # of a line of Python or Lua; clang-format sees to C
