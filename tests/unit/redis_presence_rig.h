@@ -12,6 +12,7 @@ static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " 
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
 static const char *channels_say, *sweep_says, *members_say, *names_say;
 static const char *hset_says, *hdel_says, *sadd_says, *srem_says;
+static char least[24];  /* the beat that the last beat wants to be known */
 static char nodes[512]; /* "+other -other " */
 static char page[512];  /* of the last answer: "ERR " or "TOTAL NEXT user " */
 static unsigned pages;
@@ -137,6 +138,7 @@ static inline void serve_eval(const command_words *c)
         snprintf(detail, sizeof detail, ":%.*s:%.*s:%.*s", (int)c->lens[9], c->argv[9],
                  (int)c->lens[10], c->argv[10], (int)c->lens[12], c->argv[12]);
         took("BEAT", detail, strlen(detail));
+        snprintf(least, sizeof least, "%.*s", (int)c->lens[13], c->argv[13]);
         say_text(beat_says);
     } else if (is_script(c, "'SRANDMEMBER'")) {
         took("CHANNELS:", c->argv[3], c->lens[3]);
