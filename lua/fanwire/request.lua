@@ -143,14 +143,18 @@ end
 
 local Request = {}
 local methods = {query_list = request.query_list}
+-- Whom its token names; a session's user may be another by now.
+local getters = {
+  user = function(self)
+    return native.fw_event_user(self._event)
+  end,
+}
 
 function Request.__index(self, key)
   if methods[key] ~= nil then
     return methods[key]
-  elseif key == "user" then -- whom its token names; a session's may be another by now
-    return native.fw_event_user(self._event)
   end
-  local read = request.facts[key]
+  local read = getters[key] or request.facts[key]
   if read ~= nil then
     return read(self)
   end

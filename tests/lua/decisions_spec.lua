@@ -26,9 +26,9 @@ describe("decisions:", function()
   end)
 
   -- Of ann, for ever, signed with this secret.
-  local secret = "a secret of the tests, 32 bytes long"
+  local secret = "a secret of the tests with 32 bytes"
   local token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4ifQ."
-    .. "qDZKVwTWaBe1XpMYu3EDwhmP7OrExpKdXg-YcbMvCnE"
+    .. "VlZfbvF0_qDCtqSzRK7uF7pcQ_WwEtdZRu1nmbqwTS4"
 
   it("whom a token names is known when the handler decides", function()
     local asked, opened = support.seen(), support.seen()

@@ -37,9 +37,9 @@ def test_a_returned_name_is_the_sessions_user(hub, connect, handler, name):
 
 
 # Of ann, for ever, signed with this secret.
-SECRET = "a secret of the tests, 32 bytes long"
+SECRET = "a secret of the tests with 32 bytes"
 TOKEN = ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4ifQ."
-         "qDZKVwTWaBe1XpMYu3EDwhmP7OrExpKdXg-YcbMvCnE")
+         "VlZfbvF0_qDCtqSzRK7uF7pcQ_WwEtdZRu1nmbqwTS4")
 
 
 def test_whom_a_token_names_is_known_when_the_handler_decides(make_hub, connect, handler):
