@@ -100,6 +100,46 @@ static inline fwi_conn *enter(unsigned loop)
     return c;
 }
 
+/* What the application is asked, where a test says so. */
+static uint64_t question;
+static char asked[256];
+static unsigned opened, closed;
+
+static inline void on_connect(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)user;
+    size_t len;
+    const char *data = fw_event_data(e, &len);
+    question = fw_event_token(e);
+    snprintf(asked, sizeof asked, "%.*s", (int)len, data != NULL ? data : "");
+}
+
+static inline void on_open(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)e;
+    (void)user;
+    opened++;
+}
+
+static inline void on_close(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)e;
+    (void)user;
+    closed++;
+}
+
+static inline void decide_later(void)
+{
+    opened = closed = 0;
+    core_rig_init(&rig, 1, NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_connect, NULL);
+    core_rig_on(&rig, FW_EVENT_OPEN, on_open, NULL);
+    core_rig_on(&rig, FW_EVENT_CLOSE, on_close, NULL);
+}
+
 /* What a handler of OPEN does on the session's own thread: puts it into a room. */
 static inline void give(fw_event *e, const char *room)
 {
