@@ -249,12 +249,18 @@ static void fwb_put_messages(lua_State *L, int at, fw_event *e)
     lua_rawseti(L, -2, at);
 }
 
+/* Whose question it answers: the caller's own number, a small one. */
+static void fwb_put_ref(lua_State *L, const fw_event *e)
+{
+    lua_pushinteger(L, (lua_Integer)fw_event_token(e));
+    lua_rawseti(L, -2, FWB_AT_PAYLOAD);
+}
+
 static void fwb_put_answer(lua_State *L, fw_event *e)
 {
     const int at = FWB_AT_PAYLOAD;
 
-    lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-    lua_rawseti(L, -2, at);
+    fwb_put_ref(L, e);
     fwb_put_number(L, at + 1, fw_event_code(e));
     fwb_put_text(L, at + 2, fw_event_reason(e));
     fwb_put_text(L, at + 3, fw_event_room(e));
@@ -271,8 +277,7 @@ static void fwb_put_presence(lua_State *L, fw_event *e)
 {
     const int at = FWB_AT_PAYLOAD;
 
-    lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-    lua_rawseti(L, -2, at);
+    fwb_put_ref(L, e);
     fwb_put_number(L, at + 1, fw_event_code(e));
     fwb_put_text(L, at + 2, fw_event_reason(e));
     fwb_put_count(L, at + 3, fw_event_total(e));
@@ -355,8 +360,7 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         break;
     }
     case FW_EVENT_TRACE:
-        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-        lua_rawseti(L, -2, at);
+        fwb_put_ref(L, e);
         lua_pushstring(L, fw_event_data(e, NULL));
         lua_rawseti(L, -2, at + 1);
         fwb_put_text(L, at + 2, fw_event_reason(e));

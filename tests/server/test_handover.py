@@ -321,6 +321,22 @@ def test_a_restart_of_the_service_manager_refuses_nobody(fanwired):
         visitors.wait_for(20)
 
 
+def test_the_service_manager_s_sockets_are_handed_over_too(fanwired, path):
+    with socket.create_server(("127.0.0.1", 0)) as ws:
+        args = ("--handover.path", path, "--http.listen", "off")
+        url = f"ws://127.0.0.1:{ws.getsockname()[1]}/ws"
+        with Visitors(ws.getsockname()[1]) as visitors:
+            old = fanwired(*args, listen=url, sockets=(ws,), last="listening")
+            new = fanwired(*args, listen=url, sockets=(ws,), last="listening")
+            assert old.wait() == 0
+            visitors.wait_for(20)
+        new.signal(signal.SIGTERM)
+        assert new.wait() == 0
+        assert "no option wants" not in new.err()
+        # It is still the service manager's: nobody has shut it down.
+        socket.create_connection(ws.getsockname(), timeout=DEADLINE).close()
+
+
 def test_a_socket_that_no_option_wants_is_warned_of(fanwired):
     with socket.create_server(("127.0.0.1", 0)) as other:
         # Port 0 of its own address would take it.

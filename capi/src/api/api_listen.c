@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "io/listener_fd.h"
+
 /* --- what comes in --- */
 
 static void run_adopt(fwi_shard *shard, fwi_item *item)
@@ -123,14 +125,29 @@ static int open_listener(fw_hub *hub, fwi_gate *gate, const fwi_listen_at *at)
     return fwi_listener_adopt(&gate->listener, hub->loop[0], fd, &listener_events, gate);
 }
 
-static int open_gate(fw_hub *hub, fwi_gate *gate)
+static fwi_listen_at address_of(const fwi_gate *gate)
 {
-    const fwi_listen_at at = {
+    return (fwi_listen_at){
         .host = gate->at.is_unix ? NULL : gate->at.host,
         .port = gate->at.port,
         .file = gate->at.is_unix ? gate->at.file : NULL,
-        .shared = fwi_options_int(hub->options, FWI_OPT_LISTEN_SHARED) != 0,
+        .shared = fwi_options_int(gate->hub->options, FWI_OPT_LISTEN_SHARED) != 0,
     };
+}
+
+bool fwi_gates_want(const fw_hub *hub, int fd)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < hub->n_gates && !wanted; i++) {
+        const fwi_listen_at at = address_of(&hub->gates[i]);
+        wanted = fwi_listener_fd_fits(fd, &at);
+    }
+    return wanted;
+}
+
+static int open_gate(fw_hub *hub, fwi_gate *gate)
+{
+    const fwi_listen_at at = address_of(gate);
     const char *option = gate == hub->http ? "http.listen" : "listen";
     fwi_listen_url_text(&gate->at, gate->at.port, gate->url, sizeof gate->url);
     int err = open_listener(hub, gate, &at);

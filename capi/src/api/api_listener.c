@@ -73,7 +73,8 @@ void fwi_taken_serve(fw_hub *hub)
         fwi_api_on_loops(hub, run_begin, true);
     }
     for (size_t i = 0; i < hub->n_taken; i++) {
-        if (!hub->taken[i].used) {
+        /* Two of one address are no mistake: of a service manager and of a forerunner. */
+        if (!hub->taken[i].used && !fwi_gates_want(hub, hub->taken[i].fd)) {
             char text[128];
             fwi_listener_fd_text(hub->taken[i].fd, text, sizeof text);
             FWI_LOG(&hub->log, FWI_LOG_WARN, "listen",

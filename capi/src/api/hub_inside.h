@@ -123,6 +123,8 @@ int fwi_gates_prepare(fw_hub *hub);
 int fwi_gates_open(fw_hub *hub);
 void fwi_gates_close(fw_hub *hub, bool also_http);
 void fwi_gates_free(fw_hub *hub);
+/* Is this socket bound to an address of the options? */
+bool fwi_gates_want(const fw_hub *hub, int fd);
 
 /* Sockets that were given to the hub (api_listener.c). A duplicate of the first that is
  * bound to this address and hasn't been used; -ENOENT: there is none; or -errno. */
