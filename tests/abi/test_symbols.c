@@ -98,6 +98,8 @@ static const struct {
     {"fw_room_publish", (any_function)fw_room_publish},
     {"fw_room_publish_message", (any_function)fw_room_publish_message},
     {"fw_room_publish_ref", (any_function)fw_room_publish_ref},
+    {"fw_room_send_here", (any_function)fw_room_send_here},
+    {"fw_room_send_here_message", (any_function)fw_room_send_here_message},
     {"fw_session_attach", (any_function)fw_session_attach},
     {"fw_session_close", (any_function)fw_session_close},
     {"fw_session_feed", (any_function)fw_session_feed},

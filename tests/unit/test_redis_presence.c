@@ -11,6 +11,7 @@ static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " 
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
 static const char *channels_say, *sweep_says, *members_say, *names_say;
 static const char *hset_says = ":1\r\n";
+static char least[24];  /* the beat that the last beat wants to be known */
 static char nodes[512]; /* "+other -other " */
 static char page[512];  /* of the last answer: "ERR " or "TOTAL NEXT user " */
 static unsigned pages;
@@ -136,6 +137,7 @@ static void serve_eval(const command_words *c)
         snprintf(detail, sizeof detail, ":%.*s:%.*s:%.*s", (int)c->lens[9], c->argv[9],
                  (int)c->lens[10], c->argv[10], (int)c->lens[12], c->argv[12]);
         took("BEAT", detail, strlen(detail));
+        snprintf(least, sizeof least, "%.*s", (int)c->lens[13], c->argv[13]);
         say_text(beat_says);
     } else if (is_script(c, "'SRANDMEMBER'")) {
         took("CHANNELS:", c->argv[3], c->lens[3]);
@@ -371,6 +373,24 @@ END_TEST
 
 /* --- the others --- */
 
+START_TEST(a_beat_asks_for_the_last_one_that_was_answered_to_be_known)
+{
+    be_up();
+    ck_assert_str_eq(least, "0");
+    pass(3000);
+    ck_assert_str_eq(least, "1");
+    fake_loop_advance(loop, 3000); /* the third is sent, and its answer lost */
+    forget_written();
+    go_and_return();
+    expect_served("BEAT:1:2:0 BEAT:1:4:0 ");
+    ck_assert_str_eq(least, "2");
+    beat_says = "0 0 0\n"; /* all is forgotten: another life, of which nothing is known */
+    pass(3100);
+    ck_assert_str_eq(least, "0");
+    ck_assert_uint_eq(figures().lives, 1);
+}
+END_TEST
+
 START_TEST(only_who_has_watched_for_a_lease_judges)
 {
     beat_says = "0 1 9999\n000000000000dead -1 0\n";
@@ -528,6 +548,7 @@ int main(void)
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_loop_test(tc, a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is,
                         0, 2);
+    tcase_add_test(tc, a_beat_asks_for_the_last_one_that_was_answered_to_be_known);
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);

@@ -347,17 +347,35 @@ static void raise_room_message(fwi_hub *hub, const char *channel, const fw_messa
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
-void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
+static void to_members(fwi_hub *hub, const fwi_route *r, fw_message *m)
 {
-    if (r->loops == 0) {
-        return;
-    }
     if (hub->n_shards == 1) {
         fwi_room_deliver(hub->shard[0], r->channel, m);
     } else {
         to_loops(hub, r->loops, run_deliver, r->channel, m);
     }
-    raise_room_message(hub, r->channel, m);
+}
+
+void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
+{
+    if (r->loops != 0) {
+        to_members(hub, r, m);
+        raise_room_message(hub, r->channel, m);
+    }
+}
+
+static void run_send_here(fwi_shard *shard, fwi_item *item)
+{
+    const fwi_route *r = fwi_route_find(&shard->hub->routes, item->text);
+    if (r != NULL) {
+        to_members(shard->hub, r, item->m);
+    }
+    fwi_item_free(item);
+}
+
+int fwi_hub_send_here(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    return fwi_shard_post(hub->shard[0], fwi_item_new(run_send_here, channel, m), true);
 }
 
 void fwi_hub_tell_reset(fwi_hub *hub, const fwi_route *r, fwi_position at)

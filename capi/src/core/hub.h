@@ -96,6 +96,9 @@ int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m);
 /* The same, and a RESULT with this ref tells what became of it; 0: none. */
 int fwi_hub_publish_ref(fwi_hub *hub, const char *channel, fw_message *m, uint64_t ref);
 
+/* m to the channel's members on this node alone, past the backplane. */
+int fwi_hub_send_here(fwi_hub *hub, const char *channel, fw_message *m);
+
 /* What a room with history keeps is told by a HISTORY with this ref; that it was
  * forgotten by a RESULT. */
 int fwi_hub_read_history(fwi_hub *hub, const char *channel, fwi_position since,
