@@ -249,12 +249,18 @@ static void fwb_put_messages(lua_State *L, int at, fw_event *e)
     lua_rawseti(L, -2, at);
 }
 
+/* Whose question it answers: the caller's own number, a small one. */
+static void fwb_put_ref(lua_State *L, const fw_event *e)
+{
+    lua_pushinteger(L, (lua_Integer)fw_event_token(e));
+    lua_rawseti(L, -2, FWB_AT_PAYLOAD);
+}
+
 static void fwb_put_answer(lua_State *L, fw_event *e)
 {
     const int at = FWB_AT_PAYLOAD;
 
-    lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-    lua_rawseti(L, -2, at);
+    fwb_put_ref(L, e);
     fwb_put_number(L, at + 1, fw_event_code(e));
     fwb_put_text(L, at + 2, fw_event_reason(e));
     fwb_put_text(L, at + 3, fw_event_room(e));
@@ -265,6 +271,18 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
         lua_pushboolean(L, fw_event_recovered(e));
         lua_rawseti(L, -2, at + 5);
     }
+}
+
+static void fwb_put_presence(lua_State *L, fw_event *e)
+{
+    const int at = FWB_AT_PAYLOAD;
+
+    fwb_put_ref(L, e);
+    fwb_put_number(L, at + 1, fw_event_code(e));
+    fwb_put_text(L, at + 2, fw_event_reason(e));
+    fwb_put_count(L, at + 3, fw_event_total(e));
+    fwb_put_count(L, at + 4, fw_event_cursor(e));
+    fwb_put_members(L, at + 5, e);
 }
 
 /*
@@ -278,7 +296,9 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
  *   BACKPLANE_DOWN why                NODE_UP, NODE_DOWN name
  *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
- * A verdict on CONNECT or JOIN takes fw_event_token(event).
+ *   RPC     data, binary, method
+ *   TRACE   ref, json, sentence
+ * A verdict on CONNECT, JOIN or RPC takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
 {
@@ -327,13 +347,7 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_text(L, at, fw_event_reason(e));
         break;
     case FW_EVENT_PRESENCE:
-        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-        lua_rawseti(L, -2, at);
-        fwb_put_number(L, at + 1, fw_event_code(e));
-        fwb_put_text(L, at + 2, fw_event_reason(e));
-        fwb_put_count(L, at + 3, fw_event_total(e));
-        fwb_put_count(L, at + 4, fw_event_cursor(e));
-        fwb_put_members(L, at + 5, e);
+        fwb_put_presence(L, e);
         break;
     case FW_EVENT_ROOM_JOIN:
     case FW_EVENT_ROOM_LEAVE: {
@@ -345,9 +359,19 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_bytes(L, at + 3, info, len);
         break;
     }
+    case FW_EVENT_TRACE:
+        fwb_put_ref(L, e);
+        lua_pushstring(L, fw_event_data(e, NULL));
+        lua_rawseti(L, -2, at + 1);
+        fwb_put_text(L, at + 2, fw_event_reason(e));
+        break;
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
         fwb_put_text(L, at, fw_event_node_name(e));
+        break;
+    case FW_EVENT_RPC:
+        fwb_put_data(L, e);
+        fwb_put_text(L, at + 2, fw_event_method(e));
         break;
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:

@@ -40,7 +40,11 @@ _OnJoin = TypeVar("_OnJoin", bound=Callable[
     [Session, str],
     Union[None, bool, Awaitable[None], Awaitable[bool], Awaitable[Optional[bool]]]])
 _OnLeave = TypeVar("_OnLeave", bound=Callable[[Session, str], _Nothing])
-_OnRoomMessage = TypeVar("_OnRoomMessage", bound=Callable[[str, _Received], _Nothing])
+_OnRoomMessage = TypeVar("_OnRoomMessage", bound=Union[
+    Callable[[str, _Received], _Nothing],
+    Callable[[str, _Received, Optional[str]], _Nothing]])
+_OnMember = TypeVar("_OnMember", bound=Callable[[str, Member], _Nothing])
+_OnNode = TypeVar("_OnNode", bound=Callable[[Node], _Nothing])
 _OnRoomReset = TypeVar("_OnRoomReset", bound=Callable[[str, str], _Nothing])
 _OnUp = TypeVar("_OnUp", bound=Callable[[], _Nothing])
 _OnDown = TypeVar("_OnDown", bound=Callable[[str], _Nothing])
@@ -86,6 +90,22 @@ class KeptMessage(NamedTuple):
 class History(NamedTuple):
     position: Optional[str]
     messages: List[KeptMessage]
+
+class Member(NamedTuple):
+    session: str
+    user: Optional[str]
+    node: str
+    info: bytes
+
+class Presence(NamedTuple):
+    total: int
+    members: List[Member]
+    cursor: Optional[int]
+
+class Node(NamedTuple):
+    number: int
+    name: str
+    facts: Dict[str, Any]
 
 class Message:
     def __init__(self, data: _Data, *, skip: _Skip = ..., key: Optional[str] = ...,
@@ -147,6 +167,7 @@ class SessionHandle:
     def join(self, room: str, *, since: Optional[str] = ...) -> Answer[Joined]: ...
     def leave(self, room: str) -> None: ...
     def set_user(self, user: Optional[str]) -> None: ...
+    def set_info(self, info: _Data) -> None: ...
 
 class Session(SessionHandle, Facts):
     @property
@@ -164,14 +185,21 @@ class Room:
                 ) -> None: ...
     def apublish(self, data: _Data, *, skip: _Skip = ..., key: Optional[str] = ...,
                  ) -> Answer[Optional[str]]: ...
+    def send_here(self, data: _Data, *, skip: _Skip = ...) -> None: ...
     def history(self, *, since: Optional[str] = ..., limit: int = ...,
                 reverse: bool = ...) -> Answer[History]: ...
     def forget(self) -> Answer[Optional[str]]: ...
+    def presence(self, *, limit: int = ..., cursor: Optional[int] = ...,
+                 ) -> Answer[Presence]: ...
+    def members(self) -> AsyncIterator[Member]: ...
 
 class User:
     name: str
     def send(self, data: _Data, *, skip: _Skip = ...) -> None: ...
     def disconnect(self, code: int = ..., reason: str = ...) -> None: ...
+    def leave(self, room: str) -> None: ...
+    def sessions(self, *, limit: int = ..., cursor: Optional[int] = ...,
+                 ) -> Answer[Presence]: ...
 
 class Hub:
     def __init__(
@@ -184,6 +212,7 @@ class Hub:
         # options
         listen: _List = ...,
         listen_shared: _Switch = ...,
+        centrifuge_path: _Text = ...,
         threads: _Number = ...,
         events_per_session: _Number = ...,
         events_max_bytes: _Number = ...,
@@ -215,6 +244,7 @@ class Hub:
         compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
+        handover_path: _Path = ...,
         origins: _List = ...,
         proxy_trusted: _List = ...,
         limit_sessions: _Number = ...,
@@ -242,6 +272,10 @@ class Hub:
         room_history_ttl: _Duration = ...,
         room_presence: _Switch = ...,
         room_join_leave: _Switch = ...,
+        room_allow_subscribe: _Switch = ...,
+        room_allow_publish: _Switch = ...,
+        room_allow_presence: _Switch = ...,
+        room_allow_history: _Switch = ...,
         # end of options
     ) -> None: ...
     def configure(
@@ -250,6 +284,7 @@ class Hub:
         # options
         listen: _List = ...,
         listen_shared: _Switch = ...,
+        centrifuge_path: _Text = ...,
         threads: _Number = ...,
         events_per_session: _Number = ...,
         events_max_bytes: _Number = ...,
@@ -281,6 +316,7 @@ class Hub:
         compression_min_bytes: _Number = ...,
         drain_rate: _Number = ...,
         drain_timeout: _Duration = ...,
+        handover_path: _Path = ...,
         origins: _List = ...,
         proxy_trusted: _List = ...,
         limit_sessions: _Number = ...,
@@ -308,6 +344,10 @@ class Hub:
         room_history_ttl: _Duration = ...,
         room_presence: _Switch = ...,
         room_join_leave: _Switch = ...,
+        room_allow_subscribe: _Switch = ...,
+        room_allow_publish: _Switch = ...,
+        room_allow_presence: _Switch = ...,
+        room_allow_history: _Switch = ...,
         # end of options
     ) -> None: ...
     def option(self, name: str) -> str: ...
@@ -320,6 +360,10 @@ class Hub:
     def on_leave(self, handler: _OnLeave) -> _OnLeave: ...
     def on_room_message(self, handler: _OnRoomMessage) -> _OnRoomMessage: ...
     def on_room_reset(self, handler: _OnRoomReset) -> _OnRoomReset: ...
+    def on_room_join(self, handler: _OnMember) -> _OnMember: ...
+    def on_room_leave(self, handler: _OnMember) -> _OnMember: ...
+    def on_node_up(self, handler: _OnNode) -> _OnNode: ...
+    def on_node_down(self, handler: _OnNode) -> _OnNode: ...
     def on_backplane_up(self, handler: _OnUp) -> _OnUp: ...
     def on_backplane_down(self, handler: _OnDown) -> _OnDown: ...
 
@@ -343,9 +387,13 @@ class Hub:
                 key: Optional[str] = ...) -> None: ...
     def apublish(self, room: str, data: _Data, *, skip: _Skip = ...,
                  key: Optional[str] = ...) -> Answer[Optional[str]]: ...
+    def send_here(self, room: str, data: _Data, *, skip: _Skip = ...) -> None: ...
     def history(self, room: str, *, since: Optional[str] = ..., limit: int = ...,
                 reverse: bool = ...) -> Answer[History]: ...
     def forget(self, room: str) -> Answer[Optional[str]]: ...
+    def presence(self, room: str, *, limit: int = ..., cursor: Optional[int] = ...,
+                 ) -> Answer[Presence]: ...
+    def nodes(self) -> Answer[List[Node]]: ...
     def send_user(self, user: str, data: _Data, *, skip: _Skip = ...) -> None: ...
     def send_all(self, data: _Data, *, skip: _Skip = ...) -> None: ...
     def broadcast(self, data: _Data, *, skip: _Skip = ...) -> None: ...
@@ -385,6 +433,7 @@ class Emitter:
     ) -> None: ...
     def publish(self, room: str, data: _Data, *, skip: _Skip = ...) -> int: ...
     def send_user(self, user: str, data: _Data, *, skip: _Skip = ...) -> int: ...
+    def disconnect_user(self, user: str, code: int = ..., reason: str = ...) -> int: ...
     def send_all(self, data: _Data, *, skip: _Skip = ...) -> int: ...
     def close(self) -> None: ...
     def __enter__(self) -> Emitter: ...

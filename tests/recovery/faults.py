@@ -37,7 +37,7 @@ class Plan:
 
     def seconds(self):
         """How long somebody must talk for all of it to happen meanwhile."""
-        return 1 + sum(c.pause_s + c.away_s + 0.1 for c in self.cuts)
+        return 1 + sum(c.pause_s + c.away_s + 0.1 * SLOW for c in self.cuts)
 
     def carry_out(self, cluster, crowd, publish=b"fanwire:r:"):
         """publish: bytes that only a command link carries that publishes to a room."""

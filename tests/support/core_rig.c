@@ -74,6 +74,7 @@ static const fwi_transport_ops conn_ops = {
 
 fwi_backplane *(*core_rig_backplane)(fwi_loop *loop, const fwi_backplane_sink *sink,
                                      void *user) = fwi_backplane_memory_new;
+uint64_t core_rig_node = 7;
 
 void core_rig_init(core_rig *rig, unsigned loops, ...)
 {
@@ -86,7 +87,7 @@ void core_rig_init(core_rig *rig, unsigned loops, ...)
     }
     va_end(ap);
     rig->loops = loops;
-    ck_assert(fwi_hub_init(&rig->hub, NULL, 7, "node", rig->options));
+    ck_assert(fwi_hub_init(&rig->hub, NULL, core_rig_node, "node", rig->options));
     rig->hub.n_shards = rig->hub.routes.n_loops = loops;
     for (unsigned i = 0; i < loops; i++) {
         rig->hub.shard[i] = &rig->shard[i];
@@ -157,6 +158,12 @@ uint64_t core_rig_stat(const core_rig *rig, fwi_stat which)
 
 fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
 {
+    return core_connect_as(rig, loop, query, FWI_RAW);
+}
+
+fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
+                          fwi_protocol_id protocol)
+{
     fwi_conn *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->rig = rig;
@@ -165,7 +172,7 @@ fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
         c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),
-                               FWI_RAW, &status);
+                               protocol, &status);
         if (c->s == NULL) {
             fwi_shard_unadmit(&rig->shard[loop]);
         }

@@ -34,6 +34,9 @@ struct fwi_conn {
 extern fwi_backplane *(*core_rig_backplane)(fwi_loop *loop,
                                             const fwi_backplane_sink *sink, void *user);
 
+/* The number of the nodes to come; at first 7. */
+extern uint64_t core_rig_node;
+
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */
 void core_rig_init(core_rig *rig, unsigned loops, ...);
 /* Before the first session. */
@@ -46,6 +49,8 @@ void core_rig_advance(core_rig *rig, uint64_t ms);
 
 /* A handshake on this loop; to be given to core_conn_free. */
 fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query);
+fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
+                          fwi_protocol_id protocol);
 void core_conn_free(fwi_conn *c);
 /* The peer hangs up without a word. */
 void core_conn_lose(fwi_conn *c);

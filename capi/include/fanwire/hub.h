@@ -79,6 +79,23 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
 FW_API int fw_hub_start(fw_hub *hub);
 
 /**
+ * Take over from other options what can change while the hub runs: those whose
+ * fw_options_describe(name, "reload") is "on". TLS certificates are read anew, for
+ * connections that come later. Sessions and rooms stay. An option that has changed and
+ * can't be taken over stays as it was, and a warning in the log names it.
+ *
+ * The log level is the hub's; who writes the lines reads his options himself.
+ *
+ * @param options borrowed; NULL says that they couldn't be read: the metric counts it
+ * @return FW_OK; FW_ERR_TLS certificate or key can't be used, FW_ERR_INVALID options is
+ *         NULL, FW_ERR_STATE not running or called on a loop's thread, FW_ERR_MEMORY;
+ * after an error everything is as it was
+ * @thread any but the hub's own
+ * @since  0.1
+ */
+FW_API int fw_hub_reload(fw_hub *hub, const fw_options *options);
+
+/**
  * Stop listening, refuse with 503 whoever is still shaking hands, and close the sessions
  * with 1001 at "drain.rate" a second. "http.listen" stays open.
  * Blocks until all are gone or the time is over. fw_hub_stop comes after it.
@@ -178,11 +195,29 @@ FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
 FW_API int fw_accept(fw_hub *hub, uint64_t token, const char *user);
 
 /**
- * Refuse what a CONNECT or JOIN event asked for.
+ * Answer an RPC event.
  *
- * @param code   CONNECT: an HTTP status, 400..599; JOIN: 0 and up, not passed on: the
- *               RESULT of the join has FW_ERR_REFUSED and the reason
- * @param reason copied, one line, NULL is ""; the body of the HTTP answer
+ * @param data copied; JSON is passed on as it is, other text as a JSON string, anything
+ *             else as one in base64; may be NULL when len is 0
+ * @param len  bytes, at most "message.max_bytes"
+ * @return FW_OK, FW_ERR_GONE answered before, too late, or the client has left;
+ *         FW_ERR_INVALID the token is of another event; FW_ERR_TOO_BIG, FW_ERR_MEMORY
+ *         (nothing is answered); FW_ERR_CLOSED hub not running
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len);
+
+/**
+ * Refuse what a CONNECT, JOIN or RPC event asked for.
+ *
+ * @param code   CONNECT: an HTTP status, 400..599 (to a client of the Centrifuge protocol
+ *               an error of that number; from 500 on it tries again); JOIN: 0 and up, not
+ *               passed on: the RESULT of the join has FW_ERR_REFUSED and the reason; RPC:
+ *               100..1999, the number of the error that the client gets: up to 399 they
+ *               are the protocol's
+ * @param reason copied, one line, NULL is ""; the body of the HTTP answer, the message of
+ *               the error
  * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED
  * @thread any
@@ -222,7 +257,7 @@ FW_API int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len
  * Ask which nodes there are. A PRESENCE event with the ref tells: a member each, this
  * node too, in one page.
  *
- * @param ref a number of yours, not 0
+ * @param ref a number of yours, 1 .. 2^63 - 1
  * @return FW_OK the event comes, with an error if Redis can't be asked; FW_ERR_INVALID,
  *         FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any

@@ -4,8 +4,11 @@
  */
 #include "api/hub_inside.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "io/listener_fd.h"
 
 /* --- what comes in --- */
 
@@ -73,9 +76,15 @@ static int prepare_gate(fw_hub *hub, const char *text, bool http)
     if (gate->at.tls && lacking != NULL) {
         return fwi_error(FW_ERR_OPTION, "listen: %s: wss needs option %s", text, lacking);
     }
+    const char *centrifuge = fwi_options_text(hub->options, FWI_OPT_CENTRIFUGE_PATH);
+    if (!http && strcmp(centrifuge, gate->at.path) == 0) {
+        return fwi_error(FW_ERR_OPTION, "centrifuge.path: %s: listen has that path, too",
+                         centrifuge);
+    }
     gate->hub = hub;
     gate->door.tls = gate->at.tls;
     gate->door.path = http ? NULL : gate->at.path;
+    gate->door.centrifuge_path = http || centrifuge[0] == '\0' ? NULL : centrifuge;
     gate->door.on_request = http ? on_http : NULL;
     gate->door.user = hub;
     hub->n_gates++;
@@ -101,18 +110,47 @@ int fwi_gates_prepare(fw_hub *hub)
     return err;
 }
 
-static int open_gate(fw_hub *hub, fwi_gate *gate)
+/* By a socket that the hub was given, or by one of its own. */
+static int open_listener(fw_hub *hub, fwi_gate *gate, const fwi_listen_at *at)
 {
-    const fwi_listen_at at = {
+    int fd = fwi_taken_for(hub, at);
+    if (fd == -ENOENT) {
+        return fwi_listener_open(&gate->listener, hub->loop[0], at, &listener_events,
+                                 gate);
+    }
+    if (fd < 0) {
+        char why[128];
+        return fwi_error(FW_ERR_SYSTEM, "%s", strerror_r(-fd, why, sizeof why));
+    }
+    return fwi_listener_adopt(&gate->listener, hub->loop[0], fd, &listener_events, gate);
+}
+
+static fwi_listen_at address_of(const fwi_gate *gate)
+{
+    return (fwi_listen_at){
         .host = gate->at.is_unix ? NULL : gate->at.host,
         .port = gate->at.port,
         .file = gate->at.is_unix ? gate->at.file : NULL,
-        .shared = fwi_options_int(hub->options, FWI_OPT_LISTEN_SHARED) != 0,
+        .shared = fwi_options_int(gate->hub->options, FWI_OPT_LISTEN_SHARED) != 0,
     };
+}
+
+bool fwi_gates_want(const fw_hub *hub, int fd)
+{
+    bool wanted = false;
+    for (size_t i = 0; i < hub->n_gates && !wanted; i++) {
+        const fwi_listen_at at = address_of(&hub->gates[i]);
+        wanted = fwi_listener_fd_fits(fd, &at);
+    }
+    return wanted;
+}
+
+static int open_gate(fw_hub *hub, fwi_gate *gate)
+{
+    const fwi_listen_at at = address_of(gate);
     const char *option = gate == hub->http ? "http.listen" : "listen";
     fwi_listen_url_text(&gate->at, gate->at.port, gate->url, sizeof gate->url);
-    int err =
-        fwi_listener_open(&gate->listener, hub->loop[0], &at, &listener_events, gate);
+    int err = open_listener(hub, gate, &at);
     if (err != FW_OK) {
         char why[400];
         snprintf(why, sizeof why, "%s", fw_error_detail());
@@ -133,6 +171,9 @@ static int open_gate(fw_hub *hub, fwi_gate *gate)
 
 int fwi_gates_open(fw_hub *hub)
 {
+    for (size_t i = 0; i < hub->n_taken; i++) {
+        hub->taken[i].used = false; /* of a start that failed */
+    }
     for (size_t i = 0; i < hub->n_gates; i++) {
         int err = open_gate(hub, &hub->gates[i]);
         if (err != FW_OK) {
@@ -149,6 +190,9 @@ void fwi_gates_close(fw_hub *hub, bool also_http)
     for (size_t i = 0; i < hub->n_gates; i++) {
         fwi_gate *gate = &hub->gates[i];
         if (gate->listener != NULL && (also_http || gate != hub->http)) {
+            if (fwi_listener_is_lent(gate->listener)) {
+                atomic_store(&hub->core.released, true);
+            }
             fwi_listener_close(gate->listener);
             gate->listener = NULL;
         }

@@ -22,19 +22,23 @@ typedef enum {
     FWI_MSG_CLOSE = 3, /* close target, or all of a user's sessions: code, data=reason */
     FWI_MSG_JOIN = 4,  /* target enters the room named by data */
     FWI_MSG_LEAVE = 5, /* target leaves the room named by data */
-    FWI_MSG_SET_USER = 6, /* target becomes the session of the user named by data */
-    FWI_MSG_PROBE = 7,    /* the backplane's own; never reaches the hub */
-    FWI_MSG_ENTERED = 8,  /* origin has come into the channel; data=its info */
-    FWI_MSG_LEFT = 9,     /* origin isn't there any more */
-    FWI_MSG_SET_INFO = 10 /* target's info becomes data */
+    FWI_MSG_SET_USER = 6,  /* target becomes the session of the user named by data */
+    FWI_MSG_PROBE = 7,     /* the backplane's own; never reaches the hub */
+    FWI_MSG_ENTERED = 8,   /* origin has come into the channel; data=its info */
+    FWI_MSG_LEFT = 9,      /* origin isn't there any more */
+    FWI_MSG_SET_INFO = 10, /* target's info becomes data */
+    FWI_MSG_TRACE = 16,    /* target asks about the room named by data: trace.h */
+    FWI_MSG_TRACED = 17    /* and is told */
 } fwi_msg_kind;
 
-/* Who said it, where that is to be told on (raw.format=json). */
+/* Who said it, where that is to be told on (raw.format=json, the Centrifuge protocol). */
 typedef struct fwi_origin {
     atomic_uint refs;
     fw_session_id session;
-    const char *user; /* "" if none; both lie behind the struct */
+    const char *user; /* "" if none; all of them lie behind the struct */
     const char *node_name;
+    const void *info; /* what it says of itself */
+    size_t info_len;
 } fwi_origin;
 
 /* Where a room with history stands: behind the offset'th message of that epoch. */
@@ -46,7 +50,10 @@ struct fw_message {
     uint8_t kind;     /* fwi_msg_kind */
     uint8_t flags;    /* FW_BINARY */
     uint16_t code;    /* CLOSE */
+    atomic_uchar
+        shape; /* 0: nobody has looked; else 1 and the fwi_cf_kind of its bytes */
     fw_session_id except, target;
+    fwi_envelope_id id; /* of the envelope that it came in; zero: it came in none */
     fwi_origin *origin; /* NULL: nobody's */
     fwi_position at;  /* epoch 0: of no history. Set by the backplane on what it brings */
     char *key;        /* idempotency, of a publish to a room with history; NULL: none */
@@ -94,6 +101,8 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at);
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
+fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
+                                const char *node_name, const void *info, size_t len);
 void fwi_origin_unref(fwi_origin *o);
 
 static inline fwi_origin *fwi_origin_ref(fwi_origin *o)

@@ -20,6 +20,9 @@
        "where WebSocket clients are served; port 0 picks a free one and prints it")      \
     XX(LISTEN_SHARED, "listen.shared", SWITCH, 0, 1, "off", "0.1",                       \
        "let several processes listen on one port (SO_REUSEPORT)")                        \
+    XX(CENTRIFUGE_PATH, "centrifuge.path", PATH, 0, 0, "/connection/websocket", "0.1",   \
+       "where every listener serves clients of the Centrifuge protocol; empty or off: "  \
+       "nowhere")                                                                        \
     XX(THREADS, "threads", THREADS, 1, 64, "1", "0.1",                                   \
        "how many loops serve sessions; auto is one a core")                              \
     XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
@@ -82,6 +85,8 @@
        "sessions closed a second while draining")                                        \
     XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \
        "how long draining may take")                                                     \
+    XX(HANDOVER_PATH, "handover.path", FILE_NAME, 0, 0, "", "0.1",                       \
+       "fanwired: a Unix socket by which the next one takes over the port; empty: none") \
     XX(ORIGINS, "origins", ORIGINS, 0, 0, "", "0.1",                                     \
        "origins let in beside the same host, https://example.org; * is all")             \
     XX(PROXY_TRUSTED, "proxy.trusted", NETWORKS, 0, 0, "127.0.0.0/8,::1", "0.1",         \
@@ -144,7 +149,15 @@
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
-       "tell a room's members who comes and goes")
+       "tell a room's members who comes and goes")                                       \
+    XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
+       "centrifuge protocol: clients may subscribe, where no handler decides")           \
+    XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may publish")                                       \
+    XX(ROOM_ALLOW_PRESENCE, "room.allow.presence", SWITCH, 0, 1, "off", "0.1",           \
+       "centrifuge protocol: clients may ask who is there")                              \
+    XX(ROOM_ALLOW_HISTORY, "room.allow.history", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may ask what was said")
 
 typedef enum {
 #define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,
@@ -192,6 +205,14 @@ int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option 
 
 /* Do they name a key for tokens? */
 bool fwi_options_have_keys(const fw_options *o);
+
+/* May it change while a hub runs? */
+bool fwi_option_is_live(fwi_option which);
+
+/* Names each option, those of namespaces too, that has another value in b than in a. */
+typedef void (*fwi_options_differs)(void *user, const char *name, bool live);
+void fwi_options_compare(const fw_options *a, const fw_options *b,
+                         fwi_options_differs differs, void *user);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);

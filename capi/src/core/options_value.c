@@ -79,6 +79,12 @@ static const char *check_network(const char *text)
     return NULL;
 }
 
+static const char *check_path(const char *text)
+{
+    bool good = text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL;
+    return good ? NULL : "begins with / and has no query and no blanks";
+}
+
 static const char *check_secret(const char *text)
 {
     _Static_assert(FWI_KEYS_SECRET_MIN == 32, "the sentence says so");
@@ -158,6 +164,11 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_FILE_NAME] = {.name = "text",
                             .kind = FWI_KIND_TEXT,
                             .allowed = "the path of a file"},
+    [FWI_TYPE_PATH] = {.name = "text",
+                       .kind = FWI_KIND_TEXT,
+                       .allowed = "/PATH, or off",
+                       .check = check_path,
+                       .can_be_off = true},
     [FWI_TYPE_FILE_NAMES] = {.name = "list",
                              .kind = FWI_KIND_LIST,
                              .allowed = "paths of files"},

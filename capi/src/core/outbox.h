@@ -21,10 +21,13 @@ typedef struct fwi_outnode {
  * to be, the outbox is full. */
 #define FWI_OUTBOX_KEPT (1ull << 63)
 
-/* Free nodes of a loop; bounded, so that a burst's memory is given back. */
+/* Of a loop: free nodes, bounded, so that a burst's memory is given back; and what all
+ * its outboxes hold. */
 typedef struct fwi_outpool {
     fwi_outnode *free;
     size_t count;
+    size_t bytes;   /* of frames that wait */
+    size_t waiting; /* outboxes that aren't empty */
 } fwi_outpool;
 
 typedef struct fwi_outbox {
@@ -54,6 +57,10 @@ fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *
 /* Ahead of data. Over max the oldest control frame goes: RFC 6455 5.5.3 lets a pong
  * answer only the latest ping. The frame is taken. false: out of memory. */
 bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, size_t max);
+
+/* Ahead of all data, whatever the limit, and never dropped: what must come first. The
+ * frame is taken. */
+bool fwi_outbox_push_first(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f);
 
 /* Behind everything, whatever the limit: a Close frame. The frame is taken. */
 bool fwi_outbox_push_last(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f);

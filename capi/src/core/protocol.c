@@ -5,6 +5,7 @@
 
 const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS] = {
     [FWI_RAW] = &fwi_raw_protocol,
+    [FWI_CENTRIFUGE] = &fwi_centrifuge_protocol,
 };
 
 fwi_frame *fwi_telling_as(fwi_telling *t, unsigned protocol)

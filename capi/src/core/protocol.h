@@ -1,7 +1,8 @@
 /*
  * What sessions speak: the wall between what happens to a session (session.c, room.c,
  * fanout.c) and the bytes by which its client is told. A protocol is a row of functions;
- * raw_rooms.c has one. A session has one from its handshake to its
+ * raw_rooms.c has the one, centrifuge.c the other. A session
+ * has one from its handshake to its
  * end. @thread loop
  */
 #ifndef FWI_CORE_PROTOCOL_H
@@ -75,7 +76,7 @@ typedef struct fwi_protocol {
     fwi_farewell farewell[FWI_ENDS];
 } fwi_protocol;
 
-extern const fwi_protocol fwi_raw_protocol;
+extern const fwi_protocol fwi_raw_protocol, fwi_centrifuge_protocol;
 
 /* By fwi_protocol_id. */
 extern const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS];

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/error.h"
 #include "core/history.h"
 #include "core/shard.h"
@@ -62,7 +63,7 @@ static void raise_result(fwi_hub *hub, const char *channel, uint64_t ref,
                   .code = what->err,
                   .reason = what->why,
                   .at = what->at};
-    fwi_shard_raise(hub->shard[0], &e, NULL);
+    fwi_asked_tell(hub, &e);
 }
 
 static void raise_history(fwi_hub *hub, const char *channel, uint64_t ref,
@@ -76,7 +77,7 @@ static void raise_history(fwi_hub *hub, const char *channel, uint64_t ref,
                   .reason = list ? page->why : "out of memory",
                   .at = page->top,
                   .messages = list};
-    fwi_shard_raise(hub->shard[0], &e, NULL);
+    fwi_asked_tell(hub, &e);
     fwi_members_unref(list);
 }
 
@@ -135,6 +136,14 @@ void fwi_publish_send_off(fwi_hub *hub, const char *channel, fw_message *m,
     }
 }
 
+static void trace(fwi_hub *hub, const char *channel, const fw_message *m,
+                  fwi_trace_what what)
+{
+    if (hub->traces.n > 0) {
+        fwi_trace_note(hub, channel, m, what);
+    }
+}
+
 static void publish_now(fwi_hub *hub, const char *channel, fw_message *m, uint64_t ref)
 {
     fwi_shard_count(hub->shard[0], FWI_STAT_PUBLISHED);
@@ -144,9 +153,13 @@ static void publish_now(fwi_hub *hub, const char *channel, fw_message *m, uint64
         fwi_published what = {.err = FW_ERR_MEMORY, .why = "out of memory"};
         raise_result(hub, channel, ref, &what);
     } else if (r == NULL || r->subscribed) {
+        trace(hub, channel, m, FWI_TRACE_PUBLISHED);
         fwi_publish_send_off(hub, channel, m, number);
     } else if (!fwi_route_hold(r, m, number, hub->set.held_max)) {
+        trace(hub, channel, m, FWI_TRACE_REFUSED);
         failed(hub, number, FW_ERR_BUSY, "too much waits already");
+    } else {
+        trace(hub, channel, m, FWI_TRACE_WAITS);
     }
 }
 

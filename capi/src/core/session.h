@@ -17,7 +17,7 @@ typedef struct fwi_shard fwi_shard;
 typedef struct fwi_session fwi_session;
 
 /* What a session speaks, by the path that it came to: see core/protocol.h. */
-typedef enum { FWI_RAW, FWI_PROTOCOLS } fwi_protocol_id;
+typedef enum { FWI_RAW, FWI_CENTRIFUGE, FWI_PROTOCOLS } fwi_protocol_id;
 
 /* May a new connection from this address come at all? Counts what it refuses. The head
  * hasn't been read yet; the transport calls it at accept with the socket's peer.

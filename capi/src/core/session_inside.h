@@ -61,7 +61,8 @@ struct fwi_session {
     char *user;         /* NULL: nobody's */
     fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
-    fwi_place *places;  /* rooms */
+    fwi_place *places;                 /* rooms */
+    struct fwi_centrifuge *centrifuge; /* NULL: it speaks something else */
     fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };
@@ -179,6 +180,8 @@ void fwi_session_finish(fwi_session *s);
 /* The session is open: begin to ping it. Its timer says: see to it. */
 void fwi_heartbeat_start(fwi_session *s);
 void fwi_heartbeat_beat(fwi_session *s);
+/* Interval or time-out have changed: begin anew. */
+void fwi_heartbeat_restart(fwi_session *s);
 
 /* Not read any more for want of credit. Reading goes on if there is some. */
 void fwi_session_pause(fwi_session *s);

@@ -76,6 +76,10 @@
     XX(UNRECOVERABLE, "fanwire_recoveries_total", "result=\"lost\"", "counter", "")      \
     XX(HISTORY_CACHE, "fanwire_history_cache_bytes", "", "gauge",                        \
        "What the memory of rooms with history holds: history.cache.max_bytes")           \
+    XX(OUTBOX_BYTES, "fanwire_outbox_bytes", "", "gauge",                                \
+       "What waits in outboxes for sockets that take no more")                           \
+    XX(OUTBOX_SESSIONS, "fanwire_outbox_sessions", "", "gauge",                          \
+       "Sessions for which something waits there")                                       \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
     XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \
@@ -103,6 +107,9 @@
     XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
        "counter", "")                                                                    \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
+    XX(LIMIT_TRACES, "fanwire_limit_hits_total", "limit=\"traces\"", "counter", "")      \
+    XX(LIMIT_TRACE_REPORTS, "fanwire_limit_hits_total", "limit=\"trace_reports\"",       \
+       "counter", "")                                                                    \
     XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
        "Sessions closed because they answered no ping")                                  \
     XX(DECISION_TIMEOUTS, "fanwire_decision_timeouts_total", "", "counter",              \
@@ -110,7 +117,10 @@
     XX(EVENTS_DROPPED, "fanwire_events_dropped_total", "", "counter",                    \
        "Events dropped because the application was behind")                              \
     XX(INBOX_DROPPED, "fanwire_inbox_dropped_total", "", "counter",                      \
-       "Messages dropped between loops because an inbox was full")
+       "Messages dropped between loops because an inbox was full")                       \
+    XX(RELOADS, "fanwire_config_reloads_total", "result=\"ok\"", "counter",              \
+       "Times that options were to be taken over while the node ran")                    \
+    XX(RELOADS_FAILED, "fanwire_config_reloads_total", "result=\"failed\"", "counter", "")
 
 typedef enum {
 #define FWI_STAT_ENUM(symbol, ...) FWI_STAT_##symbol,

@@ -30,6 +30,7 @@ typedef enum fwi_phase {
 typedef struct fwi_head {
     fwi_http_request *request;
     const fwi_door *door;
+    fwi_protocol_id protocol; /* of a handshake */
     char peer[];
 } fwi_head;
 
@@ -102,6 +103,23 @@ void fwi_socket_rest(fwi_conn *c);
 void fwi_socket_await_head(fwi_conn *c);
 void fwi_socket_await_end(fwi_conn *c);
 void fwi_socket_doom(fwi_conn *c);
+
+/* --- door_route.c, for the door: what a request asks for --- */
+
+/* Is a session wanted, by the path? *protocol says which. */
+bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
+                           fwi_protocol_id *protocol);
+
+/* May the handshake be taken? 0, or the status to refuse it with, and *why, valid for
+ * ever. */
+int fwi_door_check(const fwi_transport_config *config, const fwi_head *head,
+                   const char **why);
+
+/* Which of the sub-protocols that the client offers is spoken; NULL: none. */
+const char *fwi_door_subprotocol(const fwi_head *head);
+
+/* NULL: out of memory. */
+fwi_facts *fwi_door_facts(const fwi_conn *c);
 
 /* --- door.c, for the socket --- */
 

@@ -293,13 +293,6 @@ static void cut(fwi_conn *c)
     c->session = NULL;
 }
 
-/* Which of the sub-protocols that the client offers is spoken? None is known yet. */
-static const char *choose_protocol(const fwi_http_request *r)
-{
-    (void)r;
-    return NULL;
-}
-
 static void port_accept(fwi_conn *c)
 {
     if (c->phase == FWI_PHASE_DEAD) {
@@ -314,7 +307,7 @@ static void port_accept(fwi_conn *c)
     }
     c->deflates = deflate.window_bits > 0;
     fwi_session_set_deflates(c->session, deflate.window_bits);
-    bool ok = fwi_ws_handshake_answer(r, choose_protocol(r),
+    bool ok = fwi_ws_handshake_answer(r, fwi_door_subprotocol(c->head),
                                       c->deflates ? &deflate : NULL, &answer) &&
               fwi_socket_write(c, answer.data, answer.len);
     fwi_buf_fini(&answer);
@@ -395,37 +388,16 @@ static const fwi_transport_ops port = {
 
 /* --- requests --- */
 
-static fwi_facts *facts_of(const fwi_conn *c)
-{
-    const fwi_http_request *r = c->head->request;
-    char address[64];
-    fwi_client_address(r, c->head->peer, fwi_transport_config_of(c->transport)->trusted,
-                       address, sizeof address);
-    size_t n_headers = 0;
-    const char *const *headers = fwi_http_request_headers(r, &n_headers);
-    const fwi_facts_source source = {
-        .secure = c->secure,
-        .path = fwi_http_request_path(r),
-        .query = fwi_http_request_query(r),
-        .address = address,
-        .peer = c->head->peer,
-        .protocol = choose_protocol(r),
-        .headers = headers,
-        .n_headers = n_headers,
-    };
-    return fwi_facts_new(&source);
-}
-
 static void ask(fwi_conn *c)
 {
-    fwi_facts *facts = facts_of(c);
+    fwi_facts *facts = fwi_door_facts(c);
     if (facts == NULL) {
         end_with_status(c, 503, "out of memory");
         return;
     }
     int status = 503;
     c->session = fwi_session_new(fwi_transport_shard(c->transport), &port, c, facts,
-                                 FWI_RAW, &status);
+                                 c->head->protocol, &status);
     if (c->session == NULL) {
         end_with_status(c, status, fwi_http_reason(status));
         return;
@@ -436,17 +408,10 @@ static void ask(fwi_conn *c)
 
 static void shake_hands(fwi_conn *c)
 {
-    const fwi_transport_config *config = fwi_transport_config_of(c->transport);
-    const fwi_http_request *r = c->head->request;
     const char *why = "";
-    int status = fwi_ws_handshake_check(r, &why);
+    int status = fwi_door_check(fwi_transport_config_of(c->transport), c->head, &why);
     if (status != 0) {
         end_by_fault(c, status, why);
-        return;
-    }
-    bool trusted = fwi_networks_contain(config->trusted, c->head->peer);
-    if (!fwi_ws_origin_is_allowed(r, trusted, config->origins, config->n_origins)) {
-        end_by_fault(c, 403, "this origin is not allowed");
         return;
     }
     ask(c);
@@ -456,7 +421,7 @@ static void on_request(fwi_conn *c)
 {
     const fwi_door *door = c->head->door;
     const fwi_http_request *r = c->head->request;
-    bool here = door->path != NULL && strcmp(fwi_http_request_path(r), door->path) == 0;
+    bool here = fwi_door_is_handshake(door, r, &c->head->protocol);
     bool upgrade = fwi_http_request_has_token(r, "upgrade", "websocket");
     if (here && (upgrade || door->on_request == NULL)) {
         shake_hands(c);

@@ -18,7 +18,9 @@ typedef struct fwi_transport fwi_transport;
 /* What a connection came in by. Lives as long as the transports that know it. */
 typedef struct fwi_door {
     bool tls;
-    const char *path; /* handshakes are taken here; NULL: none, this is an HTTP door */
+    const char
+        *path; /* raw handshakes are taken here; NULL: none, this is an HTTP door */
+    const char *centrifuge_path; /* and those of the Centrifuge protocol; NULL: nowhere */
     /* Answers a request that is no handshake: appends a whole answer (fwi_http_answer).
      * NULL: 426 on the path, 404 elsewhere. The connection ends after the answer, so that
      * should say "Connection: close". @thread loop */
@@ -51,6 +53,12 @@ typedef struct fwi_transport_config {
  */
 int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
                       const fwi_transport_config *config);
+
+/* Other origins, proxies and limits for those who come from now on: the config that the
+ * transport was made with isn't needed any more. What else is in it is as it was. The TLS
+ * files are read anew; false: they can't be used, and the line in the log says why.
+ * @thread loop */
+bool fwi_transport_reload(fwi_transport *t, const fwi_transport_config *config);
 
 /* Takes a connected socket, in any case: what the shard doesn't admit is answered, or
  * closed if that would cost a TLS handshake. peer is copied. @thread loop */

@@ -9,56 +9,22 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 enum { MAGIC = 3, VERSION = 1, HEAD = 26, FIELD_HEAD = 3, ID = 16, NAME_MAX_BYTES = 255 };
 
-enum { EXCEPT = 1, TARGET = 2, ORIGIN = 3, USER = 4, NODE_NAME = 5, POSITION = 6 };
+enum {
+    EXCEPT = 1,
+    TARGET = 2,
+    ORIGIN = 3,
+    USER = 4,
+    NODE_NAME = 5,
+    POSITION = 6,
+    INFO = 7
+};
 
 static const uint8_t magic[MAGIC] = {0xff, 'F', 'W'};
-
-/* Numbers are written out and read byte by byte: compilers make one instruction of that,
- * and of a loop they don't. */
-static uint8_t *put_u8(uint8_t *p, unsigned v)
-{
-    *p = (uint8_t)v;
-    return p + 1;
-}
-
-static uint8_t *put_u16(uint8_t *p, size_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-    return p + 2;
-}
-
-static uint8_t *put_u64(uint8_t *p, uint64_t v)
-{
-    p[0] = (uint8_t)(v >> 56);
-    p[1] = (uint8_t)(v >> 48);
-    p[2] = (uint8_t)(v >> 40);
-    p[3] = (uint8_t)(v >> 32);
-    p[4] = (uint8_t)(v >> 24);
-    p[5] = (uint8_t)(v >> 16);
-    p[6] = (uint8_t)(v >> 8);
-    p[7] = (uint8_t)v;
-    return p + 8;
-}
-
-static uint16_t get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
-}
-
-static uint64_t get_u64(const uint8_t *p)
-{
-    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
-}
 
 static bool is_zero(const fwi_envelope_id *id)
 {
@@ -80,10 +46,10 @@ static uint8_t *put_id(uint8_t *p, unsigned type, const fwi_envelope_id *id)
     if (is_zero(id)) {
         return p;
     }
-    p = put_u8(p, type);
-    p = put_u16(p, ID);
-    p = put_u64(p, id->node);
-    return put_u64(p, id->local);
+    p = fwi_put_u8(p, type);
+    p = fwi_put_u16(p, ID);
+    p = fwi_put_u64(p, id->node);
+    return fwi_put_u64(p, id->local);
 }
 
 static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len)
@@ -91,38 +57,42 @@ static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len
     if (name == NULL) {
         return p;
     }
-    p = put_u8(p, type);
-    p = put_u16(p, len);
+    p = fwi_put_u8(p, type);
+    p = fwi_put_u16(p, len);
     memcpy(p, name, len);
     return p + len;
 }
 
 bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
 {
-    FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES);
+    FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES &&
+               e->info_len <= FWI_ENVELOPE_INFO_MAX);
+    const char *info = e->info_len > 0 ? (const char *)e->info : NULL;
     /* Two numbers like an id's, and as long. */
     const fwi_envelope_id position = {e->epoch, e->offset};
     size_t fields = id_size(&position) + id_size(&e->except) + id_size(&e->target) +
                     id_size(&e->origin) + name_size(e->user, e->user_len) +
-                    name_size(e->node_name, e->node_name_len);
+                    name_size(e->node_name, e->node_name_len) +
+                    name_size(info, e->info_len);
     if (e->len > SIZE_MAX / 2 || !fwi_buf_reserve(out, HEAD + fields + e->len)) {
         return false;
     }
     uint8_t *start = (uint8_t *)out->data + out->len;
     memcpy(start, magic, MAGIC);
-    uint8_t *p = put_u8(start + MAGIC, VERSION);
-    p = put_u8(p, e->kind);
-    p = put_u8(p, e->flags);
-    p = put_u16(p, e->code);
-    p = put_u64(p, e->node);
-    p = put_u64(p, e->serial);
-    p = put_u16(p, fields);
+    uint8_t *p = fwi_put_u8(start + MAGIC, VERSION);
+    p = fwi_put_u8(p, e->kind);
+    p = fwi_put_u8(p, e->flags);
+    p = fwi_put_u16(p, e->code);
+    p = fwi_put_u64(p, e->node);
+    p = fwi_put_u64(p, e->serial);
+    p = fwi_put_u16(p, fields);
     p = put_id(p, POSITION, &position);
     p = put_id(p, EXCEPT, &e->except);
     p = put_id(p, TARGET, &e->target);
     p = put_id(p, ORIGIN, &e->origin);
     p = put_name(p, USER, e->user, e->user_len);
     p = put_name(p, NODE_NAME, e->node_name, e->node_name_len);
+    p = put_name(p, INFO, info, e->info_len);
     if (e->len > 0) {
         memcpy(p, e->data, e->len);
     }
@@ -135,8 +105,8 @@ static bool get_id(fwi_envelope_id *id, const uint8_t *p, size_t len)
     if (len != ID) {
         return false;
     }
-    id->node = get_u64(p);
-    id->local = get_u64(p + 8);
+    id->node = fwi_get_u64(p);
+    id->local = fwi_get_u64(p + 8);
     return true;
 }
 
@@ -161,6 +131,13 @@ static bool get_position(fwi_envelope *e, const uint8_t *p, size_t len)
     return true;
 }
 
+static bool get_info(fwi_envelope *e, const uint8_t *p, size_t len)
+{
+    e->info = p;
+    e->info_len = len;
+    return len <= FWI_ENVELOPE_INFO_MAX;
+}
+
 static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t len)
 {
     switch (type) {
@@ -176,6 +153,8 @@ static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t l
         return get_name(&e->node_name, &e->node_name_len, p, len);
     case POSITION:
         return get_position(e, p, len);
+    case INFO:
+        return get_info(e, p, len);
     default:
         return true; /* of a later version */
     }
@@ -187,7 +166,7 @@ static bool get_fields(fwi_envelope *e, const uint8_t *p, size_t left)
         if (left < FIELD_HEAD) {
             return false;
         }
-        size_t len = get_u16(p + 1);
+        size_t len = fwi_get_u16(p + 1);
         if (len > left - FIELD_HEAD || !get_field(e, p[0], p + FIELD_HEAD, len)) {
             return false;
         }
@@ -209,15 +188,15 @@ fwi_envelope_result fwi_envelope_decode(fwi_envelope *e, const void *data, size_
     if (len < HEAD) {
         return FWI_ENVELOPE_DAMAGED;
     }
-    size_t fields = get_u16(p + 24);
+    size_t fields = fwi_get_u16(p + 24);
     if (fields > len - HEAD) {
         return FWI_ENVELOPE_DAMAGED;
     }
     *e = (fwi_envelope){.kind = p[4],
                         .flags = p[5],
-                        .code = get_u16(p + 6),
-                        .node = get_u64(p + 8),
-                        .serial = get_u64(p + 16),
+                        .code = fwi_get_u16(p + 6),
+                        .node = fwi_get_u64(p + 8),
+                        .serial = fwi_get_u64(p + 16),
                         .data = p + HEAD + fields,
                         .len = len - HEAD - fields};
     return get_fields(e, p + HEAD, fields) ? FWI_ENVELOPE_OK : FWI_ENVELOPE_DAMAGED;

@@ -1,0 +1,274 @@
+/*
+ * Tokens of clients that speak the Centrifuge protocol: what they let in, what they give,
+ * and what happens when they end. What a token must be is in test_token.c.
+ */
+#include "unit/centrifuge_rig.h"
+
+#include "unit/token_rig.h"
+
+/* Rooms without a colon are open, by the options; others are by tokens alone. */
+static void open_guarded(void)
+{
+    core_rig_init(&rig, 1, "room.allow.subscribe", "on", "namespace.x.history.size", "5",
+                  "limit.rooms_per_session", "3", NULL);
+    fwi_tokens_exchange(&rig.hub.tokens, keys_of(fwi_keys_add_secret, secret));
+}
+
+static int64_t now_s(void)
+{
+    return (int64_t)(fwi_loop_wall_ms(rig.loop[0]) / 1000);
+}
+
+/* Says a command with a token: %s stands for it. */
+static void say_with(fwi_conn *c, const char *command, const char *claims)
+{
+    fwi_buf signed_token;
+    char text[HEARD_MAX];
+    sign(&signed_token, claims);
+    const char *at = strstr(command, "TOKEN");
+    snprintf(text, sizeof text, "%.*s%s%s", (int)(at - command), command,
+             signed_token.data, at + strlen("TOKEN"));
+    fwi_buf_fini(&signed_token);
+    say(c, "%s", text);
+}
+
+static fwi_conn *enter_with(const char *claims)
+{
+    fwi_conn *c = arrive(0);
+    say_with(c, "{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}", claims);
+    return c;
+}
+
+#define EXPIRES(ttl) ",\"expires\":true,\"ttl\":" ttl
+
+START_TEST(a_token_says_who_it_is_and_until_when)
+{
+    char claims[200], info[FW_SESSION_ID_TEXT];
+    open_guarded();
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld,\"info\":{\"a\":1}}",
+             (long long)now_s() + 60);
+    fwi_conn *c = enter_with(claims);
+    hears(c, CONNECTED(EXPIRES("60")));
+    ck_assert_str_eq(c->s->user, "ann");
+    fwi_origin *o = c->s->member->origin;
+    ck_assert_uint_eq(o->info_len, 7);
+    ck_assert_mem_eq(o->info, "{\"a\":1}", 7);
+    ck_assert_str_ne(fw_session_id_text(c->id, info), "");
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(one_that_is_over_is_109_and_the_client_is_not_closed_for_it)
+{
+    char claims[100];
+    open_guarded();
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+             (long long)now_s() - 1);
+    fwi_conn *c = enter_with(claims);
+    hears(c, "{\"id\":1,\"error\":{\"code\":109,\"message\":\"token expired\"}}");
+    hears_nothing(c);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+static const struct {
+    const char *name, *connect;
+    unsigned code;
+} ends[] = {
+    {"nonsense", "{\"id\":1,\"connect\":{\"token\":\"a.b.c\"}}", 3500},
+    {"none", "{\"id\":1,\"connect\":{}}", 3501},
+    {"an empty one", "{\"id\":1,\"connect\":{\"token\":\"\"}}", 3501},
+    {"one of no kind", "{\"id\":1,\"connect\":{\"token\":5}}", 3501},
+};
+
+START_TEST(what_is_no_token_lets_nobody_in)
+{
+    open_guarded();
+    fwi_conn *c = arrive(0);
+    say(c, "%s", ends[_i].connect);
+    is_closed(c, ends[_i].code);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(one_of_a_subscription_lets_nobody_in)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\",\"channel\":\"x:a\"}");
+    is_closed(c, 3500);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(it_gives_channels_and_more_than_it_may_have_is_3505)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\",\"channels\":[\"x:a\"],"
+                             "\"subs\":{\"$b\":{\"data\":[1]}}}");
+    hears(c, CONNECTED(",\"subs\":{\"$b\":{\"data\":[1]},\"x:a\":{\"recoverable\":true,"
+                       "\"positioned\":true,\"epoch\":\"<epoch>\",\"offset\":0}}"));
+    publish("x:a", "1");
+    hears(c, "{\"push\":{\"channel\":\"x:a\",\"pub\":{\"data\":1,\"offset\":1}}}");
+    core_conn_free(c);
+    c = enter_with("{\"sub\":\"ann\",\"channels\":[\"a\",\"b\",\"c\",\"d\"]}");
+    is_closed(c, 3505);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_connection_ends_behind_its_token_unless_that_is_refreshed)
+{
+    char claims[100];
+    open_guarded();
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+             (long long)now_s() + 5);
+    fwi_conn *c = enter_with(claims), *late = enter_with(claims);
+    hears(c, CONNECTED(EXPIRES("5")));
+    hears(late, CONNECTED(EXPIRES("5")));
+    core_rig_advance(&rig, 10000);
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+             (long long)now_s() + 100);
+    fwi_session_on_bytes(c->s);
+    fwi_session_on_bytes(late->s);
+    say_with(c, "{\"id\":7,\"refresh\":{\"token\":\"TOKEN\"}}", claims);
+    hears(c, "{\"id\":7,\"refresh\":{\"client\":\"<client>\",\"version\":"
+             "\"fanwire " FW_VERSION_STRING "\",\"expires\":true,\"ttl\":100}}");
+    for (int i = 0; i < 22; i++) {
+        core_rig_advance(&rig, 1000);
+        fwi_session_on_bytes(c->s);
+        if (late->s != NULL) {
+            fwi_session_on_bytes(late->s);
+        }
+    }
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    char got[HEARD_MAX];
+    int opcode;
+    while ((opcode = core_conn_next(late, got, sizeof got)) == FWI_WS_TEXT) {
+    }
+    ck_assert_int_eq(opcode, FWI_WS_CLOSE);
+    ck_assert_uint_eq((unsigned)(uint8_t)got[0] << 8 | (uint8_t)got[1], 3005);
+    core_conn_free(c);
+    core_conn_free(late);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_refresh_with_somebody_elses_token_is_3500)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    say(c, "{\"id\":2,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"x\"}}");
+    hears(c, "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}");
+    say_with(c, "{\"id\":7,\"refresh\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"bob\"}");
+    is_closed(c, 3500);
+    core_conn_free(c);
+    c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    say(c, "{\"id\":7,\"refresh\":{}}");
+    is_closed(c, 3501);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+static const struct {
+    const char *name, *claims, *want; /* NULL: closed with 3500 */
+} subscriptions[] = {
+    {"good", "{\"sub\":\"ann\",\"channel\":\"$x:a\",\"info\":{},\"data\":{\"b\": 1}}",
+     "{\"id\":2,\"subscribe\":{\"data\":{\"b\": 1}}}"},
+    {"with recovery",
+     "{\"sub\":\"ann\",\"channel\":\"$x:a\",\"override\":{\"force_recovery\":{\"value\":"
+     "true}}}",
+     "{\"id\":2,\"subscribe\":{\"recoverable\":true,\"positioned\":true,\"epoch\":"
+     "\"<epoch>\",\"offset\":0}}"},
+    {"of another channel", "{\"sub\":\"ann\",\"channel\":\"$x:b\"}", NULL},
+    {"of another user", "{\"sub\":\"bob\",\"channel\":\"$x:a\"}", NULL},
+    {"of another client", "{\"sub\":\"ann\",\"channel\":\"$x:a\",\"client\":\"c\"}",
+     NULL},
+    {"of a connection", "{\"sub\":\"ann\"}",
+     "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}"},
+    {"over", "{\"sub\":\"ann\",\"channel\":\"$x:a\",\"exp\":1}",
+     "{\"id\":2,\"error\":{\"code\":109,\"message\":\"token expired\"}}"},
+};
+
+START_TEST(a_private_room_is_for_who_has_its_token)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    say_with(c, "{\"id\":2,\"subscribe\":{\"channel\":\"$x:a\",\"token\":\"TOKEN\"}}",
+             subscriptions[_i].claims);
+    if (subscriptions[_i].want == NULL) {
+        is_closed(c, 3500);
+    } else {
+        hears(c, subscriptions[_i].want);
+    }
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_subscription_ends_behind_its_token_unless_that_is_refreshed)
+{
+    char claims[100];
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"channel\":\"$a\",\"exp\":%lld}",
+             (long long)now_s() + 1);
+    say_with(c, "{\"id\":2,\"subscribe\":{\"channel\":\"$a\",\"token\":\"TOKEN\"}}",
+             claims);
+    hears(c, "{\"id\":2,\"subscribe\":{\"expires\":true,\"ttl\":1}}");
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"channel\":\"$a\",\"exp\":%lld}",
+             (long long)now_s() + 2);
+    say_with(c, "{\"id\":3,\"sub_refresh\":{\"channel\":\"$a\",\"token\":\"TOKEN\"}}",
+             claims);
+    hears(c, "{\"id\":3,\"sub_refresh\":{\"expires\":true,\"ttl\":2}}");
+    say(c, "{\"id\":4,\"sub_refresh\":{\"channel\":\"$a\"}}");
+    hears(c, "{\"id\":4,\"error\":{\"code\":107,\"message\":\"bad request\"}}");
+    char got[HEARD_MAX] = "";
+    for (int i = 0; i < 29 && strcmp(got, "") == 0; i++) {
+        core_rig_advance(&rig, 1000);
+        fwi_session_on_bytes(c->s);
+        while (core_conn_next(c, got, sizeof got) == FWI_WS_TEXT &&
+               strcmp(got, "{}") == 0) {
+            got[0] = '\0';
+        }
+    }
+    ck_assert_str_eq(got, "{\"push\":{\"channel\":\"$a\",\"unsubscribe\":{\"code\":2501,"
+                          "\"reason\":\"subscription expired\"}}}");
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    publish("$a", "1");
+    hears_nothing(c);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("centrifuge_token");
+    TCase *tc = tcase_create("all");
+    tcase_add_test(tc, a_token_says_who_it_is_and_until_when);
+    tcase_add_test(tc, one_that_is_over_is_109_and_the_client_is_not_closed_for_it);
+    tcase_add_loop_test(tc, what_is_no_token_lets_nobody_in, 0, FWI_ARRAY_LEN(ends));
+    tcase_add_test(tc, one_of_a_subscription_lets_nobody_in);
+    tcase_add_test(tc, it_gives_channels_and_more_than_it_may_have_is_3505);
+    tcase_add_test(tc, a_connection_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_test(tc, a_refresh_with_somebody_elses_token_is_3500);
+    tcase_add_loop_test(tc, a_private_room_is_for_who_has_its_token, 0,
+                        FWI_ARRAY_LEN(subscriptions));
+    tcase_add_test(tc, a_subscription_ends_behind_its_token_unless_that_is_refreshed);
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
