@@ -219,6 +219,30 @@ START_TEST(a_signature_has_the_length_of_its_algorithm)
 }
 END_TEST
 
+/* Half of 65 bytes is 32: what comes behind a good signature isn't overlooked. */
+START_TEST(nothing_may_stand_behind_a_good_signature)
+{
+    const char *const tokens[] = {es256, es384, eddsa, rs256};
+    fwi_keys *keys = keys_of(fwi_keys_add_jwks, jwks);
+    for (size_t t = 0; t < FWI_ARRAY_LEN(tokens); t++) {
+        const char *text = strrchr(tokens[t], '.') + 1;
+        for (size_t more = 0; more < 3; more++) {
+            uint8_t signature[512] = {0};
+            size_t n;
+            ck_assert(fwi_base64url_read(text, strlen(text), signature, &n));
+            fwi_buf token;
+            fwi_buf_init(&token);
+            ck_assert(fwi_buf_append(&token, tokens[t], (size_t)(text - tokens[t])));
+            ck_assert(fwi_base64url_put(&token, signature, n + more));
+            ck_assert_int_eq(verify(keys, fwi_buf_text(&token)),
+                             more == 0 ? FWI_TOKEN_GOOD : FWI_TOKEN_BAD);
+            fwi_buf_fini(&token);
+        }
+    }
+    fwi_keys_unref(keys);
+}
+END_TEST
+
 START_TEST(what_is_too_long_is_refused_before_it_is_read)
 {
     fwi_keys *keys = keys_of(fwi_keys_add_secret, secret);
@@ -269,6 +293,7 @@ int main(void)
     tcase_add_loop_test(tc, a_token_has_three_parts_and_nothing_around_them, 0,
                         FWI_ARRAY_LEN(shapes));
     tcase_add_loop_test(tc, a_signature_has_the_length_of_its_algorithm, 0, 12);
+    tcase_add_test(tc, nothing_may_stand_behind_a_good_signature);
     tcase_add_test(tc, what_is_too_long_is_refused_before_it_is_read);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);

@@ -1,6 +1,8 @@
 /*
  * What tokens may claim, what becomes of it, and when they hold.
  */
+#include <openssl/bio.h>
+
 #include "token_rig.h"
 
 static fwi_keys *keys;
@@ -316,6 +318,27 @@ START_TEST(much_that_is_decoded_stays_where_it_is)
 }
 END_TEST
 
+START_TEST(one_large_value_in_base64_has_room_twice)
+{
+    static char quoted[24001], text[40000];
+    memset(quoted, 'x', 24000);
+    quoted[0] = quoted[23999] = '"';
+    BIO *to = BIO_push(BIO_new(BIO_f_base64()), BIO_new(BIO_s_mem()));
+    char *encoded;
+    BIO_set_flags(to, BIO_FLAGS_BASE64_NO_NL);
+    ck_assert_int_eq(BIO_write(to, quoted, 24000), 24000);
+    ck_assert_int_eq(BIO_flush(to), 1);
+    long n = BIO_get_mem_data(BIO_next(to), &encoded);
+    snprintf(text, sizeof text, "{\"b64info\":\"%.*s\",\"sub\":\"ann\"}", (int)n,
+             encoded);
+    BIO_free_all(to);
+    fwi_claims *c = good(C, text);
+    ck_assert_str_eq(c->user, "ann");
+    assert_json(&c->info, quoted);
+    fwi_claims_free(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("token_claims");
@@ -332,6 +355,7 @@ int main(void)
     tcase_add_test(tc, issuer_and_audience_are_exact_where_they_are_asked_for);
     tcase_add_test(tc, a_connection_has_at_most_1024_channels);
     tcase_add_test(tc, much_that_is_decoded_stays_where_it_is);
+    tcase_add_test(tc, one_large_value_in_base64_has_room_twice);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);
