@@ -149,6 +149,9 @@ function Request.__index(self, key)
     return methods[key]
   elseif key == "user" then -- whom its token names; a session's may be another by now
     return native.fw_event_user(self._event)
+  elseif key == "data" then
+    local text = native.fw_event_data(self._event)
+    return text ~= nil and text ~= "" and text or nil
   end
   local read = request.facts[key]
   if read ~= nil then

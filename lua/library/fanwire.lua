@@ -207,6 +207,7 @@ function Facts:query_list(name) end
 
 ---@class fanwire.Request: fanwire.Facts
 ---@field user? string   whom its token names, which has been verified
+---@field data? string   what a client of the Centrifuge protocol gave: JSON
 
 ---@alias fanwire.OnAnswer fun(ok: true?, why: string?, name: any)
 
@@ -361,6 +362,9 @@ function User:sessions(how, on_page) end
 ---@alias fanwire.OnConnect fun(request: fanwire.Request): string|fanwire.Refuse|nil
 ---@alias fanwire.OnMessage fun(session: fanwire.Session, data: string, binary: boolean)
 ---@alias fanwire.OnJoin fun(session: fanwire.Session, room: string): fanwire.Verdict
+---@alias fanwire.Reply string|table|fanwire.Refuse|nil
+---The text that a client gave is JSON.
+---@alias fanwire.OnRpc fun(s: fanwire.Session, method: string, data: string): fanwire.Reply
 ---@alias fanwire.OnLeave fun(session: fanwire.Session, room: string)
 ---@alias fanwire.OnClose fun(session: fanwire.Session, code: integer, reason: string)
 ---With the position of a message in a room with history.
@@ -376,6 +380,7 @@ local Hub = {}
 ---@overload fun(self, event: "open", handler: fun(session: fanwire.Session)): fanwire.Hub
 ---@overload fun(self, event: "message", handler: fanwire.OnMessage): fanwire.Hub
 ---@overload fun(self, event: "join", handler: fanwire.OnJoin): fanwire.Hub
+---@overload fun(self, event: "rpc", handler: fanwire.OnRpc): fanwire.Hub
 ---@overload fun(self, event: "leave", handler: fanwire.OnLeave): fanwire.Hub
 ---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub
 ---@overload fun(self, event: "room_message", handler: fanwire.OnRoomMessage): fanwire.Hub

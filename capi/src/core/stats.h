@@ -102,6 +102,7 @@
        "counter", "")                                                                    \
     XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
        "counter", "")                                                                    \
+    XX(LIMIT_COMMANDS, "fanwire_limit_hits_total", "limit=\"commands\"", "counter", "")  \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
     XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
        "Sessions closed because they answered no ping")                                  \
