@@ -2,8 +2,8 @@
 What a handler's outcome means where the hub asks: connect, join and rpc.
 
 The dispatcher calls decide() when such a handler has returned or failed. Whatever goes
-wrong on the way is a refusal: in doubt nobody is let in, and a call has failed. That holds for `nil, why` as
-well, which is how functions of Lua say that they failed.
+wrong on the way is a refusal: in doubt nobody is let in, and a call has failed. That
+holds for `nil, why` as well, which is how functions of Lua say that they failed.
 ]]
 
 local check = require "fanwire.check"
@@ -66,7 +66,9 @@ local function of_rpc(outcome, why)
     check.text_of(outcome))
 end
 
-local OUTCOMES = {[CONNECT] = of_connect, [native.FW_EVENT_JOIN] = of_join, [RPC] = of_rpc}
+local OUTCOMES = {
+  [CONNECT] = of_connect, [native.FW_EVENT_JOIN] = of_join, [RPC] = of_rpc,
+}
 
 local function agree(kind, handle, token, said)
   if kind == RPC then

@@ -7,7 +7,8 @@ describe("calls:", function()
 
   local function enter(hub, data)
     local client = support.client((hub:urls()[1]:gsub("/ws$", "/connection/websocket")))
-    client:send(string.format('{"id":1,"connect":{%s}}', data and '"data":' .. data or ""))
+    local said = data and '"data":' .. data or ""
+    client:send(string.format('{"id":1,"connect":{%s}}', said))
     return client
   end
 

@@ -8,7 +8,8 @@ from support import Seen
 
 def _enter(hub, connect, data=None):
     client = connect(hub.urls[0].replace("/ws", "/connection/websocket"))
-    client.send(json.dumps({"id": 1, "connect": {} if data is None else {"data": data}}))
+    request = {} if data is None else {"data": data}
+    client.send(json.dumps({"id": 1, "connect": request}))
     return client
 
 
