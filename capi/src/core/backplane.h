@@ -88,8 +88,13 @@ typedef struct fwi_backplane_sink {
      * just been unsubscribed may still come. */
     void (*on_message)(void *user, const char *channel, fw_message *m);
     /* The other nodes can be reached (why is NULL), or not any more and why. While they
-     * can't, it comes again whenever the reason has changed. */
+     * can't, it comes again whenever the reason has changed. Where channels are spread
+     * over several servers, that one is away is enough for "not any more". */
     void (*on_state)(void *user, bool up, const char *why);
+    /* A channel is heard again that wasn't for a while: what was said meanwhile is
+     * missed, and what is kept of it can be read. Nothing but read_history() may be
+     * called from inside. NULL: not wanted. */
+    void (*on_missed)(void *user, const char *channel);
     /* Once for each publish() or forget_history() with a ref, whatever happens. The
      * message itself may come before or after. NULL: not wanted. */
     void (*on_published)(void *user, uint64_t ref, const fwi_published *what);

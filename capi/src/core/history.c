@@ -11,7 +11,7 @@
 
 enum {
     READS_MAX = 256, /* on their way at a time, of all rooms */
-    RETRY_MS = 1000, /* the backplane is there, but had no answer */
+    RETRY_MS = 1000, /* the backplane had no answer */
     FILL_MIN = 64
 };
 
@@ -24,6 +24,7 @@ void fwi_histories_init(fwi_hub *hub, size_t cache_max)
     fwi_histories *all = &hub->histories;
     fwi_history_cache_init(&all->cache, cache_max);
     fwi_list_init(&all->to_read);
+    fwi_list_init(&all->failed);
     fwi_timer_init(&all->retry, retry_over);
 }
 
@@ -86,6 +87,9 @@ void fwi_history_free(fwi_history *h)
     fwi_history_free_joiners(h);
     fwi_history_log_fini(&h->log);
     fwi_list_remove(&h->to_read);
+    if (h->hub->histories.tried == h) {
+        h->hub->histories.tried = NULL;
+    }
     free(h);
 }
 
@@ -143,12 +147,13 @@ static bool start_read(fwi_history *h)
     return true;
 }
 
-/* Nothing is asked for a while. While the backplane is away its return ends that. */
-static void pause_reads(fwi_hub *hub)
+/* It is asked again later. */
+static void read_failed(fwi_history *h)
 {
+    fwi_hub *hub = h->hub;
     fwi_histories *all = &hub->histories;
-    all->paused = true;
-    if (atomic_load(&hub->backplane_up) && !fwi_timer_is_set(&all->retry)) {
+    fwi_list_append(&all->failed, &h->to_read);
+    if (!fwi_timer_is_set(&all->retry)) {
         fwi_loop_timer_set(hub->shard[0]->loop, &all->retry, RETRY_MS);
     }
 }
@@ -156,15 +161,14 @@ static void pause_reads(fwi_hub *hub)
 static void pump(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
-    while (!all->paused && all->reading < READS_MAX) {
+    while (all->reading < READS_MAX) {
         fwi_list *e = fwi_list_pop(&all->to_read);
         if (e == NULL) {
             return;
         }
         fwi_history *h = fwi_list_entry(e, fwi_history, to_read);
         if (needs_read(h) && !start_read(h)) {
-            fwi_list_append(&all->to_read, &h->to_read);
-            pause_reads(hub);
+            read_failed(h);
         }
     }
 }
@@ -172,8 +176,21 @@ static void pump(fwi_hub *hub)
 static void retry_over(fwi_timer *t)
 {
     fwi_histories *all = fwi_container_of(t, fwi_histories, retry);
-    all->paused = false;
-    pump(fwi_container_of(all, fwi_hub, histories));
+    fwi_list *first = fwi_list_pop(&all->failed);
+    if (first != NULL) {
+        all->tried = fwi_list_entry(first, fwi_history, to_read);
+        fwi_list_append(&all->to_read, first);
+        pump(fwi_container_of(all, fwi_hub, histories));
+    }
+}
+
+/* The backplane answers again. */
+static void read_those_that_failed(fwi_hub *hub)
+{
+    fwi_histories *all = &hub->histories;
+    all->tried = NULL;
+    fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
+    fwi_list_splice(&all->to_read, &all->failed);
 }
 
 void fwi_history_settle(fwi_history *h)
@@ -194,18 +211,16 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
 
 void fwi_histories_returned(fwi_hub *hub)
 {
-    fwi_histories *all = &hub->histories;
-    fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
-    all->paused = false;
-    for (fwi_route *r = hub->routes.map; r != NULL; r = r->hh.next) {
-        fwi_history *h = r->history;
-        if (h != NULL) {
-            h->behind = h->at.epoch != 0;
-            h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
-            fwi_history_settle(h);
-        }
-    }
+    read_those_that_failed(hub);
     pump(hub);
+}
+
+void fwi_history_missed(fwi_history *h)
+{
+    h->behind = h->at.epoch != 0;
+    h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
+    fwi_list_remove(&h->to_read);
+    fwi_history_settle(h);
 }
 
 /* --- where it stands --- */
@@ -388,12 +403,6 @@ static void fill(fwi_history *h, const fwi_history_page *page)
 
 /* --- answers --- */
 
-static void read_failed(fwi_history *h)
-{
-    fwi_list_append(&h->hub->histories.to_read, &h->to_read);
-    pause_reads(h->hub);
-}
-
 void fwi_history_read_done(fwi_hub *hub, fwi_history *h, const fwi_history_page *page)
 {
     hub->histories.reading--;
@@ -402,9 +411,14 @@ void fwi_history_read_done(fwi_hub *hub, fwi_history *h, const fwi_history_page 
         return;
     }
     h->ref = 0;
+    bool tried = hub->histories.tried == h;
     if (page->err != FW_OK || page->top.epoch == 0) {
+        hub->histories.tried = tried ? NULL : hub->histories.tried;
         read_failed(h);
         return;
+    }
+    if (tried) {
+        read_those_that_failed(hub);
     }
     if (h->at.epoch == 0) {
         establish(h, page->top);

@@ -30,8 +30,11 @@ typedef struct fwi_histories {
     fwi_history_cache cache;
     fwi_list to_read;  /* who waits for a read */
     unsigned reading;  /* how many are on their way */
-    bool paused;       /* the backplane had no answer: until it is back, or a while */
     size_t held_bytes; /* of what came behind holes */
+    /* Whose read had no answer. One of them is tried every second, and if that is
+     * answered, all are. */
+    fwi_list failed;
+    struct fwi_history *tried;
     fwi_timer retry;
 } fwi_histories;
 
@@ -72,8 +75,8 @@ typedef struct fwi_history {
     uint64_t refuted;      /* an epoch that was asked for and is over */
 
     /* The read on its way. */
-    fwi_list to_read;
-    uint64_t ref; /* 0: none */
+    fwi_list to_read; /* waiting for it: there, or among those that failed */
+    uint64_t ref;     /* 0: none */
     fwi_position asked;
     bool for_position; /* it says where the room stands; else it is for the past alone */
     /* What is being read of the time before the log, over several pages. */
@@ -101,8 +104,11 @@ void fwi_history_came(fwi_history *h, fw_message *m);
 void fwi_history_read_done(struct fwi_hub *hub, fwi_history *h,
                            const fwi_history_page *page);
 
-/* The other nodes can be reached again: what was said meanwhile is read. */
+/* The other nodes can be reached again: what had no answer is asked again. */
 void fwi_histories_returned(struct fwi_hub *hub);
+
+/* Its channel is heard again: what was said meanwhile is read. */
+void fwi_history_missed(fwi_history *h);
 
 /* What is kept was forgotten by our own order: it begins anew at `at`. */
 void fwi_history_forgotten(fwi_history *h, fwi_position at);
