@@ -28,7 +28,7 @@ def test_nothing_is_lost_by_a_master_that_is_killed(nodes):
             pause(1)
             redis.restart(first)
 
-    assert wrong(told_while(nodes, 12 * KILLS, kill)) == {}
+    assert wrong(told_while(nodes, 16 * KILLS, kill)) == {}
 
 
 def test_nothing_is_lost_by_slots_that_move(nodes):

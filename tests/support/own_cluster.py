@@ -8,6 +8,9 @@ from fanwired import DEADLINE, SLOW, wait_until
 from own_redis import OwnRedis
 
 SLOTS = 16384
+# On a busy machine a node may be silent for a second and not be dead; a replica that takes
+# over then lacks what its living master was told.
+NODE_TIMEOUT_MS = 3000 * SLOW
 
 
 def free_ports(count):
@@ -33,7 +36,7 @@ class OwnCluster:
             self.nodes.append(OwnRedis(
                 place, "--bind", "127.0.0.1", "--port", self.ports[n],
                 "--cluster-enabled", "yes", "--cluster-port", self.buses[n],
-                "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"))
+                "--cluster-node-timeout", NODE_TIMEOUT_MS, "--repl-diskless-sync-delay", "0"))
         self.ids = [node.command("CLUSTER", "MYID") for node in self.nodes]
         self._join(masters)
 

@@ -38,7 +38,7 @@ static redis_server *start_node(void)
     static const char *const args[] = {"--cluster-enabled",
                                        "yes",
                                        "--cluster-node-timeout",
-                                       "1000",
+                                       "2000",
                                        "--repl-diskless-sync-delay",
                                        "0",
                                        NULL};
