@@ -104,6 +104,16 @@ static bool is_missing(const fwi_redis_cluster *c, const fwi_redis_shard *s)
     return s != NULL && !s->up && (!c->up || s->away);
 }
 
+static bool is_anybody_away(const fwi_redis_cluster *c)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->shards[i] != NULL && c->shards[i]->away) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_whole(const fwi_redis_cluster *c)
 {
     for (size_t i = 0; i < c->n; i++) {
@@ -220,7 +230,7 @@ static void on_state(void *user, bool up, const char *why)
     snprintf(s->why, sizeof s->why, "%s", up ? "" : why);
     if (lost) {
         fwi_redis_presence_server_lost(c->node, s->rb);
-        fwi_redis_topology_hurry(c->topology);
+        fwi_redis_topology_hurry(c->topology, FWI_REDIS_TOPOLOGY_SOON_MS);
     }
     /* What had no answer may not belong there any more. */
     s->strays = c->unsettled = true;
@@ -297,6 +307,9 @@ static const char *on_map(void *user, const fwi_redis_part *text,
     }
     if (problem == NULL) {
         c->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
+        if (is_anybody_away(c)) { /* somebody may have taken over the next time */
+            fwi_redis_topology_hurry(c->topology, FWI_REDIS_TOPOLOGY_AWAY_MS);
+        }
     }
     return problem;
 }

@@ -80,14 +80,15 @@ static fwi_redis_shard *shard_of(fwi_redis_cluster *c, const fwi_redis_backplane
 void fwi_redis_cluster_slot_left(fwi_redis_cluster *c, fwi_redis_backplane *rb,
                                  unsigned slot)
 {
+    /* Even if that is known: what was refused mustn't be tried there again. */
+    c->unsettled = true;
+    shard_of(c, rb)->strays = true;
     if (slot >= FWI_REDIS_SLOTS || fwi_redis_cluster_at(c, slot) != rb) {
         return;
     }
     c->owner[slot] = c->target[slot] = FWI_REDIS_NO_MASTER;
-    c->unsettled = true;
-    shard_of(c, rb)->strays = true;
     move_channels(c, rb);
-    fwi_redis_topology_hurry(c->topology);
+    fwi_redis_topology_hurry(c->topology, FWI_REDIS_TOPOLOGY_SOON_MS);
 }
 
 /* --- publishes --- */

@@ -34,10 +34,10 @@ struct fwi_redis_topology {
     fwi_redis_link *link;
     fwi_timer timer; /* finding, asking: the answer is late; watching: ask again */
     topology_state state;
-    fwi_rand rand; /* jitter */
-    bool hurries;  /* the map was known to be old after it was asked for */
-    size_t at;     /* which of the hosts */
-    size_t left;   /* how many more to ask in this round */
+    fwi_rand rand;     /* jitter */
+    uint64_t hurry_ms; /* the map was known to be old after it was asked for; or 0 */
+    size_t at;         /* which of the hosts */
+    size_t left;       /* how many more to ask in this round */
 };
 
 static bool is_cluster(const fwi_redis_topology *t)
@@ -127,7 +127,7 @@ static void ask(fwi_redis_topology *t)
 static bool begin_round(fwi_redis_topology *t, topology_state state)
 {
     t->state = state;
-    t->hurries = false;
+    t->hurry_ms = 0;
     t->left = t->config->url.n_hosts - 1;
     if (fwi_redis_link_get_state(t->link) == FWI_REDIS_LINK_LIVE) {
         ask(t);
@@ -145,8 +145,8 @@ static void watch_on(fwi_redis_topology *t)
         ms = fwi_rand_between(&t->rand, ms * 3 / 4, ms);
     }
     fwi_loop_timer_set(t->loop, &t->timer, ms);
-    if (t->hurries) {
-        fwi_redis_topology_hurry(t);
+    if (t->hurry_ms != 0) {
+        fwi_redis_topology_hurry(t, t->hurry_ms);
     }
 }
 
@@ -306,15 +306,15 @@ void fwi_redis_topology_watch(fwi_redis_topology *t)
     }
 }
 
-void fwi_redis_topology_hurry(fwi_redis_topology *t)
+void fwi_redis_topology_hurry(fwi_redis_topology *t, uint64_t ms)
 {
-    uint64_t ms = fwi_rand_between(&t->rand, FWI_REDIS_TOPOLOGY_SOON_MS / 4,
-                                   FWI_REDIS_TOPOLOGY_SOON_MS);
-    t->hurries = true; /* an answer that is on its way may be old */
+    uint64_t in_ms = fwi_rand_between(&t->rand, ms / 4, ms);
+    /* An answer that is on its way may be old. */
+    t->hurry_ms = t->hurry_ms == 0 ? ms : FWI_MIN(t->hurry_ms, ms);
     if (t->state == WATCHING && (!fwi_timer_is_set(&t->timer) ||
-                                 t->timer.due_ms > fwi_loop_now_ms(t->loop) + ms)) {
+                                 t->timer.due_ms > fwi_loop_now_ms(t->loop) + in_ms)) {
         fwi_loop_timer_clear(t->loop, &t->timer);
-        fwi_loop_timer_set(t->loop, &t->timer, ms);
+        fwi_loop_timer_set(t->loop, &t->timer, in_ms);
     }
 }
 

@@ -15,7 +15,8 @@
 enum {
     FWI_REDIS_TOPOLOGY_EVERY_MS = 5000,  /* while the master is watched */
     FWI_REDIS_TOPOLOGY_ANSWER_MS = 3000, /* how long an answer may take */
-    FWI_REDIS_TOPOLOGY_SOON_MS = 100     /* at most, when a map is known to be old */
+    FWI_REDIS_TOPOLOGY_SOON_MS = 100,    /* at most, when a map is known to be old */
+    FWI_REDIS_TOPOLOGY_AWAY_MS = 500     /* ... while a server is away */
 };
 
 /* Called from the loop's callbacks, never from the functions below. The topology may be
@@ -49,9 +50,9 @@ bool fwi_redis_topology_find(fwi_redis_topology *t);
  * reached now don't matter. */
 void fwi_redis_topology_watch(fwi_redis_topology *t);
 
-/* Of a Cluster: the map is old. Asks at once, but not much more often than ten times a
- * second, and not at the same moment as other nodes. */
-void fwi_redis_topology_hurry(fwi_redis_topology *t);
+/* Of a Cluster: the map may be old. Asks within so many ms, and not at the same moment as
+ * other nodes. */
+void fwi_redis_topology_hurry(fwi_redis_topology *t, uint64_t ms);
 
 /* Silently. Harmless in any state. */
 void fwi_redis_topology_stop(fwi_redis_topology *t);
