@@ -201,9 +201,13 @@ START_TEST(a_room_that_cannot_be_read_keeps_no_other_waiting)
     ck_assert_str_eq(fake_asked()->channel, "r:bad");
     fake_state(false);
     fake_answer_error();
+    ck_assert_int_eq(fwi_hub_join(&rig.hub, c->id, "elsewhere", 1), FW_OK);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 1); /* its server may be there */
+    ck_assert_str_eq(fake_asked()->channel, "r:elsewhere");
     fake_state(true);
     core_rig_settle(&rig);
-    ck_assert_uint_eq(fake_waiting(), 2);
+    ck_assert_uint_eq(fake_waiting(), 3);
     close_rig(c);
 }
 END_TEST
