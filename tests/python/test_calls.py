@@ -64,7 +64,7 @@ def test_a_call_is_answered_with_what_the_handler_returns(make_hub, connect, han
         assert _ask(client, 9, method="echo", data=[1])["rpc"]["data"] == [1]
 
 
-def test_a_call_that_fails_is_an_error(make_hub, connect, handler, caplog):
+def test_a_call_that_fails_is_an_error(make_hub, connect, handler, handler_log):
     hub = make_hub(client_insecure=True)
 
     def called(session, method, data):
@@ -83,4 +83,5 @@ def test_a_call_that_fails_is_an_error(make_hub, connect, handler, caplog):
         for number, method in ((3, "wrong"), (4, "broken")):
             assert _ask(client, number, method=method)["error"] == {
                 "code": 500, "message": "the application failed"}
-    assert "broken" in caplog.text
+    wrong, broken = (record.getMessage() for record in handler_log.items)
+    assert "TypeError" in wrong and "broken" in broken
