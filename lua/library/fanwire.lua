@@ -208,6 +208,7 @@ function Facts:query_list(name) end
 
 ---@class fanwire.Request: fanwire.Facts
 ---@field user? string   whom its token names, which has been verified
+---@field data? string   what a client of the Centrifuge protocol gave: JSON
 
 ---@alias fanwire.OnAnswer fun(ok: true?, why: string?, name: any)
 
@@ -355,19 +356,5 @@ function User:sessions(how, on_page) end
 ---@field address? string
 ---@field on_deliver fun(data: string?, binary: boolean?, code: integer?, reason: string?)
 ---@field on_attached? fun(s: fanwire.Session?, why: string?, name: fanwire.ErrorName?)
-
----What a join handler returns; false refuses, as fanwire.refuse() does.
----@alias fanwire.Verdict boolean|fanwire.Refuse|nil
-
----@alias fanwire.OnConnect fun(request: fanwire.Request): string|fanwire.Refuse|nil
----@alias fanwire.OnMessage fun(session: fanwire.Session, data: string, binary: boolean)
----@alias fanwire.OnJoin fun(session: fanwire.Session, room: string): fanwire.Verdict
----@alias fanwire.OnLeave fun(session: fanwire.Session, room: string)
----@alias fanwire.OnClose fun(session: fanwire.Session, code: integer, reason: string)
----With the position of a message in a room with history.
----@alias fanwire.OnRoomMessage fun(r: string, data: string, binary: boolean, p: string?)
----@alias fanwire.OnRoomReset fun(room: string, position: string)
----@alias fanwire.OnMember fun(room: string, member: fanwire.Member)
----@alias fanwire.OnNode fun(node: fanwire.Node)
 
 return fanwire

@@ -8,6 +8,7 @@ local Hub = {}
 ---@overload fun(self, event: "open", handler: fun(session: fanwire.Session)): fanwire.Hub
 ---@overload fun(self, event: "message", handler: fanwire.OnMessage): fanwire.Hub
 ---@overload fun(self, event: "join", handler: fanwire.OnJoin): fanwire.Hub
+---@overload fun(self, event: "rpc", handler: fanwire.OnRpc): fanwire.Hub
 ---@overload fun(self, event: "leave", handler: fanwire.OnLeave): fanwire.Hub
 ---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub
 ---@overload fun(self, event: "room_message", handler: fanwire.OnRoomMessage): fanwire.Hub
