@@ -1,4 +1,4 @@
-"""Clients of the Centrifuge protocol: what they say when they connect, and their calls."""
+"""Clients of the Centrifuge protocol: what they say as they connect, and their calls."""
 
 import json
 
