@@ -332,35 +332,42 @@ static int cluster_start(fwi_backplane *bp)
     return FW_OK;
 }
 
+/* Where a channel is, and what is published to it goes. */
+static fwi_redis_backplane *place_of(fwi_backplane *bp, const char *channel)
+{
+    fwi_redis_cluster_move_left(of(bp));
+    return fwi_redis_cluster_of(of(bp), channel);
+}
+
 static bool cluster_subscribe(fwi_backplane *bp, const char *channel)
 {
-    fwi_redis_backplane *rb = fwi_redis_cluster_of(of(bp), channel);
+    fwi_redis_backplane *rb = place_of(bp, channel);
     return rb->base.ops->subscribe(&rb->base, channel);
 }
 
 static void cluster_unsubscribe(fwi_backplane *bp, const char *channel)
 {
-    fwi_redis_backplane *rb = fwi_redis_cluster_of(of(bp), channel);
+    fwi_redis_backplane *rb = place_of(bp, channel);
     rb->base.ops->unsubscribe(&rb->base, channel);
 }
 
 static bool cluster_publish(fwi_backplane *bp, const char *channel, fw_message *m,
                             const fwi_terms *terms)
 {
-    fwi_redis_backplane *rb = fwi_redis_cluster_of(of(bp), channel);
+    fwi_redis_backplane *rb = place_of(bp, channel);
     return rb->base.ops->publish(&rb->base, channel, m, terms);
 }
 
 static bool cluster_read_history(fwi_backplane *bp, const char *channel,
                                  const fwi_history_query *query, uint64_t ref)
 {
-    fwi_redis_backplane *rb = fwi_redis_cluster_of(of(bp), channel);
+    fwi_redis_backplane *rb = place_of(bp, channel);
     return rb->base.ops->read_history(&rb->base, channel, query, ref);
 }
 
 static bool cluster_forget_history(fwi_backplane *bp, const char *channel, uint64_t ref)
 {
-    fwi_redis_backplane *rb = fwi_redis_cluster_of(of(bp), channel);
+    fwi_redis_backplane *rb = place_of(bp, channel);
     return rb->base.ops->forget_history(&rb->base, channel, ref);
 }
 

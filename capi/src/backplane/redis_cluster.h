@@ -31,7 +31,8 @@ typedef struct fwi_redis_shard {
     fwi_redis_host at;
     bool started;
     bool up, away; /* as it has said; neither: it is new */
-    bool strays;   /* it has publishes whose slots it doesn't serve any more */
+    bool left;     /* it has channels whose slots it doesn't serve any more */
+    bool strays;   /* ... and publishes */
     char why[400];
 } fwi_redis_shard;
 
@@ -58,7 +59,9 @@ typedef struct fwi_redis_cluster {
      * now; and who is to have them by the newest map. */
     uint16_t owner[FWI_REDIS_SLOTS], target[FWI_REDIS_SLOTS];
     unsigned unserved; /* slots, by the newest map */
-    bool has_map, unsettled;
+    bool has_map;
+    bool left;      /* a shard has channels that aren't its own any more */
+    bool unsettled; /* and publishes, or there is a new map */
     bool up, stopped;
     char why[800];
     fwi_backplane_figures gone; /* of shards that are no more */
@@ -90,6 +93,9 @@ void fwi_redis_shard_fini(fwi_redis_shard *s);
 /* redis_cluster_moves.c: a server says that it doesn't serve the slot. Calls nobody. */
 void fwi_redis_cluster_slot_left(fwi_redis_cluster *c, fwi_redis_backplane *rb,
                                  unsigned slot);
+/* Takes the channels of slots that have left away from their servers: all of a turn at
+ * once, but before anything new is done with them. Calls nobody. */
+void fwi_redis_cluster_move_left(fwi_redis_cluster *c);
 /* At the flush: moves what must and can be moved. Calls the hub. */
 void fwi_redis_cluster_settle(fwi_redis_cluster *c);
 

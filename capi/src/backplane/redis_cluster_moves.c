@@ -3,7 +3,7 @@
  * there and the publishes that wait. See redis_cluster.h.
  *
  *     a server says "not here", or a new map says so
- *          |  slot_left: the channels go to nobody, the map is asked for
+ *          |  slot_left: the map is asked for; move_left: the channels go to nobody
  *     the slot is nobody's: what is published is delivered here, and waits
  *          |  settle: once its former server owes no answer about it, and the map says
  *          |  who is next
@@ -45,10 +45,12 @@ static void free_of_subscriptions(fwi_redis_cluster *c, fwi_redis_backplane *fro
     }
 }
 
-/* Channels whose slots `from` doesn't have any more. */
-static void move_channels(fwi_redis_cluster *c, fwi_redis_backplane *from)
+/* Channels whose slots `from` doesn't have any more. false: out of memory, some are still
+ * there. */
+static bool move_channels(fwi_redis_cluster *c, fwi_redis_backplane *from)
 {
     fwi_redis_channel *channel, *next;
+    bool ok = true;
     free_of_subscriptions(c, from);
     HASH_ITER(hh, from->channels.table, channel, next)
     {
@@ -59,12 +61,12 @@ static void move_channels(fwi_redis_cluster *c, fwi_redis_backplane *from)
         }
         fwi_redis_channel *there =
             fwi_redis_channels_move(&from->channels, &to->channels, channel);
-        if (there == NULL) {
-            c->unsettled = true; /* out of memory: once more, then */
-        } else if (to->state != FWI_REDIS_UP) {
+        ok = ok && there != NULL;
+        if (there != NULL && to->state != FWI_REDIS_UP) {
             fwi_redis_channels_report(&to->channels, there);
         }
     }
+    return ok;
 }
 
 static fwi_redis_shard *shard_of(fwi_redis_cluster *c, const fwi_redis_backplane *rb)
@@ -87,8 +89,22 @@ void fwi_redis_cluster_slot_left(fwi_redis_cluster *c, fwi_redis_backplane *rb,
         return;
     }
     c->owner[slot] = c->target[slot] = FWI_REDIS_NO_MASTER;
-    move_channels(c, rb);
+    c->left = shard_of(c, rb)->left = true;
     fwi_redis_topology_hurry(c->topology, FWI_REDIS_TOPOLOGY_SOON_MS);
+}
+
+void fwi_redis_cluster_move_left(fwi_redis_cluster *c)
+{
+    bool some = false;
+    for (size_t i = 0; c->left && i <= c->n; i++) {
+        fwi_redis_shard *s = i < c->n ? c->shards[i] : &c->nobody;
+        if (s != NULL && s->left) {
+            s->left = !move_channels(c, s->rb);
+            some = some || s->left;
+        }
+    }
+    c->left = some;
+    c->unsettled = c->unsettled || some;
 }
 
 /* --- publishes --- */
@@ -175,9 +191,10 @@ static void follow_map(fwi_redis_cluster *c)
     for (size_t i = 0; i < c->n; i++) {
         if (left[i]) {
             c->shards[i]->strays = true;
-            move_channels(c, c->shards[i]->rb);
+            c->left = c->shards[i]->left = true;
         }
     }
+    fwi_redis_cluster_move_left(c);
 }
 
 /* false: stopped by the hub. */
@@ -208,8 +225,8 @@ static void open_slots(fwi_redis_cluster *c, const bool *fenced)
         fwi_loop_timer_set(c->loop, &c->settle, SETTLE_MS);
     }
     if (opened) {
-        move_channels(c, c->nobody.rb);
-        c->nobody.strays = true;
+        c->left = c->nobody.left = c->nobody.strays = true;
+        fwi_redis_cluster_move_left(c);
     }
 }
 
