@@ -200,7 +200,8 @@ class Request(Facts):
 
         None if it gave nothing, and of raw connections.
         """
-        return native.fw_event_data(self._event) or None
+        said = native.fw_event_data(self._event)  # of text, so never bytes
+        return said if said and isinstance(said, str) else None
 
     @property
     def state(self) -> Dict[str, Any]:
