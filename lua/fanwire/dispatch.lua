@@ -25,7 +25,7 @@ local verdict = require "fanwire.verdict"
 local CONNECT, OPEN, MESSAGE = native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN,
   native.FW_EVENT_MESSAGE
 local CLOSE, JOIN = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN
-local LEAVE = native.FW_EVENT_LEAVE
+local LEAVE, RPC = native.FW_EVENT_LEAVE, native.FW_EVENT_RPC
 local ROOM_MESSAGE, RESULT = native.FW_EVENT_ROOM_MESSAGE, native.FW_EVENT_RESULT
 local PRESENCE, ROOM_JOIN, ROOM_LEAVE = native.FW_EVENT_PRESENCE,
   native.FW_EVENT_ROOM_JOIN, native.FW_EVENT_ROOM_LEAVE
@@ -197,7 +197,7 @@ function Life:_call(handler, kind, whose, event, n, a, b, c, d)
     if verdict.decide(self, kind, whose, event, ok, outcome, more) then
       self:_keep_state(whose)
     end
-  elseif kind == JOIN then
+  elseif kind == JOIN or kind == RPC then
     verdict.decide(self, kind, whose, event, ok, outcome, more)
   elseif not ok then
     self.log:failed(NAMES[kind] or kind, whose, outcome)
@@ -370,6 +370,11 @@ on[JOIN] = function(self, e)
     return false
   end
   return self:_submit(self._of_sessions, e[2], JOIN, s, e[3], 2, s, e[4])
+end
+
+on[RPC] = function(self, e)
+  local s = self.sessions[e[2]] or self:_meet(e)
+  return self:_submit(self._of_sessions, e[2], RPC, s, e[3], 3, s, e[6], e[4])
 end
 
 on[LEAVE] = function(self, e)

@@ -14,6 +14,7 @@ local KINDS = {
   message = native.FW_EVENT_MESSAGE,
   close = native.FW_EVENT_CLOSE,
   join = native.FW_EVENT_JOIN,
+  rpc = native.FW_EVENT_RPC,
   leave = native.FW_EVENT_LEAVE,
   room_message = native.FW_EVENT_ROOM_MESSAGE,
   room_reset = native.FW_EVENT_ROOM_RESET,
@@ -25,7 +26,7 @@ local KINDS = {
   backplane_down = native.FW_EVENT_BACKPLANE_DOWN,
 }
 
-local OF_SESSIONS = {"connect", "open", "message", "close", "join", "leave"}
+local OF_SESSIONS = {"connect", "open", "message", "close", "join", "leave", "rpc"}
 
 --- Their names by the events.
 handlers.names = {}

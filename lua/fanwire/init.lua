@@ -38,10 +38,13 @@ are addressed.
 
   hub:on(event, handler)          before the start; returns the hub. Handlers:
     connect(request)              return nothing: let in; a text: as that user; or
-                                  refuse()
+                                  refuse(); request.data: what a client of the
+                                  Centrifuge protocol gave, JSON
     open(session)
     message(session, data, binary)
     join(session, room)           return false or refuse() to refuse
+    rpc(session, method, data)    a client of the Centrifuge protocol calls, data is JSON;
+                                  return a text, a table for JSON, nothing, or refuse()
     leave(session, room)
     close(session, code, reason)
     room_message(room, data, binary, position)

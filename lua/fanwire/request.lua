@@ -148,6 +148,10 @@ local getters = {
   user = function(self)
     return native.fw_event_user(self._event)
   end,
+  data = function(self)
+    local text = native.fw_event_data(self._event)
+    return text ~= nil and text ~= "" and text or nil
+  end,
 }
 
 function Request.__index(self, key)

@@ -1,16 +1,18 @@
 --[[
-What a handler's outcome means where the hub asks: connect and join.
+What a handler's outcome means where the hub asks: connect, join and rpc.
 
 The dispatcher calls decide() when such a handler has returned or failed. Whatever goes
-wrong on the way is a refusal: in doubt nobody is let in. That holds for `nil, why` as
-well, which is how functions of Lua say that they failed.
+wrong on the way is a refusal: in doubt nobody is let in, and a call has failed. That
+holds for `nil, why` as well, which is how functions of Lua say that they failed.
 ]]
 
 local check = require "fanwire.check"
+local data = require "fanwire.data"
 local native = require "fanwire.native"
 local request = require "fanwire.request"
 
-local CONNECT = native.FW_EVENT_CONNECT
+local CONNECT, RPC = native.FW_EVENT_CONNECT, native.FW_EVENT_RPC
+local NAMES = {[CONNECT] = "connect", [native.FW_EVENT_JOIN] = "join", [RPC] = "rpc"}
 
 local verdict = {}
 
@@ -44,13 +46,44 @@ local function of_join(outcome, why)
     .. "not %s", check.text_of(outcome))
 end
 
+-- The answer's text in the place of the user.
+local function of_rpc(outcome, why)
+  if request.is_refusal(outcome) then
+    return outcome
+  elseif outcome == nil and why ~= nil then
+    return nil, nil, check.text_of(why)
+  elseif outcome == nil then
+    return nil, "null"
+  elseif type(outcome) == "string" then
+    return nil, outcome
+  elseif type(outcome) == "table" and data.public.json_encode ~= nil then
+    local ok, text = pcall(data.public.json_encode, outcome)
+    if ok and type(text) == "string" then
+      return nil, text
+    end
+  end
+  return nil, nil, string.format("it returns a text, a table for JSON or nothing, not %s",
+    check.text_of(outcome))
+end
+
+local OUTCOMES = {
+  [CONNECT] = of_connect, [native.FW_EVENT_JOIN] = of_join, [RPC] = of_rpc,
+}
+
+local function agree(kind, handle, token, said)
+  if kind == RPC then
+    return native.fw_reply(handle, token, said)
+  end
+  return native.fw_accept(handle, token, said)
+end
+
 --- Tell the hub what the handler has said; whose: the request or the session. True: in.
 function verdict.decide(life, kind, whose, event, ok, outcome, why)
   local token = native.fw_event_token(event)
-  local name = kind == CONNECT and "connect" or "join"
+  local name = NAMES[kind]
   local refusal, user, wrong
   if ok then
-    refusal, user, wrong = (kind == CONNECT and of_connect or of_join)(outcome, why)
+    refusal, user, wrong = OUTCOMES[kind](outcome, why)
     if wrong ~= nil then
       life.log:failed(name, whose, {text = wrong})
     end
@@ -64,14 +97,15 @@ function verdict.decide(life, kind, whose, event, ok, outcome, why)
   local late, code
   if refusal == nil and wrong == nil then
     local _
-    _, late, code = native.fw_accept(life.handle, token, user)
-    if code == "FW_ERR_INVALID" then
+    _, late, code = agree(kind, life.handle, token, user)
+    if code == "FW_ERR_INVALID" or code == "FW_ERR_TOO_BIG" then
       life.log:failed(name, whose, {text = late})
       wrong = late
     end
   end
   if wrong ~= nil then
-    refusal = {status = kind == CONNECT and 500 or 403, reason = "the application failed"}
+    refusal = {status = NAMES[kind] == "join" and 403 or 500,
+      reason = "the application failed"}
   end
   if refusal ~= nil then
     local _

@@ -50,6 +50,7 @@ RESULT: int = native.FW_EVENT_RESULT
 HISTORY: int = native.FW_EVENT_HISTORY
 PRESENCE: int = native.FW_EVENT_PRESENCE
 ROOM_RESET: int = native.FW_EVENT_ROOM_RESET
+RPC: int = native.FW_EVENT_RPC
 ROOM_JOIN: int = native.FW_EVENT_ROOM_JOIN
 ROOM_LEAVE: int = native.FW_EVENT_ROOM_LEAVE
 NODE_UP: int = native.FW_EVENT_NODE_UP
@@ -103,6 +104,7 @@ class Dispatcher:
             HISTORY: self._on_answer,
             PRESENCE: self._on_answer,
             ROOM_RESET: self._on_room_reset,
+            RPC: self._on_rpc,
             ROOM_JOIN: partial(self._on_member, ROOM_JOIN),
             ROOM_LEAVE: partial(self._on_member, ROOM_LEAVE),
             NODE_UP: partial(self._on_node, NODE_UP),
@@ -260,6 +262,11 @@ class Dispatcher:
                 return False
             return self._call(self._busy, identity, JOIN, session, (session, room), event)
         return self._submit(self._busy, identity, JOIN, session, (session, room), event)
+
+    def _on_rpc(self, identity: str, payload: Tuple[str, str], event: Any) -> bool:
+        session = self.sessions.get(identity) or self._meet(identity, event)
+        return self._submit(self._busy, identity, RPC, session, (session, *payload),
+                            event)
 
     def _on_leave(self, identity: str, payload: Tuple[str, int], event: Any) -> bool:
         session = self.sessions.get(identity) or self._meet(identity, event)

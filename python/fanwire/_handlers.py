@@ -18,6 +18,7 @@ ARGUMENTS = {
     "on_message": (native.FW_EVENT_MESSAGE, ("session", "data")),
     "on_close": (native.FW_EVENT_CLOSE, ("session", "code", "reason")),
     "on_join": (native.FW_EVENT_JOIN, ("session", "room")),
+    "on_rpc": (native.FW_EVENT_RPC, ("session", "method", "data")),
     "on_leave": (native.FW_EVENT_LEAVE, ("session", "room")),
     "on_room_message": (native.FW_EVENT_ROOM_MESSAGE, ("room", "data")),
     "on_room_reset": (native.FW_EVENT_ROOM_RESET, ("room", "position")),
@@ -34,6 +35,7 @@ MORE = {"on_room_message": "position"}
 OF_SESSIONS = {
     native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN, native.FW_EVENT_MESSAGE,
     native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN, native.FW_EVENT_LEAVE,
+    native.FW_EVENT_RPC,
 }
 
 

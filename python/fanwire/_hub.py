@@ -120,6 +120,15 @@ class Hub:
         """
         return self._register("on_join", handler)
 
+    def on_rpc(self, handler: _F) -> _F:
+        """handler(session, method, data): a client of the Centrifuge protocol calls.
+
+        data is the JSON that it gave, as text ("null" if it gave none). What is returned
+        is the answer: JSON as text, any other text or bytes, a dict or a list, or None;
+        raise Refuse for an error.
+        """
+        return self._register("on_rpc", handler)
+
     def on_leave(self, handler: _F) -> _F:
         """handler(session, room): a session that was in a room isn't any more."""
         return self._register("on_leave", handler)

@@ -14,7 +14,7 @@ _broken = re.compile("%(?![0-9A-Fa-f]{2})").search
 
 
 class Refuse(Exception):
-    """Raised by on_connect or on_join: let them not in.
+    """Raised by on_connect, on_join or on_rpc: let them not in, or don't do it.
 
     status is the HTTP status that the client sees, 400 to 599 (it is not passed on to
     who wanted to join a room), reason the text that goes with it, one line.
@@ -193,6 +193,14 @@ class Request(Facts):
         """
         user: Optional[str] = native.fw_event_user(self._event)
         return user
+
+    @property
+    def data(self) -> Optional[str]:
+        """What a client of the Centrifuge protocol gave when it connected: JSON, as text.
+
+        None if it gave nothing, and of raw connections.
+        """
+        return native.fw_event_data(self._event) or None
 
     @property
     def state(self) -> Dict[str, Any]:

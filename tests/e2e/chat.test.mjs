@@ -8,7 +8,7 @@ import { slow, Stage, until } from './lib/stage.mjs';
 let stage, browser, redis, nodes, nginx;
 
 const startNode = (name, options = {}) =>
-  stage.chat({ 'node.name': name, 'redis.url': redis.url, ...options });
+  stage.chat({ 'node.name': name, 'redis.url': redis.url, 'node.lease': '2s', ...options });
 
 before(async () => {
   stage = new Stage();
@@ -106,6 +106,38 @@ test('who comes into a room and goes from it is told to the others, with the nod
   await bob.leave();
   await notice(`bob went ${bobsNode}`).first().waitFor();
   await ann.leave();
+});
+
+test('a page shows who is in its room and on which node', async () => {
+  const { ann, bob, annsNode, bobsNode } = await enterOnTwoNodes({ room: 'salon' });
+  const all = [
+    ['ann', annsNode],
+    ['bob', bobsNode],
+  ];
+  await ann.sees(...all);
+  await bob.sees(...all);
+  await bob.openNew('A room', 'elsewhere');
+  await bob.sees(['bob', bobsNode]);
+  await bob.page.getByRole('button', { name: 'Leave' }).click();
+  await ann.sees(...all);
+  await bob.show('salon');
+  await bob.page.getByRole('button', { name: 'Leave' }).click();
+  await ann.sees(['ann', annsNode]);
+  await Promise.all([ann, bob].map((person) => person.leave()));
+});
+
+test('whose node is killed vanishes from the room, once, and who comes back is seen', async () => {
+  const { ann, bob, annsNode, bobsNode } = await enterOnTwoNodes({ room: 'salon' });
+  const cleo = await dialChat(nodes[annsNode], 'name=cleo');
+  cleo.send('{"type":"join","room":"salon"}');
+  await bob.sees(['ann', annsNode], ['bob', bobsNode], ['cleo', annsNode]);
+  nodes[annsNode].child.kill('SIGKILL');
+  await bob.sees(['ann', bobsNode], ['bob', bobsNode]);
+  const left = bob.page.locator('.notice', { hasText: `cleo went ${annsNode}` });
+  assert.equal(await left.count(), 1);
+  await ann.sees(['ann', bobsNode], ['bob', bobsNode]);
+  await Promise.all([ann, bob].map((person) => person.leave()));
+  await restart();
 });
 
 test('a page whose node is killed is back on the other within seconds and goes on talking', async () => {
@@ -316,6 +348,7 @@ test('rooms are joined and left by the words of the protocol', async () => {
   for (const socket of [ann, bob]) {
     socket.send('{"type":"join","room":"den"}');
     await socket.hears('joined', (m) => m.type === 'joined' && m.room === 'den');
+    await socket.hears('who is there', (m) => m.type === 'people' && m.room === 'den');
   }
   await ann.hears(
     'bob coming',

@@ -47,7 +47,7 @@ after(async () => {
 /** A node of each language on one Redis, behind one nginx. */
 async function startTogether() {
   const redis = await stage.redis();
-  const nodes = await startAll({ 'redis.url': redis.url });
+  const nodes = await startAll({ 'redis.url': redis.url, 'node.lease': '2s' });
   return { nodes, nginx: await stage.nginx(Object.values(nodes)) };
 }
 
@@ -79,6 +79,9 @@ async function enterOnAll(nginx) {
       await page.locator('.notice', { hasText: notice }).first().waitFor();
     }
     people.push(person);
+  }
+  for (const person of people) {
+    await person.sees(...people.map(({ name, at }) => [name, at]));
   }
   return people;
 }
@@ -148,6 +151,7 @@ for (const [i, language] of names.entries()) {
     await ann.isConnected();
     await ann.say('here I am again');
     await bob.reads('here I am again', 'ann', await ann.node());
+    await bob.sees(['ann', await ann.node()], ['bob', bob.at]); // and no ghost of hers
     assert.equal(await ann.message('before').count(), 1, 'what was said before is still there');
     await Promise.all([ann, bob].map((person) => person.leave()));
   });

@@ -1,6 +1,7 @@
 /*
  * What test_backplane_contract.c and test_backplane_redis.c share: a Redis started anew
- * for each test, and nodes that have a backplane on it or on memory. The test's thread
+ * for each test, a Cluster for all of them, and nodes that have a backplane on one of
+ * them or on memory. The test's thread
  * only; a node's own thread is behind support/backplane_node.h.
  */
 #ifndef TESTS_BACKPLANE_RIG_H
@@ -12,13 +13,16 @@
 
 #include "core/error.h"
 #include "support/backplane_node.h"
+#include "support/redis_cluster.h"
 #include "support/redis_server.h"
 
-enum { MEMORY, REDIS, BACKPLANES };
+enum { MEMORY, REDIS, CLUSTER, BACKPLANES };
 
-static const char *const names[BACKPLANES] = {"memory", "redis"};
+static const char *const names[BACKPLANES] = {"memory", "redis", "cluster"};
 
 static redis_server *server;
+static redis_cluster shards; /* started by the first test that needs it */
+static char prefix[32];      /* another one for each test: a Cluster serves many */
 
 static const fwi_log silent;
 
@@ -39,10 +43,16 @@ static inline fwi_redis_config config_for(const char *url)
 static inline node *node_up(int which)
 {
     fwi_redis_config c;
-    if (which == REDIS) {
-        c = config_for(redis_server_url(server));
+    if (which == CLUSTER && shards.nodes == 0) {
+        redis_cluster_start(&shards, 3, 0);
     }
-    node *n = node_new(which == REDIS ? &c : NULL);
+    if (which != MEMORY) {
+        c = config_for(which == REDIS ? redis_server_url(server) : shards.url);
+    }
+    if (which == CLUSTER) {
+        c.prefix = prefix;
+    }
+    node *n = node_new(which != MEMORY ? &c : NULL);
     node_start(n);
     ck_assert_msg(node_wait(n, node_is_up, NULL, 0), "%s: not up: %s", names[which],
                   n->why);
@@ -57,6 +67,8 @@ static inline void enter(node *n, const char *channel)
 
 static inline void start_server(void)
 {
+    static int tests;
+    snprintf(prefix, sizeof prefix, "fanwire-%d", tests++);
     server = redis_server_start(NULL);
 }
 

@@ -34,6 +34,7 @@ typedef struct peer {
     char name[64]; /* the server name that a TLS client asked for */
     bool gated;    /* it doesn't read before the test opens the gate */
     sem_t gate;
+    sem_t came;   /* posted when it has been connected to */
     int answered; /* how often it could answer */
     ssize_t heard;
 } peer;
@@ -54,6 +55,7 @@ static inline void *peer_main(void *arg)
     pthread_sigmask(SIG_BLOCK, &pipe, NULL);
     int fd = accept(p->fd, NULL, NULL);
     if (fd >= 0) {
+        sem_post(&p->came);
         p->serve(p, fd);
         close(fd);
     }
@@ -64,6 +66,7 @@ static inline void peer_start(peer *p, struct sockaddr *a, socklen_t len,
                               void (*serve)(peer *p, int fd))
 {
     p->serve = serve;
+    sem_init(&p->came, 0, 0);
     p->fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_ge(p->fd, 0);
     ck_assert_int_eq(bind(p->fd, a, len), 0);

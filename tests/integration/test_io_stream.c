@@ -241,6 +241,7 @@ START_TEST(a_peer_that_answers_late_still_reads_the_last_words)
     peer_tcp(&p, answer_late);
     open_port(p.port);
     ck_assert(rig_stream_wait_open(&rs));
+    sem_wait(&p.came); /* or it would find its end before it looked who is there */
     rig_stream_write(&rs, "QUIT", 4);
     rig_stream_close(&rs);
     sem_post(&p.gate);

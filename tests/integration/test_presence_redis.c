@@ -384,18 +384,21 @@ START_TEST(at_idle_presence_costs_beats_and_nothing_a_session)
         node_enter(one, "r:a", 0, sessions[i], true);
         await_total(one, "r:a", sessions[i], 20000);
         let_beats_pass(one, 2);
-        unsigned long hset = calls_of("hset"), eval = calls_of("eval");
-        unsigned long hdel = calls_of("hdel");
+        /* Beats go on while we look: what must be more is counted outside. */
         uint64_t begun_us = fwi_clock_us();
+        unsigned long eval = calls_of("eval");
+        unsigned long hset = calls_of("hset");
+        unsigned long hdel = calls_of("hdel");
         let_beats_pass(one, 6);
         let_beats_pass(two, 1);
-        double beats = (double)(fwi_clock_us() - begun_us) / (LEASE_MS * 1000.0 / 3);
         ck_assert_uint_eq(calls_of("hdel"), hdel);
         /* A beat is one EVAL, whose own HSET counts as one. */
+        unsigned long hsets = calls_of("hset") - hset;
         unsigned long evals = calls_of("eval") - eval;
+        double beats = (double)(fwi_clock_us() - begun_us) / (LEASE_MS * 1000.0 / 3);
         ck_assert_uint_ge(evals, 6);
         ck_assert_uint_le(evals, (unsigned long)(2 * beats) + 6);
-        ck_assert_uint_le(calls_of("hset") - hset, evals + 2);
+        ck_assert_uint_le(hsets, evals);
         node_leave(one, "r:a", 0, sessions[i]);
         await_total(one, "r:a", 0, 20000);
         node_free(one);

@@ -152,6 +152,9 @@ def test_who_asks_while_the_handler_asks_to_exit_is_refused_soon(
     hub.start()
     assert handshake(hub.urls[0]).status == 503
     wait_until(lambda: not hub.running, "the hub has ended")
+    for thread in threading.enumerate():
+        if thread.name == "fanwire":  # its last words are those of this test
+            thread.join(DEADLINE)
 
 
 def test_who_asks_at_the_end_of_the_hub_is_refused_soon(make_hub):

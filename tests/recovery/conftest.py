@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from fanwired import Running  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
+from own_cluster import OwnCluster  # noqa: E402
 from own_redis import OwnRedis  # noqa: E402
 
 
@@ -28,14 +29,17 @@ class Cluster:
         self.redis, self.folder = redis, folder
         self.proxies, self.nodes = [], []
 
+    def redis_url(self):
+        """Of the next node."""
+        self.proxies.append(FaultProxy(self.redis.path))
+        return f"redis://127.0.0.1:{self.proxies[-1].port}"
+
     def start(self, count, *options):
         for _ in range(count):
-            proxy = FaultProxy(self.redis.path)
-            self.proxies.append(proxy)
             number = len(self.nodes)
             command = ["--listen", "ws://127.0.0.1:0/ws", "--http.listen", "127.0.0.1:0",
-                       "--redis.url", f"redis://127.0.0.1:{proxy.port}",
-                       "--redis.required", "on", "--node.name", f"n{number}", *options]
+                       "--redis.url", self.redis_url(), "--redis.required", "on",
+                       "--node.name", f"n{number}", *options]
             node = Running(command, None, self.folder / f"stderr-{number}")
             self.nodes.append(node)
             node.read_addresses("redis")
@@ -63,6 +67,13 @@ class Cluster:
             proxy.stop()
 
 
+class OnRedisCluster(Cluster):
+    """The same on a Redis Cluster, whose nodes are reached without a proxy."""
+
+    def redis_url(self):
+        return self.redis.url
+
+
 @pytest.fixture
 def redis(tmp_path):
     r = OwnRedis(tmp_path)
@@ -76,3 +87,12 @@ def cluster(redis, tmp_path):
     c = Cluster(redis, tmp_path)
     yield c
     c.end()
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    """The same; sharded.redis is an OwnCluster."""
+    c = OnRedisCluster(OwnCluster(tmp_path), tmp_path)
+    yield c
+    c.end()
+    c.redis.end()

@@ -304,7 +304,7 @@ static void sweep(model_link *l, const model_words *w, fwi_buf *out)
     model_table *t = find_table(r, w->at[3]);
     uint64_t life = number(arg[3]);
     unsigned gone = 0;
-    FWI_ASSERT(w->n == 9);
+    FWI_ASSERT(w->n == 10 && strcmp(arg[6], "PUBLISH") == 0);
     field *f;
     while (gone < SWEPT_AT_ONCE && (f = next_swept(t, arg[2], life)) != NULL) {
         if (f->value[0] == '1' && strcmp(arg[5], "1") == 0) {

@@ -195,7 +195,8 @@ static void append(model_room *room, const char *envelope, size_t len)
 static void keep(model_link *l, const model_words *w)
 {
     model_redis *r = l->r;
-    FWI_ASSERT(w->n == 15 && strcmp(w->at[2], "2") == 0);
+    FWI_ASSERT(w->n == 17 && strcmp(w->at[2], "2") == 0 &&
+               strcmp(w->at[16], "PUBLISH") == 0);
     char *const *arg = &w->at[4]; /* arg[1] is ARGV[1] */
     model_room *room = find_or_make(r, w->at[3], arg[8]);
     last_serial *s = serial_of(room, arg[6]);
@@ -209,6 +210,10 @@ static void keep(model_link *l, const model_words *w)
             strcmp(arg[10], "1") == 0 && memcmp(s->epoch, room->epoch, EPOCH) == 0;
         uint64_t at = same ? found(room, arg[1]) : 0;
         answer_kept(l, at > 0 ? s->epoch : NULL, at, 1);
+        return;
+    }
+    if (number(arg[11]) > s->serial) {
+        FWI_ASSERT(fwi_buf_puts(&l->out, "-OUTOFTURN not yet\r\n"));
         return;
     }
     append(room, arg[1], w->len[5]);

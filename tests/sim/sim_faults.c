@@ -52,18 +52,12 @@ void __wrap_fwi_history_came(fwi_history *h, fw_message *m)
 
 #ifdef FW_SIM_FAULT_RETURN
 /* Back from an outage, rooms aren't read: what was said last is missed. */
-void __wrap_fwi_histories_returned(fwi_hub *hub);
+void __wrap_fwi_history_missed(fwi_history *h);
 
-void __wrap_fwi_histories_returned(fwi_hub *hub)
+void __wrap_fwi_history_missed(fwi_history *h)
 {
-    fwi_loop_timer_clear(hub->shard[0]->loop, &hub->histories.retry);
-    hub->histories.paused = false;
-    for (fwi_route *r = hub->routes.map; r != NULL; r = r->hh.next) {
-        if (r->history != NULL) { /* what is asked for otherwise is read */
-            fwi_list_remove(&r->history->to_read);
-            fwi_history_settle(r->history);
-        }
-    }
+    fwi_list_remove(&h->to_read); /* what is asked for otherwise is read */
+    fwi_history_settle(h);
 }
 #endif
 
@@ -77,7 +71,7 @@ void __wrap_fwi_redis_pending_link_down(fwi_redis_pending *p)
     __real_fwi_redis_pending_link_down(p);
     fwi_redis_publish *e = fwi_redis_pending_oldest(p);
     if (e != NULL && fwi_redis_publish_is_kept(e)) {
-        fwi_redis_pending_renumber(p, e);
+        fwi_redis_pending_move(p, p, e, true);
     }
 }
 #endif

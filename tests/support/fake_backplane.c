@@ -27,14 +27,21 @@ static bool subscribe(fwi_backplane *bp, const char *channel)
     fake_backplane *fb = of(bp);
     ck_assert_uint_lt(fb->n_fresh, 64);
     snprintf(fb->fresh[fb->n_fresh++], 64, "%s", channel);
+    ck_assert_uint_lt(fb->n_channels, FAKE_BACKPLANE_MAX);
+    snprintf(fb->channels[fb->n_channels++], 64, "%s", channel);
     fb->loop->ops->wake(fb->loop);
     return true;
 }
 
 static void unsubscribe(fwi_backplane *bp, const char *channel)
 {
-    (void)bp;
-    (void)channel;
+    fake_backplane *fb = of(bp);
+    for (unsigned i = 0; i < fb->n_channels; i++) {
+        if (strcmp(fb->channels[i], channel) == 0) {
+            memmove(fb->channels[i], fb->channels[--fb->n_channels], 64);
+            return;
+        }
+    }
 }
 
 static bool publish(fwi_backplane *bp, const char *channel, fw_message *m,
@@ -198,6 +205,10 @@ void fake_published(uint64_t ref, int err, uint64_t epoch, uint64_t offset)
 
 void fake_state(bool up)
 {
-    fwi_backplane *bp = &fake_backplane_last->base;
+    fake_backplane *fb = fake_backplane_last;
+    fwi_backplane *bp = &fb->base;
+    for (unsigned i = 0; up && i < fb->n_channels; i++) {
+        bp->sink->on_missed(bp->sink_user, fb->channels[i]);
+    }
     bp->sink->on_state(bp->sink_user, up, up ? NULL : "away");
 }

@@ -27,7 +27,9 @@ typedef struct fake_backplane {
     fwi_loop *loop;
     bool told, up;
     unsigned n_fresh, n_publishes, n_reads, n_answered, n_forgets;
-    char fresh[64][64];
+    unsigned n_channels;
+    char fresh[64][64];                    /* to be reported */
+    char channels[FAKE_BACKPLANE_MAX][64]; /* subscribed to */
     fake_publish publish[FAKE_BACKPLANE_MAX];
     fake_read read[FAKE_BACKPLANE_MAX]; /* [n_answered..n_reads) wait for an answer */
     uint64_t forget[16];
@@ -52,6 +54,7 @@ const fake_read *fake_asked(void); /* the oldest of them */
 
 /* Published with that ref. */
 void fake_published(uint64_t ref, int err, uint64_t epoch, uint64_t offset);
+/* Up: and all that is subscribed to was missed. */
 void fake_state(bool up);
 
 #endif

@@ -42,16 +42,22 @@ class Side(asyncio.Protocol):
         self.waiting = collections.deque()
         self.waiting_bytes = 0
         self.reasons = set()  # why it isn't read now
+        self.is_read = False  # asyncio has begun to
 
     def connection_made(self, transport):
         self.transport = transport
         transport.set_write_buffer_limits(high=AHEAD)
-        if self.reasons:  # it was stalled before it was there
-            transport.pause_reading()
         if self.is_client:
             self.link.client_came()
         else:
             self.link.target_came()
+        # Until 3.12 asyncio begins to read behind this, even if it has been paused here.
+        self.link.proxy.loop.call_soon(self.begin)
+
+    def begin(self):
+        self.is_read = True
+        if self.reasons:
+            self.transport.pause_reading()
 
     def data_received(self, data):
         self.link.took(self, data)
@@ -66,14 +72,14 @@ class Side(asyncio.Protocol):
         self.link.other(self).read_again("full")
 
     def stop_reading(self, reason):
-        if self.transport is not None and not self.reasons:
+        if self.is_read and not self.reasons:
             self.transport.pause_reading()
         self.reasons.add(reason)
 
     def read_again(self, reason):
         was = bool(self.reasons)
         self.reasons.discard(reason)
-        if was and not self.reasons and self.transport is not None \
+        if was and not self.reasons and self.is_read \
                 and not self.transport.is_closing():
             self.transport.resume_reading()
 

@@ -12,9 +12,11 @@ from fanwired import DEADLINE, wait_until
 
 
 class OwnRedis:
-    def __init__(self, folder):
+    """args: more of redis-server's, which may give it a port, too."""
+
+    def __init__(self, folder, *args):
         self.folder, self.path = str(folder), str(folder / "redis.sock")
-        self.process = None
+        self.process, self.args = None, ["--port", "0", *map(str, args)]
         self.start()
 
     @property
@@ -23,8 +25,8 @@ class OwnRedis:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", self.path, "--save", "",
-             "--appendonly", "no", "--dir", self.folder],
+            ["redis-server", "--unixsocket", self.path, "--save", "",
+             "--appendonly", "no", "--dir", self.folder, *self.args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until(self._answers, "redis-server answers")
 

@@ -28,7 +28,7 @@ struct redis_server {
     pid_t owner;               /* the process that started it */
     redis_server_options options;
     pid_t pid; /* 0: not running */
-    int port, tls_port;
+    int port, tls_port, bus_port;
     char dir[64];
     char socket[96], url[128], ca[96], cert[96], key[96], log[96], config[96];
 };
@@ -138,10 +138,11 @@ static void push_pair(const char **argv, size_t *n, const char *a, const char *b
 static void exec_server(const redis_server *r)
 {
     const char *argv[MAX_ARGS + 1];
-    char port[16], tls_port[16];
+    char port[16], tls_port[16], bus_port[16];
     size_t n = 0;
     snprintf(port, sizeof port, "%d", r->port);
     snprintf(tls_port, sizeof tls_port, "%d", r->tls_port);
+    snprintf(bus_port, sizeof bus_port, "%d", r->bus_port);
     push(argv, &n, "redis-server");
     if (r->options.config != NULL) {
         push(argv, &n, r->config);
@@ -161,6 +162,9 @@ static void exec_server(const redis_server *r)
         push_pair(argv, &n, "--tls-key-file", r->key);
         push_pair(argv, &n, "--tls-ca-cert-file", r->ca);
         push_pair(argv, &n, "--tls-auth-clients", "no");
+    }
+    if (r->bus_port != 0) {
+        push_pair(argv, &n, "--cluster-port", bus_port);
     }
     for (size_t i = 0; r->options.args != NULL && r->options.args[i] != NULL; i++) {
         push(argv, &n, r->options.args[i]);
@@ -288,6 +292,7 @@ redis_server *redis_server_start(const redis_server_options *options)
     for (int attempt = 0; attempt < 5; attempt++) {
         r->port = r->options.tcp ? free_port() : 0;
         r->tls_port = r->options.tls ? free_port() : 0;
+        r->bus_port = r->options.cluster ? free_port() : 0;
         if (launch(r)) {
             return r;
         }
@@ -347,6 +352,11 @@ int redis_server_port(const redis_server *r)
 int redis_server_tls_port(const redis_server *r)
 {
     return r->tls_port;
+}
+
+int redis_server_bus_port(const redis_server *r)
+{
+    return r->bus_port;
 }
 
 const char *redis_server_url(const redis_server *r)

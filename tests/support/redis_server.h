@@ -17,6 +17,7 @@ typedef struct redis_server redis_server;
 typedef struct redis_server_options {
     bool tcp;           /* listens on a free port of 127.0.0.1 too */
     bool tls;           /* ... and on another one with TLS; makes certificates */
+    bool cluster;       /* ... and on another one for the other nodes of its Cluster */
     const char *config; /* text of a configuration file, which the server may rewrite */
     const char *const *args; /* more of redis-server's, NULL at the end; or NULL */
 } redis_server_options;
@@ -38,6 +39,7 @@ void redis_server_set_args(redis_server *r, const char *const *args);
 const char *redis_server_socket(const redis_server *r); /* absolute path */
 int redis_server_port(const redis_server *r);           /* 0: none */
 int redis_server_tls_port(const redis_server *r);       /* 0: none */
+int redis_server_bus_port(const redis_server *r);       /* of a Cluster; 0: none */
 
 /* "redis+unix:///.../redis.sock", valid as long as the server. */
 const char *redis_server_url(const redis_server *r);

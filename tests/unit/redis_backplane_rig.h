@@ -23,7 +23,9 @@ static fwi_backplane *bp;
 static fwi_redis_config config;
 static const fwi_log silent;
 static fake_stream *command, *subscriber;
-static char heard[4096]; /* "r:a=hello " for each message, "+r:a " for each report */
+/* "r:a=hello " for each message, "+r:a " for each report, "!r:a " for each channel that
+ * is heard again */
+static char heard[4096];
 static unsigned ups, downs;
 static char why[1024];
 static bool answers_back, stops; /* what the hub does when it hears something */
@@ -72,6 +74,14 @@ static inline void on_message(void *user, const char *channel, fw_message *m)
     }
 }
 
+static inline void on_missed(void *user, const char *channel)
+{
+    char line[300];
+    (void)user;
+    snprintf(line, sizeof line, "!%s ", channel);
+    note(line);
+}
+
 static inline void on_state(void *user, bool up, const char *text)
 {
     (void)user;
@@ -80,8 +90,10 @@ static inline void on_state(void *user, bool up, const char *text)
     snprintf(why, sizeof why, "%s", text != NULL ? text : "");
 }
 
-static const fwi_backplane_sink sink = {
-    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
+static const fwi_backplane_sink sink = {.on_subscribed = on_subscribed,
+                                        .on_message = on_message,
+                                        .on_state = on_state,
+                                        .on_missed = on_missed};
 
 static const fwi_backplane_sink *hub_sink = &sink; /* a test's own, set before begin() */
 

@@ -88,8 +88,8 @@ static inline void tear_down(void)
 
 typedef struct command_words {
     int argc;
-    const char *argv[16];
-    size_t lens[16];
+    const char *argv[20];
+    size_t lens[20];
 } command_words;
 
 /* The next command of those that were written. false: there is none. */
@@ -101,7 +101,7 @@ static inline bool next_command(fwi_buf *b, size_t *at, command_words *c)
     char *p = b->data + *at;
     ck_assert_int_eq(*p, '*');
     c->argc = (int)strtol(p + 1, &p, 10);
-    ck_assert_int_le(c->argc, 16);
+    ck_assert_int_le(c->argc, 20);
     p += 2;
     for (int i = 0; i < c->argc; i++) {
         ck_assert_int_eq(*p, '$');
@@ -144,7 +144,7 @@ static inline void serve_eval(const command_words *c)
         took("CHANNELS:", c->argv[3], c->lens[3]);
         say_text(channels_say);
         channels_say = *srem_says == ':' ? "" : channels_say;
-    } else if (is_script(c, "'PUBLISH'")) {
+    } else if (is_script(c, "'HDEL', KEYS[1], r")) {
         took("SWEEP:", c->argv[4], c->lens[4]);
         say_text(sweep_says);
     } else if (is_script(c, "'ZREM'")) {

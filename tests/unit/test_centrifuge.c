@@ -82,7 +82,10 @@ START_TEST(nobody_is_sent_to_before_its_connect_is_answered)
     say(c, "{\"id\":1,\"connect\":{}}");
     fw_message *m = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
     ck_assert_int_eq(fwi_hub_publish(&rig.hub, "all", m), FW_OK);
+    ck_assert_int_eq(fwi_hub_send(&rig.hub, c->id, m), FW_OK);
+    ck_assert_int_eq(fwi_hub_join(&rig.hub, c->id, "a", 0), FW_OK);
     hears_nothing(c);
+    ck_assert_uint_eq(c->s->n_places, 0);
     fw_message_unref(m);
     core_conn_free(c);
     core_rig_fini(&rig);

@@ -441,6 +441,7 @@ START_TEST(who_calls_too_much_is_not_read_until_some_are_answered)
     }
     say(c, "%s", text);
     ck_assert_uint_eq(calls, 128);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_COMMANDS), 1);
     ck_assert(c->paused);
     for (unsigned i = 0; i < 200; i++) {
         char want[64];

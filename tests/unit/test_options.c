@@ -151,7 +151,7 @@ static const struct {
     {"listen", "ws://127.0.0.1:1/,", "ws://"},
     {"http.listen", "9190", "HOST:PORT"},
     {"redis.url", "http://127.0.0.1", "redis://"},
-    {"redis.url", "redis+cluster://127.0.0.1", "not supported yet"},
+    {"redis.url", "redis+cluster://127.0.0.1/1", "one database"},
     {"redis.url", "redis+sentinel://127.0.0.1", "name of the master"},
 };
 
@@ -323,7 +323,7 @@ START_TEST(a_wrong_url_s_error_doesn_t_tell_the_password)
                                         "rdis://ann:s3cret@host",
                                         "ann:s3cret@host",
                                         "redis://ann:s3c@s3cret@host:x",
-                                        "redis+cluster://:s3cret@host",
+                                        "redis+cluster://:s3cret@host/1",
                                         "redis+sentinel://h/m?sentinel_pasword=s3cret",
                                         "redis+sentinel://h?sentinel_password=s3cret",
                                         "redis://:pass?s3cret@host"};

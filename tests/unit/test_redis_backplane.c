@@ -15,7 +15,7 @@ START_TEST(up_comes_when_all_subscriptions_are_confirmed)
     ck_assert_uint_eq(ups, 0);
     confirm("subscribe", "fanwire:r:a");
     ck_assert_uint_eq(ups, 1);
-    expect_heard("+r:a ");
+    expect_heard("+r:a !r:a ");
     ck_assert_uint_eq(figures().channels, 1);
 }
 END_TEST

@@ -95,6 +95,94 @@ START_TEST(a_lost_link_puts_the_unanswered_back_in_order)
 }
 END_TEST
 
+static const fwi_terms kept = {10, 60000, 0};
+
+static fwi_redis_publish *send_kept(const char *room)
+{
+    fwi_redis_publish *e = fwi_redis_pending_add(&pending, room, m, 0, 5, &kept);
+    ck_assert_ptr_nonnull(e);
+    fwi_redis_publish_set_sent(e);
+    return e;
+}
+
+static void answered(fwi_redis_publish *e)
+{
+    e->answered = true;
+    fwi_redis_pending_release(&pending, e);
+}
+
+START_TEST(each_kept_one_follows_the_one_before_it_in_its_room_until_that_is_answered)
+{
+    fwi_redis_publish *a1 = send_kept("r:a"), *b1 = send_kept("r:b");
+    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
+    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, b1), 0);
+    fwi_redis_publish *a2 = send_kept("r:a");
+    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a2), a1->serial);
+    answered(a1);
+    answered(a2);
+    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:a")), 0);
+    fwi_redis_pending_link_down(&pending);
+    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:b")), 0);
+}
+END_TEST
+
+START_TEST(what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way)
+{
+    fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
+    fwi_redis_publish *b1 = send_kept("r:b");
+    fwi_redis_pending_follow(&pending, a1);
+    fwi_redis_pending_follow(&pending, a2);
+    fwi_redis_pending_follow(&pending, b1);
+    fwi_redis_publish *plain = add(0);
+    fwi_redis_pending_put_aside(&pending, a1);
+    fwi_redis_pending_put_aside(&pending, b1);
+    ck_assert(!fwi_redis_pending_is_behind(&pending, a2));
+    ck_assert(fwi_redis_pending_is_behind(&pending, b1));
+    fwi_redis_pending_resume(&pending);
+    ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), b1);
+    fwi_redis_publish_set_sent(b1);
+    ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), plain);
+    fwi_redis_pending_put_aside(&pending, a2);
+    fwi_redis_pending_resume(&pending);
+    ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a1);
+    fwi_redis_publish_set_sent(a1);
+    ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a2);
+}
+END_TEST
+
+START_TEST(what_moves_to_another_server_is_new_there_or_takes_its_place)
+{
+    fwi_redis_pending other;
+    fwi_redis_pending_init(&other);
+    other.serials = pending.serials;
+    fwi_redis_publish *first = add(0), *second = add(0), *third = add(0);
+    ck_assert(fwi_redis_pending_move(&pending, &other, first, false));
+    ck_assert(fwi_redis_pending_move(&pending, &other, third, false));
+    ck_assert(fwi_redis_pending_move(&pending, &other, second, false));
+    ck_assert_uint_eq(pending.bytes, 0);
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, 1));
+    ck_assert_ptr_eq(fwi_redis_pending_oldest(&other), first);
+    ck_assert_ptr_eq(fwi_redis_pending_find(&other, 2), second);
+    ck_assert_ptr_eq(fwi_list_entry(second->unsent.next, fwi_redis_publish, unsent),
+                     third);
+    ck_assert(fwi_redis_pending_move(&other, &pending, second, true));
+    ck_assert_uint_eq(second->serial, 4);
+    ck_assert_ptr_eq(fwi_redis_pending_find(&pending, 4), second);
+    fwi_redis_pending_fini(&other);
+}
+END_TEST
+
+START_TEST(what_had_no_answer_when_its_link_was_lost_is_doubtful)
+{
+    fwi_redis_publish *sent = add(0), *unsent = add(0);
+    fwi_redis_publish_set_sent(sent);
+    fwi_redis_pending_link_down(&pending);
+    ck_assert(sent->doubtful && !unsent->doubtful);
+    fwi_redis_pending_link_down(&pending);
+    ck_assert(sent->doubtful && !unsent->doubtful);
+}
+END_TEST
+
 static void finish(uint64_t serial)
 {
     fwi_redis_publish *e = fwi_redis_pending_find(&pending, serial);
@@ -189,6 +277,12 @@ int main(void)
     tcase_add_test(tc, an_entry_stays_until_it_is_answered_and_delivered);
     tcase_add_test(tc, bytes_are_those_of_what_is_there);
     tcase_add_test(tc, a_lost_link_puts_the_unanswered_back_in_order);
+    tcase_add_test(
+        tc, each_kept_one_follows_the_one_before_it_in_its_room_until_that_is_answered);
+    tcase_add_test(tc,
+                   what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way);
+    tcase_add_test(tc, what_moves_to_another_server_is_new_there_or_takes_its_place);
+    tcase_add_test(tc, what_had_no_answer_when_its_link_was_lost_is_doubtful);
     tcase_add_test(tc, each_is_found_by_its_serial_however_many_there_are);
     tcase_add_test(tc, one_that_stays_long_is_found_behind_all_that_came_and_went);
     tcase_add_test(tc, an_entry_used_again_shows_nothing_of_the_one_before);

@@ -109,7 +109,7 @@ START_TEST(a_channel_that_could_not_be_listed_is_listed_later)
     expect_served("SADD HDEL ");
     sadd_says = ":1\r\n";
     pass(3000);
-    expect_served("BEAT:1:2:0 SADD HDEL ");
+    expect_served("BEAT:1:2:0 SADD HSET:0 1 "); /* by one who is still there */
 }
 END_TEST
 

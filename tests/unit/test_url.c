@@ -159,8 +159,14 @@ static const struct {
     {"redis+sentinel://a/m?password=x", NULL, NULL},
     {"redis+sentinel://a/m?sentinel_password=%zz", NULL, NULL},
     {"redis+sentinel://a/m?sentinel_password=a,b", NULL, NULL},
-    {"redis+cluster://h:7000", NULL, NULL},
-    {"rediss+cluster://h:7000", NULL, NULL},
+    {"redis+cluster://h:7000", "redis+cluster://h:7000", ""},
+    {"rediss+cluster://:pw@a,b:7001/", "rediss+cluster://a:6379,b:7001", "pw"},
+    {"redis+cluster://ann:pw@[::1]:1/0", "redis+cluster://ann@[::1]:1", "pw"},
+    {"redis+cluster://h/1", NULL, NULL},
+    {"redis+cluster://h?db=1", NULL, NULL},
+    {"redis+cluster://a,,b", NULL, NULL},
+    {"redis+cluster://h:0", NULL, NULL},
+    {"redis+cluster://", NULL, NULL},
     {"redis+unix://run/r.sock", NULL, NULL},
     {"redis+unix:///run/r.sock?x=1", NULL, NULL},
     {"redis+unix:///run/r.sock?db=", NULL, NULL},
@@ -226,7 +232,7 @@ END_TEST
 static const struct {
     const char *in, *says;
 } explained[] = {
-    {"redis+cluster://h", "Cluster"},
+    {"redis+cluster://h/2", "one database"},
     {"redis://a,b", "several"},
     {"redis://a,redis://b", "several"},
     {"redis+sentinel://a,b/m,redis+sentinel://c/m", "several"},

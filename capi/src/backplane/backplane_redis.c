@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backplane/redis_cluster.h"
 #include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
@@ -105,8 +106,11 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_redis_topology_stop(rb->topology);
     rb->give_up = NULL;
     fwi_loop_timer_clear(rb->loop, &rb->confirmation);
+    fwi_loop_timer_clear(rb->loop, &rb->again);
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
+    fwi_redis_asked_clear(&rb->orders);
+    fwi_redis_calls_lost(rb);
     fwi_redis_lease_link_down(rb);
     fwi_redis_history_link_down(rb);
     fwi_redis_channels_link_down(&rb->channels);
@@ -157,7 +161,21 @@ void fwi_redis_check_return(fwi_redis_backplane *rb)
     fwi_redis_topology_watch(rb->topology);
     fwi_redis_health_start(&rb->health);
     fwi_redis_lease_link_up(rb);
+    fwi_redis_tell_missed(rb);
     rb->base.sink->on_state(rb->base.sink_user, true, NULL);
+}
+
+void fwi_redis_pause(fwi_redis_backplane *rb)
+{
+    if (!fwi_timer_is_set(&rb->again)) {
+        fwi_loop_timer_set(rb->loop, &rb->again, FWI_REDIS_AGAIN_MS);
+    }
+}
+
+/* The flush at the end of this turn does what was to be done again. */
+static void on_again(fwi_timer *t)
+{
+    (void)t;
 }
 
 static void on_link_live(void *user)
@@ -197,7 +215,8 @@ static void open_links(void *user)
     }
 }
 
-static const fwi_redis_topology_events topology_events = {open_links, on_link_down};
+static const fwi_redis_topology_events topology_events = {.on_found = open_links,
+                                                          .on_lost = on_link_down};
 
 static void on_retry(fwi_timer *t)
 {
@@ -244,7 +263,7 @@ static const fwi_redis_health_events health_events = {on_health_round, on_health
 
 /* --- the deadline of what waits --- */
 
-static void watch_deadline(fwi_redis_backplane *rb)
+void fwi_redis_watch_deadline(fwi_redis_backplane *rb)
 {
     const fwi_redis_publish *e = fwi_redis_pending_oldest(&rb->pending);
     if (e == NULL || fwi_timer_is_set(&rb->deadline)) {
@@ -281,7 +300,7 @@ static void on_deadline(fwi_timer *t)
             return;
         }
     }
-    watch_deadline(rb);
+    fwi_redis_watch_deadline(rb);
 }
 
 /* --- the operations of the port --- */
@@ -371,7 +390,7 @@ static bool redis_publish(fwi_backplane *bp, const char *channel, fw_message *m,
             fwi_redis_publish_set_outcome(&rb->pending, e);
         }
     }
-    watch_deadline(rb);
+    fwi_redis_watch_deadline(rb);
     return true;
 }
 
@@ -400,6 +419,9 @@ static void redis_flush(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb); /* ahead of what is said about it */
+        if (!fwi_timer_is_set(&rb->again)) {
+            fwi_redis_pending_resume(&rb->pending);
+        }
         ok = ok && fwi_redis_history_ask(rb) && fwi_redis_send_publishes(rb, UINT64_MAX);
     }
     if (!ok) {
@@ -446,12 +468,14 @@ static void redis_stop(fwi_backplane *bp)
         }
     }
     set_state(rb, FWI_REDIS_STOPPED);
+    fwi_redis_calls_lost(rb);
     fwi_redis_lease_link_down(rb);
     fwi_redis_health_stop(&rb->health);
     fwi_redis_topology_stop(rb->topology);
     fwi_loop_timer_clear(rb->loop, &rb->retry);
     fwi_loop_timer_clear(rb->loop, &rb->deadline);
     fwi_loop_timer_clear(rb->loop, &rb->confirmation);
+    fwi_loop_timer_clear(rb->loop, &rb->again);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_close(rb->links[i]);
     }
@@ -469,6 +493,7 @@ static void redis_free(fwi_backplane *bp)
     fwi_redis_channels_fini(&rb->channels);
     fwi_redis_pending_fini(&rb->pending);
     fwi_redis_asked_fini(&rb->asked);
+    fwi_redis_asked_fini(&rb->orders);
     fwi_redis_seen_fini(&rb->seen);
     fwi_redis_lease_fini(rb);
     fwi_redis_history_fini(&rb->history);
@@ -495,8 +520,9 @@ static const fwi_backplane_ops redis_ops = {
     .free = redis_free,
 };
 
-fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
-                                       const fwi_backplane_sink *sink, void *sink_user)
+fwi_redis_backplane *fwi_redis_server_new(fwi_loop *loop, const fwi_redis_config *config,
+                                          const fwi_redis_verbs *verbs,
+                                          const fwi_backplane_sink *sink, void *sink_user)
 {
     static const char *const names[FWI_REDIS_LINKS] = {"command", "subscribe"};
     fwi_redis_backplane *rb = calloc(1, sizeof *rb);
@@ -506,6 +532,7 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     rb->base = (fwi_backplane){&redis_ops, sink, sink_user};
     rb->loop = loop;
     rb->config = *config;
+    rb->verbs = verbs;
     rb->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
     fwi_redis_url_text(&config->url, rb->url, sizeof rb->url);
     snprintf(rb->probe_channel, sizeof rb->probe_channel, "probe:%016" PRIx64,
@@ -520,6 +547,7 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
     fwi_timer_init(&rb->retry, on_retry);
     fwi_timer_init(&rb->deadline, on_deadline);
     fwi_timer_init(&rb->confirmation, on_confirmation_late);
+    fwi_timer_init(&rb->again, on_again);
     fwi_buf_init(&rb->name);
     fwi_buf_init(&rb->envelope);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
@@ -530,12 +558,29 @@ fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *c
             return NULL;
         }
     }
-    if (config->url.kind == FWI_REDIS_SENTINEL) {
+    return rb;
+}
+
+void fwi_redis_server_park(fwi_redis_backplane *rb, const char *why)
+{
+    set_state(rb, FWI_REDIS_WAITING);
+    snprintf(rb->why, sizeof rb->why, "%s", why);
+}
+
+fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
+                                       const fwi_backplane_sink *sink, void *sink_user)
+{
+    if (config->url.kind == FWI_REDIS_CLUSTER) {
+        return fwi_redis_cluster_new(loop, config, sink, sink_user);
+    }
+    fwi_redis_backplane *rb =
+        fwi_redis_server_new(loop, config, &fwi_redis_verbs_of_one, sink, sink_user);
+    if (rb != NULL && config->url.kind == FWI_REDIS_SENTINEL) {
         rb->topology = fwi_redis_topology_new(loop, &rb->config, &topology_events, rb);
         if (rb->topology == NULL) {
             redis_free(&rb->base);
             return NULL;
         }
     }
-    return &rb->base;
+    return rb != NULL ? &rb->base : NULL;
 }

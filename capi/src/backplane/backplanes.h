@@ -35,8 +35,8 @@ typedef struct fwi_redis_config {
     const fwi_log *log;
 } fwi_redis_config;
 
-/* For all nodes of one Redis. config is copied, but for what it points to, which lives as
- * long as the backplane. NULL: out of memory.
+/* For all nodes of one Redis, be it a Cluster. config is copied, but for what it points
+ * to, which lives as long as the backplane. NULL: out of memory.
  *
  * A user of an ACL needs the channels PREFIX:* and the commands ping, publish, subscribe,
  * unsubscribe, select; "client setname" is used if allowed. With Sentinels also info, and
@@ -44,7 +44,11 @@ typedef struct fwi_redis_config {
  * nodes: the keys PREFIX:* and {PREFIX:*, and the commands eval, hset, hget, hdel, hlen,
  * hscan, sadd, srem, srandmember, zadd, zrem, zscore, zrange, zrangebyscore, set, get,
  * del, time; without them those don't work, and a line a second says so. For rooms with
- * history in addition: evalsha, hmget, hgetall, xadd, xrange, xrevrange, pexpire. */
+ * history in addition: evalsha, hmget, hgetall, xadd, xrange, xrevrange, pexpire.
+ *
+ * In a Cluster, which must be of Redis 7.0 or newer: spublish, ssubscribe, sunsubscribe
+ * instead of the three without s, cluster|nodes, and script|load if that is allowed. What
+ * the config bounds it bounds for each master. */
 fwi_backplane *fwi_backplane_redis_new(fwi_loop *loop, const fwi_redis_config *config,
                                        const fwi_backplane_sink *sink, void *sink_user);
 

@@ -12,7 +12,8 @@
 typedef struct fwi_presence_channel {
     UT_hash_handle hh;
     struct fwi_present *present; /* in the order in which they came */
-    bool indexed;                /* Redis: it is in the list of this node's channels */
+    bool indexed; /* Redis: it was put into the list of this node's channels */
+    bool listed;  /* ... and Redis has said so */
     char name[];
 } fwi_presence_channel;
 

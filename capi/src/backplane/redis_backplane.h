@@ -12,6 +12,9 @@
  * is), redis_channels (what we are subscribed to), redis_pending (own publishes),
  * redis_seen (others' repetitions), redis_health.
  *
+ * Of a Cluster there is one of these for each of its masters, and one that has the parts
+ * which belong to the node and not to a server, presence and lease: redis_cluster.h.
+ *
  * "Up" means: both links are live and every channel wanted has been confirmed. Anything
  * else is "away": what is published is delivered to this node's own members at the next
  * flush, and kept for the others.
@@ -50,21 +53,47 @@ enum {
     /* More isn't handed to a link before the kernel has taken some of it. */
     FWI_REDIS_BACKLOG_MAX = 1024 * 1024,
     FWI_REDIS_BATCH = 512,      /* channels a SUBSCRIBE */
+    FWI_REDIS_AGAIN_MS = 100,   /* till what a Cluster doesn't want now is tried again */
     FWI_REDIS_CHANNEL_MAX = 512 /* a hub's channel name: kind, colon, 255 bytes */
 };
+
+/* Publish/subscribe as it is called on one server, or in a shard of a Cluster. */
+typedef struct fwi_redis_verbs {
+    const char *publish, *subscribe, *unsubscribe;
+    const char *message, *subscribed, *unsubscribed; /* what comes */
+    size_t batch;                                    /* channels a SUBSCRIBE */
+} fwi_redis_verbs;
+
+extern const fwi_redis_verbs fwi_redis_verbs_of_one; /* redis_send.c */
+
+struct fwi_redis_backplane;
+
+/* What one server of a Cluster asks of whoever knows all of them. */
+typedef struct fwi_redis_cluster_port {
+    /* The server says that it doesn't serve this slot. */
+    void (*on_slot_left)(void *user, struct fwi_redis_backplane *rb, unsigned slot);
+    /* Who serves a key for whom, away or not; NULL: nobody now. */
+    struct fwi_redis_backplane *(*server_of)(void *user, struct fwi_redis_backplane *rb,
+                                             const char *key, size_t len);
+    bool (*publish)(void *user, const char *channel, fw_message *m);
+} fwi_redis_cluster_port;
 
 typedef struct fwi_redis_backplane {
     fwi_backplane base;
     fwi_loop *loop;
     fwi_redis_config config;
+    const fwi_redis_verbs *verbs;
+    const fwi_redis_cluster_port *cluster; /* NULL: one server */
+    void *cluster_user;
     char url[512];          /* for people, without the password */
-    char probe_channel[32]; /* as the hub would name it; the hub doesn't */
+    char probe_channel[40]; /* as the hub would name it; the hub doesn't */
     fwi_redis_state state;
     fwi_redis_topology *topology; /* NULL: one server, which the URL names */
     fwi_redis_link *links[FWI_REDIS_LINKS];
     fwi_redis_channels channels;
     fwi_redis_pending pending;
-    fwi_redis_asked asked; /* what the command link's answers belong to */
+    fwi_redis_asked asked;  /* what the command link's answers belong to */
+    fwi_redis_asked orders; /* in a Cluster: the same of the subscribe link */
     fwi_redis_seen seen;
     fwi_redis_health health;
     fwi_redis_calls calls; /* those of `asked` whose answers somebody waits for */
@@ -73,11 +102,11 @@ typedef struct fwi_redis_backplane {
     fwi_redis_history history;
     fwi_timer retry, deadline;
     fwi_timer confirmation; /* while resubscribing: the next one is late */
+    fwi_timer again;        /* until then what Redis didn't want now isn't tried again */
     uint64_t backoff_ms, started_us;
     fwi_rand rand;
     char why[800];       /* we are away; "" if we aren't or nobody was told */
     const char *give_up; /* at the next flush, for this reason; NULL: no */
-    char refusal[224];   /* such a reason, in the words of Redis */
     uint64_t complained_ms;
     fwi_backplane_figures counts;
     fwi_buf name, envelope; /* scratch */
@@ -90,11 +119,26 @@ static inline fwi_redis_backplane *fwi_redis_of(fwi_backplane *bp)
 
 /* --- backplane_redis.c --- */
 
+/* One server: with both links, or in a Cluster without a use for them. NULL: out of
+ * memory. */
+fwi_redis_backplane *fwi_redis_server_new(fwi_loop *loop, const fwi_redis_config *config,
+                                          const fwi_redis_verbs *verbs,
+                                          const fwi_backplane_sink *sink,
+                                          void *sink_user);
+/* Instead of a start: it is away, and stays so. */
+void fwi_redis_server_park(fwi_redis_backplane *rb, const char *why);
+
 /* The one way out of connecting, resubscribing and up; harmless elsewhere. */
 void fwi_redis_leave(fwi_redis_backplane *rb, const char *why);
 
+/* Nothing that Redis didn't want is tried again for a while. */
+void fwi_redis_pause(fwi_redis_backplane *rb);
+
 /* To be called when a subscription was confirmed: were they all? */
 void fwi_redis_check_return(fwi_redis_backplane *rb);
+
+/* To be called when something waits: it does so until its deadline. */
+void fwi_redis_watch_deadline(fwi_redis_backplane *rb);
 
 /* A line of log, at most one a second. */
 void fwi_redis_complain(fwi_redis_backplane *rb, const char *what, const void *data,
@@ -117,8 +161,9 @@ bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial);
 void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply);
 void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply);
 
-/* Calls the hub for all channels to be reported. */
+/* Calls the hub for all channels to be reported, or for those that are heard again. */
 void fwi_redis_report(fwi_redis_backplane *rb);
+void fwi_redis_tell_missed(fwi_redis_backplane *rb);
 
 /* Hands an own publish to the hub, if it still wants it; frees it if it is done with. */
 void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backplane/redis_backplane.h"
+#include "wire/name.h"
 
 void fwi_redis_calls_fini(fwi_redis_calls *cs)
 {
@@ -33,21 +34,72 @@ static bool reserve(fwi_redis_calls *cs)
     return true;
 }
 
+/* Whose command link it goes to; NULL: there is none now. */
+static fwi_redis_backplane *server_of(fwi_redis_backplane *rb, const char *key,
+                                      size_t len)
+{
+    if (rb->cluster == NULL) {
+        return rb;
+    }
+    fwi_redis_backplane *at = rb->cluster->server_of(rb->cluster_user, rb, key, len);
+    return at != NULL && at->state == FWI_REDIS_UP ? at : NULL;
+}
+
+static void push(fwi_redis_backplane *at, fwi_redis_backplane *asker,
+                 fwi_redis_answer answer, void *about)
+{
+    fwi_redis_calls *cs = &at->calls;
+    cs->ring[(cs->head + cs->count++) & (cs->cap - 1)] =
+        (fwi_redis_pending_call){asker, answer, about};
+}
+
+/* Its answer is that there is none. */
+static bool call_nobody(fwi_redis_backplane *rb, fwi_redis_answer answer, void *about)
+{
+    if (!reserve(&rb->calls)) {
+        return false;
+    }
+    push(rb, rb, answer, about);
+    rb->loop->ops->wake(rb->loop);
+    return true;
+}
+
 bool fwi_redis_call(fwi_redis_backplane *rb, const fwi_redis_words *words,
                     fwi_redis_answer answer, void *about)
 {
-    fwi_redis_calls *cs = &rb->calls;
-    if (!reserve(cs) || !fwi_redis_asked_push(&rb->asked, FWI_REDIS_ASKED_CALL) ||
-        !fwi_redis_link_send(rb->links[FWI_REDIS_COMMAND], words->argc, words->argv,
+    int key = memcmp(words->argv[0], "EVAL", 4) == 0 ? 3 : 1;
+    fwi_redis_backplane *at = server_of(rb, words->argv[key], words->lens[key]);
+    if (at == NULL) {
+        return call_nobody(rb, answer, about);
+    }
+    if (!reserve(&at->calls) || !fwi_redis_asked_push(&at->asked, FWI_REDIS_ASKED_CALL) ||
+        !fwi_redis_link_send(at->links[FWI_REDIS_COMMAND], words->argc, words->argv,
                              words->lens)) {
         /* What was asked and what was sent may differ by one now: begin anew. */
-        rb->give_up = "out of memory";
+        at->give_up = "out of memory";
         return false;
     }
-    cs->ring[(cs->head + cs->count++) & (cs->cap - 1)] =
-        (fwi_redis_pending_call){answer, about};
+    push(at, rb, answer, about);
     rb->counts.calls++;
     return true;
+}
+
+bool fwi_redis_call_reaches(fwi_redis_backplane *rb, const char *key, size_t len)
+{
+    const fwi_redis_backplane *at = server_of(rb, key, len);
+    return at != NULL && at->state == FWI_REDIS_UP;
+}
+
+bool fwi_redis_call_may(fwi_redis_backplane *rb, const char *channel)
+{
+    rb->name.len = 0;
+    if (rb->cluster != NULL &&
+        !fwi_name_to_redis(&rb->name, rb->config.prefix, channel)) {
+        return false;
+    }
+    const fwi_redis_backplane *at = server_of(rb, rb->name.data, rb->name.len);
+    return at != NULL &&
+           fwi_redis_link_backlog(at->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX;
 }
 
 static bool pop(fwi_redis_calls *cs, fwi_redis_pending_call *call)
@@ -65,7 +117,16 @@ void fwi_redis_call_answered(fwi_redis_backplane *rb, const fwi_redis_reply *rep
 {
     fwi_redis_pending_call call;
     if (pop(&rb->calls, &call)) {
-        call.answer(rb, call.about, reply);
+        call.answer(call.asker, call.about, reply);
+    }
+}
+
+void fwi_redis_call_refused(fwi_redis_backplane *rb)
+{
+    fwi_redis_pending_call call;
+    if (pop(&rb->calls, &call)) {
+        fwi_redis_pause(call.asker);
+        call.answer(call.asker, call.about, NULL);
     }
 }
 
@@ -73,7 +134,7 @@ void fwi_redis_calls_lost(fwi_redis_backplane *rb)
 {
     fwi_redis_pending_call call;
     while (pop(&rb->calls, &call)) {
-        call.answer(rb, call.about, NULL);
+        call.answer(call.asker, call.about, NULL);
     }
 }
 

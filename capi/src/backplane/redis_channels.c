@@ -109,13 +109,8 @@ static void stop_awaiting(fwi_redis_channels *cs, fwi_redis_channel *c)
 
 static void settle(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
-    bool was_confirmed = c->confirmed;
     c->confirmed = c->asked && c->subscribes == 0;
     if (c->confirmed && c->subscription != 0) {
-        /* What is wanted while the others are asked for again is told at once, and the
-         * return doesn't wait for it. */
-        bool too_early = !was_confirmed && !c->awaited && !fwi_list_is_linked(&c->report);
-        c->reported = c->reported && !too_early;
         stop_awaiting(cs, c);
         fwi_redis_channels_report(cs, c);
     }
@@ -144,6 +139,7 @@ void fwi_redis_channels_unwant(fwi_redis_channels *cs, const char *name)
         return;
     }
     c->subscription = 0;
+    c->missed = false;
     cs->wanted--;
     fwi_list_remove(&c->report);
     stop_awaiting(cs, c);
@@ -196,6 +192,51 @@ bool fwi_redis_channels_acked(fwi_redis_channels *cs, const char *name, bool sub
     return true;
 }
 
+void fwi_redis_channels_ended(fwi_redis_channels *cs, fwi_redis_channel *c)
+{
+    c->asked = c->confirmed = false;
+    c->missed = c->subscription != 0;
+    update_dirty(cs, c);
+    if (is_idle(c)) {
+        drop(cs, c);
+    }
+}
+
+void fwi_redis_channels_refused(fwi_redis_channels *cs, fwi_redis_channel *c,
+                                bool subscribe)
+{
+    if (subscribe) {
+        c->subscribes--;
+    } else {
+        c->unsubscribes--;
+    }
+    fwi_redis_channels_ended(cs, c);
+}
+
+fwi_redis_channel *fwi_redis_channels_move(fwi_redis_channels *from,
+                                           fwi_redis_channels *to, fwi_redis_channel *c)
+{
+    bool told = c->reported && !fwi_list_is_linked(&c->report);
+    fwi_redis_channel *there = fwi_redis_channels_want(to, c->name);
+    if (there == NULL) {
+        return NULL;
+    }
+    there->missed = true;
+    if (told) {
+        fwi_list_remove(&there->report);
+        there->reported = true;
+    }
+    fwi_redis_channels_unwant(from, c->name);
+    return there;
+}
+
+bool fwi_redis_channels_take_missed(fwi_redis_channel *c)
+{
+    bool now = c->missed && c->confirmed;
+    c->missed = c->missed && !now;
+    return now;
+}
+
 fwi_redis_channel *fwi_redis_channels_next_report(fwi_redis_channels *cs)
 {
     fwi_list *e = fwi_list_pop(&cs->reports);
@@ -206,6 +247,8 @@ void fwi_redis_channels_report(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
     if (!c->reported) {
         c->reported = true;
+        /* Told before it is true: others aren't heard yet. */
+        c->missed = c->missed || !c->confirmed;
         fwi_list_append(&cs->reports, &c->report);
     }
 }
@@ -226,6 +269,7 @@ void fwi_redis_channels_link_up(fwi_redis_channels *cs)
     fwi_redis_channel *c, *next;
     HASH_ITER(hh, cs->table, c, next)
     {
+        c->missed = c->subscription != 0;
         if (!c->awaited) {
             c->awaited = true;
             cs->awaited++;

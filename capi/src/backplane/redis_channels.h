@@ -20,6 +20,7 @@ typedef struct fwi_redis_channel {
     bool confirmed;                    /* ... and that very command was answered */
     bool reported;                     /* the hub knows, or is about to */
     bool awaited;                      /* belongs to the batch that ends being away */
+    bool missed; /* what was said may not have been heard, until it is confirmed */
     char name[];
 } fwi_redis_channel;
 
@@ -57,14 +58,28 @@ void fwi_redis_channels_unwant(fwi_redis_channels *cs, const char *name);
 size_t fwi_redis_channels_batch(fwi_redis_channels *cs, bool *subscribe,
                                 fwi_redis_channel **out, size_t max);
 
-/* Redis answered. false: nobody had asked. The channel may be gone afterwards. One that
- * was reported before, and for which the return hasn't waited, is reported again. */
+/* Redis answered. false: nobody had asked. The channel may be gone afterwards. */
 bool fwi_redis_channels_acked(fwi_redis_channels *cs, const char *name, bool subscribe);
+/* Redis won't do it (a Cluster whose slots have moved). It may be gone afterwards; if it
+ * is wanted it is to be asked for again. */
+void fwi_redis_channels_refused(fwi_redis_channels *cs, fwi_redis_channel *c,
+                                bool subscribe);
+/* Redis has ended it by itself: the same. */
+void fwi_redis_channels_ended(fwi_redis_channels *cs, fwi_redis_channel *c);
+
+/* Wanted elsewhere from now on; it, there. The hub is told once; what was said meanwhile
+ * counts as missed. NULL: out of memory, and it stays. */
+fwi_redis_channel *fwi_redis_channels_move(fwi_redis_channels *from,
+                                           fwi_redis_channels *to, fwi_redis_channel *c);
+
+/* Is what was said in this one missed, and is it heard again? Once. */
+bool fwi_redis_channels_take_missed(fwi_redis_channel *c);
 
 /* The next one to report to the hub; NULL: none. Valid until the next call here. */
 fwi_redis_channel *fwi_redis_channels_next_report(fwi_redis_channels *cs);
 
-/* Puts one, or all that the hub doesn't know about yet, among the reports. */
+/* Puts one, or all that the hub doesn't know about yet, among the reports. What isn't
+ * confirmed yet counts as missed. */
 void fwi_redis_channels_report(fwi_redis_channels *cs, fwi_redis_channel *c);
 void fwi_redis_channels_report_all(fwi_redis_channels *cs);
 

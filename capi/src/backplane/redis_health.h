@@ -47,5 +47,7 @@ void fwi_redis_health_heard(fwi_redis_health *h, fwi_redis_which link);
 /* A publish of this node has come back; the newest probe. */
 void fwi_redis_health_echoed(fwi_redis_health *h);
 void fwi_redis_health_probed(fwi_redis_health *h);
+/* This round's probe can't come back, for a reason that is known. */
+void fwi_redis_health_excuse(fwi_redis_health *h);
 
 #endif

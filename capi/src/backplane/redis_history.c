@@ -3,8 +3,9 @@
  *
  * A publish whose answer never came is sent again after the return, and Redis knows by
  * node and serial whether it was carried out. That rests on a room's serials never being
- * carried out in another order than they were given: so what Redis has refused, though it
- * may have carried out what was sent behind it, is tried again under a new serial.
+ * carried out in another order than they were given: so each says which one must have
+ * been before it (redis_pending.h), and what Redis doesn't want now is tried again with
+ * all those behind it.
  */
 #include "backplane/redis_history.h"
 
@@ -124,7 +125,7 @@ static void word_keys(fwi_redis_backplane *rb, fwi_redis_words *w, const keys *k
 
 /* --- a kept publish --- */
 
-bool fwi_redis_history_send(fwi_redis_backplane *rb, const fwi_redis_publish *e)
+bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     /* Redis replaces it; it only has to be there. */
     const fwi_position place = {UINT64_MAX, UINT64_MAX};
@@ -151,6 +152,8 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, const fwi_redis_publish *e)
     fwi_redis_word(&w, (const char *)epoch, sizeof epoch);
     word_number(&w, &n, NODE_S + 2 * rb->config.queue_deadline_ms / 1000);
     word_number(&w, &n, e->terms.ref != 0);
+    word_number(&w, &n, fwi_redis_pending_follow(&rb->pending, e));
+    fwi_redis_word(&w, rb->verbs->publish, strlen(rb->verbs->publish));
     rb->counts.publishes++;
     return fwi_redis_asked_push(&rb->asked, e->serial) &&
            fwi_redis_send_command(rb, FWI_REDIS_COMMAND, w.argc, w.argv, w.lens);
@@ -173,8 +176,9 @@ static void refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
 void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
                                 const fwi_redis_reply *reply)
 {
-    if (fwi_redis_script_is_unknown(&rb->history.scripts, FWI_REDIS_SCRIPT_KEEP, reply) &&
-        fwi_redis_pending_renumber(&rb->pending, e)) {
+    if (fwi_redis_script_is_unknown(&rb->history.scripts, FWI_REDIS_SCRIPT_KEEP, reply) ||
+        fwi_redis_script_is_out_of_turn(reply)) {
+        fwi_redis_pending_put_aside(&rb->pending, e);
         return; /* The flush at the end of this turn sends it again. */
     }
     if (reply->whole.type == FWI_REDIS_ERROR) {
@@ -359,8 +363,32 @@ static bool send_question(fwi_redis_backplane *rb, question *q)
     return fwi_redis_call(rb, &w, on_answer, q);
 }
 
+static void on_loaded(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    (void)about;
+    if (reply != NULL && reply->whole.type == FWI_REDIS_ERROR) {
+        fwi_redis_complain(rb, "scripts are sent whole each time", reply->whole.str,
+                           reply->whole.len);
+        fwi_redis_scripts_cannot_load(&rb->history.scripts);
+    }
+}
+
+static bool load_scripts(fwi_redis_backplane *rb)
+{
+    fwi_redis_words w = {.argc = 0};
+    bool ok = true;
+    while (ok && fwi_redis_script_load_words(&rb->history.scripts, &w)) {
+        ok = fwi_redis_call(rb, &w, on_loaded, NULL);
+        w.argc = 0;
+    }
+    return ok;
+}
+
 bool fwi_redis_history_ask(fwi_redis_backplane *rb)
 {
+    if (rb->cluster != NULL && !load_scripts(rb)) {
+        return false;
+    }
     for (fwi_list *e; (e = fwi_list_pop(&rb->history.questions)) != NULL;) {
         question *q = fwi_list_entry(e, question, link);
         if (!fwi_redis_send_publishes(rb, q->behind_serial) || !send_question(rb, q)) {

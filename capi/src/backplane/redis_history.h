@@ -31,7 +31,7 @@ bool fwi_redis_read_history(fwi_backplane *bp, const char *channel,
 bool fwi_redis_forget_history(fwi_backplane *bp, const char *channel, uint64_t ref);
 
 /* Writes a kept publish. false: out of memory. */
-bool fwi_redis_history_send(struct fwi_redis_backplane *rb, const fwi_redis_publish *e);
+bool fwi_redis_history_send(struct fwi_redis_backplane *rb, fwi_redis_publish *e);
 /* Its answer. */
 void fwi_redis_history_answered(struct fwi_redis_backplane *rb, fwi_redis_publish *e,
                                 const fwi_redis_reply *reply);

@@ -71,6 +71,19 @@ static bool put_key(fwi_redis_backplane *rb, fwi_buf *out, const char *what)
     return fwi_buf_printf(out, "{%s:nodes}:%s", rb->config.prefix, what);
 }
 
+bool fwi_redis_lease_key(fwi_redis_backplane *rb, fwi_buf *out)
+{
+    out->len = 0;
+    return put_key(rb, out, "leases");
+}
+
+bool fwi_redis_lease_can_ask(fwi_redis_backplane *rb)
+{
+    fwi_buf *key = &rb->presence.key;
+    return fwi_redis_lease_key(rb, key) &&
+           fwi_redis_call_reaches(rb, key->data, key->len);
+}
+
 /* Keys one behind the other in one buffer, and words that lead into it. */
 static bool put_keys(fwi_redis_backplane *rb, fwi_redis_words *w,
                      const char *const *names, size_t n)
@@ -171,8 +184,9 @@ void fwi_redis_lease_link_up(fwi_redis_backplane *rb)
 void fwi_redis_lease_link_down(fwi_redis_backplane *rb)
 {
     fwi_redis_lease *l = &rb->lease;
-    fwi_redis_calls_lost(rb);
-    fwi_redis_presence_link_down(rb);
+    if (rb->cluster == NULL) {
+        fwi_redis_presence_link_down(rb);
+    }
     l->waiting = l->is_held = false;
     l->watching_ms = 0;
     fwi_loop_timer_clear(rb->loop, &l->timer);
@@ -421,6 +435,10 @@ void fwi_redis_lease_tell_again(fwi_redis_backplane *rb, const fwi_present *p)
     }
     m->origin = fwi_origin_ref(p->member->origin);
     m->except = p->session;
-    rb->base.ops->publish(&rb->base, p->channel->name, m, NULL);
+    if (rb->cluster != NULL) {
+        rb->cluster->publish(rb->cluster_user, p->channel->name, m);
+    } else {
+        rb->base.ops->publish(&rb->base, p->channel->name, m, NULL);
+    }
     fw_message_unref(m);
 }

@@ -54,9 +54,14 @@ void fwi_redis_lease_fini(struct fwi_redis_backplane *rb);
 void fwi_redis_lease_figures(const struct fwi_redis_backplane *rb,
                              fwi_backplane_figures *out);
 
-/* The links are up; they are gone, and those who wait for answers are told. */
+/* The links are up; they are gone. In a Cluster: those to the server of the lease. */
 void fwi_redis_lease_link_up(struct fwi_redis_backplane *rb);
 void fwi_redis_lease_link_down(struct fwi_redis_backplane *rb);
+
+/* A key of the lease, for those who look where it lies. false: out of memory. */
+bool fwi_redis_lease_key(struct fwi_redis_backplane *rb, fwi_buf *out);
+/* Can it be asked who lives? */
+bool fwi_redis_lease_can_ask(struct fwi_redis_backplane *rb);
 
 /* The node goes: says so, if the link is up. */
 void fwi_redis_lease_end(struct fwi_redis_backplane *rb);

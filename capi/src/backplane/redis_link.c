@@ -103,8 +103,9 @@ void fwi_redis_link_disconnect(fwi_redis_link *l, const char *why)
     /* `why` may lie in the reader, which close frees. */
     char text[400];
     const fwi_redis_url *url = &l->config->url;
-    if (url->kind == FWI_REDIS_SENTINEL) {
-        /* Whoever reads it has named the Sentinels and doesn't know the server. */
+    if (url->kind != FWI_REDIS_ONE) {
+        /* Whoever reads it has named Sentinels, or some node of a Cluster, and doesn't
+         * know the server. */
         snprintf(text, sizeof text, "%.100s:%d: %s", url->host, url->port, why);
     } else {
         snprintf(text, sizeof text, "%s", why);

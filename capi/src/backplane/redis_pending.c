@@ -14,7 +14,9 @@ void fwi_redis_pending_init(fwi_redis_pending *p)
     fwi_list_init(&p->local);
     fwi_list_init(&p->unsent);
     fwi_list_init(&p->outcomes);
+    fwi_list_init(&p->aside);
     fwi_list_init(&p->spare);
+    p->serials = &p->own_serials;
 }
 
 static fwi_redis_publish **slot_of(const fwi_redis_pending *p, uint64_t serial)
@@ -68,13 +70,41 @@ static void give_back(fwi_redis_pending *p, fwi_redis_publish *e)
     p->spare_count++;
 }
 
-static void drop(fwi_redis_pending *p, fwi_redis_publish *e)
+static fwi_redis_publish *last_of_room(const fwi_redis_pending *p, const char *channel)
+{
+    fwi_redis_publish *e;
+    HASH_FIND_STR(p->rooms, channel, e);
+    return e;
+}
+
+static void forget_room(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    if (FWI_HASH_ADDED(e)) {
+        HASH_DEL(p->rooms, e);
+        e->hh.tbl = NULL;
+    }
+}
+
+static void remember_room(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    HASH_ADD_STR(p->rooms, channel, e);
+}
+
+/* Out of all that p knows of it. */
+static void take_out(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     *slot_of(p, e->serial) = NULL;
+    forget_room(p, e);
     fwi_list_remove(&e->all);
     fwi_list_remove(&e->local);
     fwi_list_remove(&e->unsent);
+    e->aside = false;
     p->bytes -= e->cost;
+}
+
+static void drop(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    take_out(p, e);
     fw_message_unref(e->m);
     give_back(p, e);
     if (fwi_list_is_empty(&p->all) && p->slot_count > SLOTS_KEPT) {
@@ -101,21 +131,22 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
                                          uint64_t deadline_ms, const fwi_terms *terms)
 {
     size_t name_size = strlen(channel) + 1;
-    if (!make_slot(p, p->last_serial + 1)) {
+    if (!make_slot(p, *p->serials + 1)) {
         return NULL;
     }
     fwi_redis_publish *e = take_entry(p, name_size);
     if (e == NULL) {
         return NULL;
     }
-    e->serial = ++p->last_serial;
+    e->serial = p->last_serial = ++*p->serials;
     e->subscription = subscription;
     e->deadline_ms = deadline_ms;
     e->cost = fwi_message_cost(m);
     e->m = fw_message_ref(m);
     e->terms = terms != NULL ? *terms : (fwi_terms){0};
     e->hint = (fwi_redis_channel_hint){0};
-    e->answered = e->refused = e->outcome = false;
+    e->answered = e->refused = e->outcome = e->aside = e->doubtful = false;
+    e->hh.tbl = NULL;
     memcpy(e->channel, channel, name_size);
     fwi_list_init(&e->local);
     fwi_list_init(&e->unsent);
@@ -130,18 +161,54 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
     return e;
 }
 
-bool fwi_redis_pending_renumber(fwi_redis_pending *p, fwi_redis_publish *e)
+/* Both: behind the last one with a smaller serial. */
+static void insert_all(fwi_redis_pending *p, fwi_redis_publish *e)
 {
-    if (!make_slot(p, p->last_serial + 1)) {
+    fwi_list *at = p->all.prev;
+    while (at != &p->all &&
+           fwi_list_entry(at, fwi_redis_publish, all)->serial > e->serial) {
+        at = at->prev;
+    }
+    fwi_list_append(at->next, &e->all);
+}
+
+static void insert_unsent(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    fwi_list *at = p->unsent.prev;
+    while (at != &p->unsent &&
+           fwi_list_entry(at, fwi_redis_publish, unsent)->serial > e->serial) {
+        at = at->prev;
+    }
+    fwi_list_append(at->next, &e->unsent);
+}
+
+void fwi_redis_pending_put_back(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    fwi_list_remove(&e->unsent);
+    insert_unsent(p, e);
+}
+
+bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
+                            fwi_redis_publish *e, bool anew)
+{
+    uint64_t serial = anew ? *to->serials + 1 : e->serial;
+    FWI_ASSERT(!e->answered && fwi_redis_publish_is_unsent(e) && !e->outcome &&
+               fwi_redis_publish_is_delivered(e));
+    if (!make_slot(to, serial)) {
         return false;
     }
-    *slot_of(p, e->serial) = NULL;
-    e->serial = ++p->last_serial;
-    *slot_of(p, e->serial) = e;
-    fwi_list_remove(&e->all);
-    fwi_list_append(&p->all, &e->all);
-    fwi_list_remove(&e->unsent);
-    fwi_list_append(&p->unsent, &e->unsent);
+    take_out(from, e);
+    e->hint = (fwi_redis_channel_hint){0};
+    if (anew) {
+        e->serial = to->last_serial = ++*to->serials;
+        fwi_list_append(&to->all, &e->all);
+        fwi_list_append(&to->unsent, &e->unsent);
+    } else {
+        insert_all(to, e);
+        insert_unsent(to, e);
+    }
+    to->bytes += e->cost;
+    *slot_of(to, e->serial) = e;
     return true;
 }
 
@@ -186,12 +253,70 @@ void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e)
     }
 }
 
+uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    fwi_redis_publish *last = last_of_room(p, e->channel);
+    uint64_t serial = last != NULL ? last->serial : 0;
+    if (last != NULL) {
+        forget_room(p, last);
+    }
+    remember_room(p, e);
+    return serial;
+}
+
+bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e)
+{
+    const fwi_redis_publish *last = last_of_room(p, e->channel);
+    return last != NULL && last->aside;
+}
+
+void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    fwi_redis_publish *last = last_of_room(p, e->channel);
+    if (last != NULL && last->serial < e->serial) {
+        forget_room(p, last);
+        last = NULL;
+    }
+    if (last == NULL) {
+        remember_room(p, e);
+    }
+    fwi_list_remove(&e->unsent);
+    fwi_list_append(&p->aside, &e->unsent);
+    e->aside = true;
+}
+
+void fwi_redis_pending_resume(fwi_redis_pending *p)
+{
+    fwi_list first; /* ahead of what is unsent: of a room it is what came before */
+    fwi_list_init(&first);
+    for (fwi_list *l = p->aside.next, *next; l != &p->aside; l = next) {
+        fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, unsent);
+        fwi_redis_publish *last = last_of_room(p, e->channel);
+        next = l->next;
+        if (last != NULL && !last->aside) {
+            continue;
+        }
+        if (last != NULL) {
+            forget_room(p, last);
+        }
+        e->aside = false;
+        fwi_list_remove(&e->unsent);
+        fwi_list_append(&first, &e->unsent);
+    }
+    fwi_list_splice(&first, &p->unsent);
+    fwi_list_splice(&p->unsent, &first);
+}
+
 void fwi_redis_pending_link_down(fwi_redis_pending *p)
 {
     fwi_list_init(&p->unsent);
+    fwi_list_init(&p->aside);
     for (fwi_list *l = p->all.next; l != &p->all; l = l->next) {
         fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, all);
+        forget_room(p, e);
+        e->aside = false;
         if (!e->answered) {
+            e->doubtful = e->doubtful || !fwi_redis_publish_is_unsent(e);
             fwi_list_init(&e->unsent);
             fwi_list_append(&p->unsent, &e->unsent);
         }
@@ -224,12 +349,19 @@ bool fwi_redis_asked_push(fwi_redis_asked *a, uint64_t what)
     return true;
 }
 
+bool fwi_redis_asked_first(const fwi_redis_asked *a, uint64_t *what)
+{
+    if (a->count > 0) {
+        *what = a->ring[a->head];
+    }
+    return a->count > 0;
+}
+
 bool fwi_redis_asked_pop(fwi_redis_asked *a, uint64_t *what)
 {
-    if (a->count == 0) {
+    if (!fwi_redis_asked_first(a, what)) {
         return false;
     }
-    *what = a->ring[a->head];
     a->head = (a->head + 1) & (a->cap - 1);
     a->count--;
     return true;

@@ -19,11 +19,17 @@ enum {
     FWI_REDIS_PUBLISH_NAME = 64
 };
 
+/* Of a publish whose channel has gone to another server since: it is delivered here
+ * whatever becomes of the subscription. */
+#define FWI_REDIS_ANY_SUBSCRIPTION UINT64_MAX
+
 typedef struct fwi_redis_publish {
-    fwi_list all;    /* in serial order; of a spare one: in pending->spare */
+    UT_hash_handle hh; /* in pending->rooms: the newest of its room that was sent */
+    fwi_list all;      /* in the order to be sent; of a spare one: in pending->spare */
     fwi_list local;  /* in pending->local until delivered here; unlinked if not needed */
     fwi_list unsent; /* in pending->unsent until written to the link there is now; of one
-                      * that found the queue full: in pending->outcomes until told */
+                      * that found the queue full: in pending->outcomes until told; of one
+                      * that Redis didn't want now: in pending->aside */
     uint64_t serial;
     uint64_t subscription; /* under which it was published; 0: not subscribed */
     uint64_t deadline_ms;
@@ -34,6 +40,8 @@ typedef struct fwi_redis_publish {
     size_t name_cap;
     bool answered; /* by Redis, or given up: the other nodes are done with */
     bool outcome;  /* in pending->outcomes */
+    bool aside;    /* in pending->aside */
+    bool doubtful; /* its link was lost before the answer: it may have been carried out */
     bool refused;  /* no echo will come: to be delivered here when its turn has come */
     char channel[];
 } fwi_redis_publish;
@@ -43,9 +51,12 @@ typedef struct fwi_redis_pending {
      * no larger than the newest is ahead of the oldest that is still there. */
     fwi_redis_publish **slots;
     size_t slot_count; /* a power of two, or 0 */
-    fwi_list all, local, unsent, outcomes, spare;
+    fwi_list all, local, unsent, outcomes, aside, spare;
     size_t spare_count;
-    uint64_t last_serial;
+    fwi_redis_publish *rooms; /* by channel: see fwi_redis_pending_follow */
+    uint64_t *serials;        /* the node's last one: its own, or shared with others */
+    uint64_t own_serials;
+    uint64_t last_serial; /* of those that are, or were, here */
     size_t bytes;
 } fwi_redis_pending;
 
@@ -57,9 +68,14 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
                                          fw_message *m, uint64_t subscription,
                                          uint64_t deadline_ms, const fwi_terms *terms);
 
-/* It wasn't carried out, others behind it may have been: it gets the next serial and is
- * to be sent again. false: out of memory, and nothing has changed. */
-bool fwi_redis_pending_renumber(fwi_redis_pending *p, fwi_redis_publish *e);
+/* It wasn't carried out, and is to be sent again. */
+void fwi_redis_pending_put_back(fwi_redis_pending *p, fwi_redis_publish *e);
+
+/* To another one: to the end there and to be sent, with a new serial (`anew`), or to its
+ * place by the serial that it has. It isn't on its way, needs no delivery here any more,
+ * and nobody is to be told that the queue was full. false: out of memory, it stays. */
+bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
+                            fwi_redis_publish *e, bool anew);
 
 fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial);
 
@@ -123,6 +139,23 @@ static inline void fwi_redis_publish_set_outcome(fwi_redis_pending *p,
     fwi_list_append(&p->outcomes, &e->unsent);
 }
 
+/* --- the order of a room with history --- */
+
+/* Redis carries out a kept publish only if the one before it in the room was carried out,
+ * as long as that one has no answer. So whatever it says to one of several on their way,
+ * their order stays: those behind it are refused as well, and all are sent again. */
+
+/* It is sent now. The serial of the one before it that has no answer; 0: all have. Out of
+ * memory counts as that. */
+uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e);
+/* Must it wait, since one before it in the room was put aside? */
+bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e);
+/* It wasn't carried out, but may be later: it is sent again when it is resumed. */
+void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
+/* To be sent are now all that were put aside, but for rooms of which one is on its way
+ * still: what that one is told belongs before them. */
+void fwi_redis_pending_resume(fwi_redis_pending *p);
+
 /* Frees it if it has been answered and delivered, and nobody is still to be told. */
 void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e);
 
@@ -143,7 +176,8 @@ typedef struct fwi_redis_asked {
 void fwi_redis_asked_fini(fwi_redis_asked *a);
 /* false: out of memory */
 bool fwi_redis_asked_push(fwi_redis_asked *a, uint64_t what);
-/* false: nothing had been asked */
+/* Both false: nothing had been asked */
+bool fwi_redis_asked_first(const fwi_redis_asked *a, uint64_t *what);
 bool fwi_redis_asked_pop(fwi_redis_asked *a, uint64_t *what);
 void fwi_redis_asked_clear(fwi_redis_asked *a);
 

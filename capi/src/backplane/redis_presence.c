@@ -113,6 +113,13 @@ void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
     want(rp, p);
 }
 
+/* Until Redis has taken a beat. */
+static void put_off(fwi_redis_presence *rp, fwi_present *p)
+{
+    fwi_list_remove(&p->todo);
+    fwi_list_append(&rp->refused, &p->todo);
+}
+
 /* Did Redis say no (it is full, or can't write to its disk)? Then it is asked again when
  * it has taken a beat. */
 static bool is_refused(fwi_redis_backplane *rb, fwi_present *p,
@@ -123,14 +130,61 @@ static bool is_refused(fwi_redis_backplane *rb, fwi_present *p,
     }
     fwi_redis_answer_ignored(rb, NULL, reply);
     if (!fwi_list_is_linked(&p->todo)) {
-        fwi_list_append(&rb->presence.refused, &p->todo);
+        put_off(&rb->presence, p);
     }
     return true;
 }
 
-static bool send_channel(fwi_redis_backplane *rb, const char *command,
-                         const fwi_presence_channel *c, fwi_redis_answer answer,
-                         void *about)
+/* Of a channel that is put into the list. */
+typedef struct listing {
+    uint64_t life;
+    char channel[];
+} listing;
+
+/* What waits for the list is put off; or else somebody who asks again for all. */
+static void put_off_channel(fwi_redis_presence *rp, fwi_presence_channel *c)
+{
+    bool any = false;
+    for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
+        if (!p->gone && (!any || fwi_list_is_linked(&p->todo))) {
+            put_off(rp, p);
+            any = true;
+        }
+    }
+}
+
+static void on_listed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    listing *l = about;
+    fwi_presence_channel *c = fwi_presence_channel_find(&rb->presence.table, l->channel);
+    bool refused = reply != NULL && reply->whole.type == FWI_REDIS_ERROR;
+    if (c != NULL && l->life == rb->lease.life) {
+        c->listed = reply != NULL && !refused;
+        c->indexed = c->indexed && c->listed;
+        if (refused) {
+            put_off_channel(&rb->presence, c);
+        }
+    }
+    if (reply == NULL && rb->cluster != NULL) {
+        fwi_redis_pause(rb); /* the list's server is away, the entry's may be there */
+    }
+    fwi_redis_answer_ignored(rb, NULL, reply);
+    free(l);
+}
+
+static listing *new_listing(const fwi_redis_backplane *rb, const char *channel)
+{
+    size_t len = strlen(channel);
+    listing *l = malloc(sizeof *l + len + 1);
+    if (l != NULL) {
+        l->life = rb->lease.life;
+        memcpy(l->channel, channel, len + 1);
+    }
+    return l;
+}
+
+static bool call_list(fwi_redis_backplane *rb, const char *command,
+                      const fwi_presence_channel *c, fwi_redis_answer answer, void *about)
 {
     fwi_buf *key = &rb->presence.key;
     if (!fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
@@ -143,28 +197,27 @@ static bool send_channel(fwi_redis_backplane *rb, const char *command,
     return fwi_redis_call(rb, &w, answer, about);
 }
 
-static void on_listed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
-{
-    fwi_present *p = about;
-    p->asked--;
-    if (reply != NULL && is_refused(rb, p, reply)) {
-        p->channel->indexed = false;
-    }
-}
-
 /* Its channel is in the list of those to be swept. Ahead of the entry: if the node dies
  * between the two, it is looked for in vain, and not forgotten. */
-static bool list_channel(fwi_redis_backplane *rb, fwi_present *p)
+static bool index_channel(fwi_redis_backplane *rb, fwi_presence_channel *c)
 {
-    if (p->channel->indexed) {
+    if (c->indexed) {
         return true;
     }
-    if (!send_channel(rb, "SADD", p->channel, on_listed, p)) {
+    listing *l = new_listing(rb, c->name);
+    if (l == NULL || !call_list(rb, "SADD", c, on_listed, l)) {
+        free(l);
         return false;
     }
-    p->channel->indexed = true;
-    p->asked++;
+    c->indexed = true;
     return true;
+}
+
+/* List and entry are on one server, which does one after the other; or in a Cluster on
+ * two, of which the first must have answered. */
+static bool is_listed(const fwi_redis_backplane *rb, const fwi_presence_channel *c)
+{
+    return rb->cluster == NULL || c->listed;
 }
 
 static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
@@ -215,10 +268,6 @@ static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
 {
     fwi_redis_presence *rp = &rb->presence;
     char session[FW_SESSION_ID_TEXT];
-    bool others = HASH_COUNT(p->channel->present) > 1;
-    if ((!p->gone || others) && !list_channel(rb, p)) {
-        return false;
-    }
     if (!fwi_redis_presence_key(rb, &rp->key, p->channel->name) ||
         (!p->gone && !encode(rb, p))) {
         return false;
@@ -241,20 +290,47 @@ static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
     return true;
 }
 
+typedef enum { SENT, NOT_YET, NO_MEMORY } sending;
+
+static sending try_entry(fwi_redis_backplane *rb, fwi_present *p)
+{
+    if (!fwi_redis_call_may(rb, p->channel->name)) {
+        fwi_redis_pause(rb);
+        return NOT_YET;
+    }
+    bool others = HASH_COUNT(p->channel->present) > 1;
+    if ((!p->gone || others) && !index_channel(rb, p->channel)) {
+        return NO_MEMORY;
+    }
+    if (!p->gone && !is_listed(rb, p->channel)) {
+        return NOT_YET;
+    }
+    return send_entry(rb, p) ? SENT : NO_MEMORY;
+}
+
 static bool send_entries(fwi_redis_backplane *rb)
 {
     fwi_redis_presence *rp = &rb->presence;
-    fwi_list all; /* what isn't sent stays, at the front */
+    fwi_list all, later; /* what isn't sent stays, at the front */
     fwi_list_init(&all);
+    fwi_list_init(&later);
     fwi_list_splice(&all, &rp->todo);
-    bool ok = true;
-    while (ok && !fwi_list_is_empty(&all) &&
-           fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX) {
-        ok = send_entry(rb, fwi_list_entry(all.next, fwi_present, todo));
+    sending how = SENT;
+    while (how != NO_MEMORY && !fwi_list_is_empty(&all)) {
+        fwi_present *p = fwi_list_entry(all.next, fwi_present, todo);
+        how = try_entry(rb, p);
+        if (how == NOT_YET && rb->cluster == NULL) {
+            break;
+        }
+        if (how == NOT_YET) {
+            fwi_list_remove(&p->todo);
+            fwi_list_append(&later, &p->todo);
+        }
     }
-    fwi_list_splice(&all, &rp->todo);
-    fwi_list_splice(&rp->todo, &all);
-    return ok;
+    fwi_list_splice(&later, &all);
+    fwi_list_splice(&later, &rp->todo);
+    fwi_list_splice(&rp->todo, &later);
+    return how != NO_MEMORY;
 }
 
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
@@ -267,8 +343,8 @@ void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
             return; /* in the order in which they were sent */
         }
         if (HASH_COUNT(p->channel->present) == 1) {
-            send_channel(rb, "SREM", p->channel, fwi_redis_answer_ignored, NULL);
-            p->channel->indexed = false;
+            p->channel->indexed = p->channel->listed = false;
+            call_list(rb, "SREM", p->channel, fwi_redis_answer_ignored, NULL);
         }
         fwi_presence_remove(&rp->table, p);
     }
@@ -284,9 +360,37 @@ void fwi_redis_presence_link_down(fwi_redis_backplane *rb)
     fwi_presence_channel *c, *next;
     HASH_ITER(hh, rp->table.channels, c, next)
     {
-        c->indexed = false;
+        c->indexed = c->listed = false;
         for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
             if (p->beat >= safe && !fwi_list_is_linked(&p->todo)) {
+                want(rp, p);
+            }
+        }
+    }
+}
+
+/* Whose keys these are: NULL, nobody's just now. */
+static const fwi_redis_backplane *server_of(fwi_redis_backplane *rb, const fwi_buf *key)
+{
+    return rb->cluster->server_of(rb->cluster_user, rb, key->data, key->len);
+}
+
+void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
+                                    const fwi_redis_backplane *lost)
+{
+    fwi_redis_presence *rp = &rb->presence;
+    fwi_presence_channel *c, *next;
+    bool list_lost =
+        fwi_redis_channels_key(rb, &rp->key, rb->config.node, rb->lease.life) &&
+        server_of(rb, &rp->key) == lost;
+    HASH_ITER(hh, rp->table.channels, c, next)
+    {
+        bool entries_lost = fwi_redis_presence_key(rb, &rp->key, c->name) &&
+                            server_of(rb, &rp->key) == lost;
+        c->indexed = c->indexed && !list_lost;
+        c->listed = c->listed && !list_lost;
+        for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
+            if (entries_lost || (list_lost && p == c->present)) {
                 want(rp, p);
             }
         }
@@ -299,7 +403,7 @@ void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, bool again)
     fwi_presence_channel *c, *next;
     HASH_ITER(hh, rp->table.channels, c, next)
     {
-        c->indexed = false;
+        c->indexed = c->listed = false;
         for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
             p->again = p->again || (again && p->was_known);
             want(rp, p);
@@ -323,7 +427,10 @@ static bool ask(fwi_backplane *bp, const char *channel, uint64_t cursor, uint32_
     q->ref = ref;
     q->of_nodes = channel == NULL;
     memcpy(q->channel, channel ? channel : "", len);
-    bool up = rb->state == FWI_REDIS_UP;
+    bool up = channel == NULL ? fwi_redis_lease_can_ask(rb)
+                              : fwi_redis_presence_key(rb, &rb->presence.key, channel) &&
+                                    fwi_redis_call_reaches(rb, rb->presence.key.data,
+                                                           rb->presence.key.len);
     fwi_list_append(up ? &rb->presence.questions : &rb->presence.unanswered, &q->link);
     rb->loop->ops->wake(rb->loop); /* it may be asked from inside a flush */
     return true;
@@ -419,7 +526,9 @@ static bool send_questions(fwi_redis_backplane *rb)
 
 void fwi_redis_presence_send(fwi_redis_backplane *rb)
 {
-    bool ok = !rb->lease.is_held || send_entries(rb);
+    bool may = rb->lease.is_held && !fwi_timer_is_set(&rb->again);
+    bool ok = !may || send_entries(rb);
+    fwi_redis_sweeps_go_on(rb);
     if (!ok || !send_questions(rb)) {
         rb->give_up = "out of memory";
     }

@@ -49,6 +49,11 @@ void fwi_redis_presence_tell(struct fwi_redis_backplane *rb);
 /* The link is gone: what it may not have done is done again. */
 void fwi_redis_presence_link_down(struct fwi_redis_backplane *rb);
 
+/* The same of one server of a Cluster: whatever lies there is written again, since the
+ * lease, by which one server's entries are known to be safe, may be on another. */
+void fwi_redis_presence_server_lost(struct fwi_redis_backplane *rb,
+                                    const struct fwi_redis_backplane *lost);
+
 /* A beat that was sent behind so many others is confirmed: what was confirmed before it
  * was sent is safe. */
 void fwi_redis_presence_settle(struct fwi_redis_backplane *rb, uint64_t beat);

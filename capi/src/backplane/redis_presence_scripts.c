@@ -79,7 +79,7 @@ const char fwi_redis_script_sweep[] =
     "    redis.call('HDEL', KEYS[1], r[2][i])\n"
     "    gone = gone + 1\n"
     "    if tell == '1' and ARGV[5] == '1' then\n"
-    "      redis.call('PUBLISH', ARGV[1], string.sub(v, at))\n"
+    "      redis.call(ARGV[6], ARGV[1], string.sub(v, at))\n"
     "    end\n"
     "  end\n"
     "end\n"

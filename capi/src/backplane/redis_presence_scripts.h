@@ -29,9 +29,9 @@ extern const char fwi_redis_script_beat[];
 /* KEYS: channels of a node's life. Up to 100 of them, a line each. */
 extern const char fwi_redis_script_channels[];
 
-/* KEYS: a channel's hash. ARGV: the channel, node, life, cursor, 1 if it is to be told.
- * Removes that node's entries up to that life, and publishes the end of those which are
- * to be told. "NEXT REMOVED". */
+/* KEYS: a channel's hash. ARGV: the channel, node, life, cursor, 1 if it is to be told,
+ * the command that publishes. Removes that node's entries up to that life, and publishes
+ * the end of those which are to be told. "NEXT REMOVED". */
 extern const char fwi_redis_script_sweep[];
 
 /* KEYS: leases, facts, prefix of `claim`. ARGV: node, life. The node is forgotten, if it

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "backplane/redis_sharded.h"
 #include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
@@ -36,12 +37,33 @@ void fwi_redis_report(fwi_redis_backplane *rb)
     }
 }
 
-void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
+static void tell_if_missed(fwi_redis_backplane *rb, fwi_redis_channel *c)
+{
+    if (fwi_redis_channels_take_missed(c) && rb->base.sink->on_missed != NULL &&
+        strcmp(c->name, rb->probe_channel) != 0) {
+        rb->base.sink->on_missed(rb->base.sink_user, c->name);
+    }
+}
+
+void fwi_redis_tell_missed(fwi_redis_backplane *rb)
+{
+    for (fwi_redis_channel *c = rb->channels.table; c != NULL; c = c->hh.next) {
+        tell_if_missed(rb, c);
+    }
+}
+
+/* Is its channel still heard as it was when this was published? */
+static bool is_heard(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     const fwi_redis_channel *c =
         fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
-    bool wanted = !fwi_redis_publish_is_delivered(e) && c != NULL &&
-                  c->subscription == e->subscription;
+    return e->subscription == FWI_REDIS_ANY_SUBSCRIPTION ||
+           (c != NULL && c->subscription == e->subscription);
+}
+
+void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
+{
+    bool wanted = !fwi_redis_publish_is_delivered(e) && is_heard(rb, e);
     fwi_redis_publish_set_delivered(e);
     if (wanted) {
         rb->base.sink->on_message(rb->base.sink_user, e->channel, e->m);
@@ -87,19 +109,12 @@ static bool is_about_the_server(const fwi_redis_reply *reply)
     return false;
 }
 
-static void put_error(char *why, size_t cap, const char *command,
-                      const fwi_redis_reply *reply)
-{
-    char quoted[160];
-    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
-    snprintf(why, cap, "%s: %s", command, quoted);
-}
-
 static void leave_with_error(fwi_redis_backplane *rb, const char *command,
                              const fwi_redis_reply *reply)
 {
-    char why[224];
-    put_error(why, sizeof why, command, reply);
+    char quoted[160], why[224];
+    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
+    snprintf(why, sizeof why, "%s: %s", command, quoted);
     fwi_redis_leave(rb, why);
 }
 
@@ -142,35 +157,18 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
     /* If the channel was left meanwhile, Redis may have heard of that first: then no
      * echo comes, and none is needed. If it hadn't been left yet when this answer came,
      * the PUBLISH was executed before any UNSUBSCRIBE, and the echo is on its way. */
-    const fwi_redis_channel *c =
-        fwi_redis_channels_find_again(&rb->channels, e->channel, &e->hint);
-    if (c == NULL || c->subscription != e->subscription) {
+    if (!is_heard(rb, e)) {
         fwi_redis_publish_set_delivered(e);
     }
     fwi_redis_pending_release(&rb->pending, e);
     fwi_redis_tell_published(rb, ref, FW_OK, "", (fwi_position){0});
 }
 
-/* The server can't now. A kept publish wasn't carried out, but those sent behind it may
- * have been: so it gets another serial. If they weren't either, their answers say so in
- * the same breath: the link is given up behind them, and their order stays. */
-static void on_server_error(fwi_redis_backplane *rb, uint64_t asked,
-                            const fwi_redis_reply *reply)
+static const char *name_of(uint64_t asked)
 {
-    fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, asked);
-    if (e == NULL || !fwi_redis_publish_is_kept(e)) {
-        leave_with_error(rb,
-                         asked == FWI_REDIS_ASKED_PING   ? "PING"
-                         : asked == FWI_REDIS_ASKED_CALL ? "a script"
-                                                         : "PUBLISH",
-                         reply);
-        return;
-    }
-    (void)fwi_redis_pending_renumber(&rb->pending, e);
-    if (rb->give_up == NULL) {
-        put_error(rb->refusal, sizeof rb->refusal, "PUBLISH", reply);
-        rb->give_up = rb->refusal;
-    }
+    return asked == FWI_REDIS_ASKED_PING   ? "PING"
+           : asked == FWI_REDIS_ASKED_CALL ? "a script"
+                                           : "PUBLISH";
 }
 
 void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
@@ -182,12 +180,16 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
         fwi_redis_leave(rb, "an answer that nobody had asked for");
         return;
     }
+    if (rb->cluster != NULL && fwi_redis_is_elsewhere(reply) &&
+        fwi_redis_sharded_answered(rb, what, reply)) {
+        return;
+    }
     bool is_error = reply->whole.type == FWI_REDIS_ERROR;
     bool is_call = what == FWI_REDIS_ASKED_CALL;
     bool is_publish =
         !is_call && what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
     if (is_error && ((!is_publish && !is_call) || is_about_the_server(reply))) {
-        on_server_error(rb, what, reply);
+        leave_with_error(rb, name_of(what), reply);
         return;
     }
     if (is_call) {
@@ -268,7 +270,9 @@ static void on_foreign_message(fwi_redis_backplane *rb, const fwi_redis_part *ch
     if (!is_new) {
         rb->counts.duplicates++;
     } else if (m->kind != FWI_MSG_PROBE &&
-               fwi_redis_channels_find(&rb->channels, name) != NULL) {
+               /* A slot may have moved, and this have been on its way: the hub knows. */
+               (rb->cluster != NULL ||
+                fwi_redis_channels_find(&rb->channels, name) != NULL)) {
         rb->base.sink->on_message(rb->base.sink_user, name, m);
     }
     fw_message_unref(m);
@@ -297,13 +301,20 @@ static void on_confirmation(fwi_redis_backplane *rb, const fwi_redis_part *chann
                             bool subscribe)
 {
     char name[FWI_REDIS_CHANNEL_MAX];
-    if (fwi_name_from_redis(rb->config.prefix, channel->str, channel->len, name,
-                            sizeof name) < 0 ||
-        !fwi_redis_channels_acked(&rb->channels, name, subscribe)) {
+    bool known = fwi_name_from_redis(rb->config.prefix, channel->str, channel->len, name,
+                                     sizeof name) >= 0;
+    known = known && (rb->cluster != NULL
+                          ? fwi_redis_sharded_confirmed(rb, name, subscribe)
+                          : fwi_redis_channels_acked(&rb->channels, name, subscribe));
+    if (!known) {
         malformed(rb, "a confirmation that nobody had asked for", channel);
         return;
     }
     fwi_redis_report(rb);
+    fwi_redis_channel *c = fwi_redis_channels_find(&rb->channels, name);
+    if (c != NULL && rb->state == FWI_REDIS_UP) {
+        tell_if_missed(rb, c);
+    }
     fwi_redis_check_return(rb);
 }
 
@@ -318,7 +329,9 @@ void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply)
     fwi_redis_backplane *rb = user;
     fwi_redis_health_heard(&rb->health, FWI_REDIS_SUBSCRIBER);
     if (reply->whole.type == FWI_REDIS_ERROR) {
-        leave_with_error(rb, "SUBSCRIBE", reply);
+        if (rb->cluster == NULL || !fwi_redis_sharded_refused(rb, reply)) {
+            leave_with_error(rb, rb->verbs->subscribe, reply);
+        }
         return;
     }
     /* Before the first SUBSCRIBE was executed PING is answered by a plain status. */
@@ -331,11 +344,12 @@ void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply)
         return;
     }
     bool named = reply->parts == 3 && part[1].type == FWI_REDIS_STRING;
-    if (named && is_word(&part[0], "message") && part[2].type == FWI_REDIS_STRING) {
+    const fwi_redis_verbs *verbs = rb->verbs;
+    if (named && is_word(&part[0], verbs->message) && part[2].type == FWI_REDIS_STRING) {
         on_message(rb, &part[1], &part[2]);
-    } else if (named && is_word(&part[0], "subscribe")) {
+    } else if (named && is_word(&part[0], verbs->subscribed)) {
         on_confirmation(rb, &part[1], true);
-    } else if (named && is_word(&part[0], "unsubscribe")) {
+    } else if (named && is_word(&part[0], verbs->unsubscribed)) {
         on_confirmation(rb, &part[1], false);
     } else if (!is_word(&part[0], "pong")) {
         malformed(rb, "an unknown reply on the subscribe link", &part[0]);

@@ -11,6 +11,8 @@
 
 #include "wire/sha1.h"
 
+#define OUT_OF_TURN "OUTOFTURN the publish before it was not carried out"
+
 /* A node sends a room's publishes in the order of their serials, and after a lost link
  * again from the first unanswered one on. So a serial that isn't newer than the last one
  * carried out was carried out before, or given up by its node. Where that was is looked
@@ -45,6 +47,15 @@
     "local k = KEYS[3] and redis.call('GET', KEYS[3])\n"                                 \
     "if k then return {string.sub(k, 1, 8), tonumber(string.sub(k, 9)), 1} end\n"
 
+/* Of several on their way to a room one may be refused for a reason that has gone when
+ * the next one is looked at: a script that is told again, a slot that has moved. Then
+ * that next one mustn't be carried out ahead of it. */
+#define IN_TURN                                                                          \
+    "local before = f[3] and tonumber(string.match(f[3], '^%d+')) or 0\n"                \
+    "if tonumber(ARGV[11]) > before then\n"                                              \
+    "  return redis.error_reply('" OUT_OF_TURN "')\n"                                    \
+    "end\n"
+
 /* Each node that ever was leaves its serial: those of long ago are removed when there are
  * many. */
 #define FORGET_NODES                                                                     \
@@ -59,7 +70,7 @@
 static const char *const texts[FWI_REDIS_SCRIPTS] = {
     [FWI_REDIS_SCRIPT_KEEP] =
         "local f = redis.call('HMGET', KEYS[1], 'e', 'o', ARGV[6])\n"
-        "local serial = tonumber(ARGV[7])\n" REPEATED
+        "local serial = tonumber(ARGV[7])\n" REPEATED IN_TURN
         "local epoch, top = f[1], tonumber(f[2] or '0') + 1\n"
         "if not epoch then\n"
         "  epoch = ARGV[8]\n"
@@ -75,7 +86,7 @@ static const char *const texts[FWI_REDIS_SCRIPTS] = {
         "  ARGV[7] .. ' ' .. id .. ' ' .. now .. ' ' .. epoch)\n"
         "redis.call('PEXPIRE', KEYS[1], ARGV[5])\n"
         "if KEYS[3] then redis.call('SET', KEYS[3], epoch .. id, 'PX', 300000) end\n"
-        "redis.call('PUBLISH', ARGV[2], e)\n"
+        "redis.call(ARGV[12], ARGV[2], e)\n"
         "return {epoch, top, 0}\n",
 
     /* In small steps, since a message may be large. */
@@ -136,6 +147,27 @@ void fwi_redis_scripts_link_down(fwi_redis_scripts *s)
     memset(s->known, 0, sizeof s->known);
 }
 
+bool fwi_redis_script_load_words(fwi_redis_scripts *s, fwi_redis_words *words)
+{
+    for (size_t i = 0; i < FWI_REDIS_SCRIPTS; i++) {
+        if (!s->known[i] && s->sha[i][0] != '\0') {
+            s->known[i] = true;
+            fwi_redis_word(words, "SCRIPT", 6);
+            fwi_redis_word(words, "LOAD", 4);
+            fwi_redis_word(words, texts[i], strlen(texts[i]));
+            return true;
+        }
+    }
+    return false;
+}
+
+void fwi_redis_scripts_cannot_load(fwi_redis_scripts *s)
+{
+    for (size_t i = 0; i < FWI_REDIS_SCRIPTS; i++) {
+        s->sha[i][0] = '\0';
+    }
+}
+
 void fwi_redis_script_words(fwi_redis_scripts *s, fwi_redis_script which,
                             fwi_redis_words *words)
 {
@@ -149,12 +181,22 @@ void fwi_redis_script_words(fwi_redis_scripts *s, fwi_redis_script which,
     s->known[which] = true;
 }
 
+static bool begins_with(const fwi_redis_reply *reply, const char *word)
+{
+    size_t len = strlen(word);
+    return reply->whole.type == FWI_REDIS_ERROR && reply->whole.len >= len &&
+           memcmp(reply->whole.str, word, len) == 0;
+}
+
+bool fwi_redis_script_is_out_of_turn(const fwi_redis_reply *reply)
+{
+    return begins_with(reply, "OUTOFTURN ");
+}
+
 bool fwi_redis_script_is_unknown(fwi_redis_scripts *s, fwi_redis_script which,
                                  const fwi_redis_reply *reply)
 {
-    static const char word[] = "NOSCRIPT";
-    if (reply->whole.type != FWI_REDIS_ERROR || reply->whole.len < sizeof word - 1 ||
-        memcmp(reply->whole.str, word, sizeof word - 1) != 0) {
+    if (!begins_with(reply, "NOSCRIPT")) {
         return false;
     }
     s->known[which] = false;

@@ -14,9 +14,12 @@
 typedef enum {
     /* KEYS: meta, stream, perhaps a user's key. ARGV: envelope, channel, how many are
      * kept, for how many ms, how many ms meta lives, node, serial, an epoch if there is
-     * none, for how many seconds a node is remembered, 1 if the position is of interest.
+     * none, for how many seconds a node is remembered, 1 if the position is of interest,
+     * the serial that must have been carried out before (0: none), the command that
+     * publishes.
      * Keeps the message and publishes it, unless that has happened before. Epoch (""; not
-     * known any more), offset, and whether it was there before (1 or 0). */
+     * known any more), offset, and whether it was there before (1 or 0). Or an error: the
+     * one before it wasn't carried out. */
     FWI_REDIS_SCRIPT_KEEP,
     /* KEYS: meta, stream. ARGV: an epoch if there is none, how many ms meta lives then,
      * since (epoch or "", offset), limit, 1 if newest first, bytes that are enough.
@@ -39,6 +42,13 @@ void fwi_redis_scripts_init(fwi_redis_scripts *s);
 /* Another link, perhaps to another server. */
 void fwi_redis_scripts_link_down(fwi_redis_scripts *s);
 
+/* Instead of being called whole the first time, in a Cluster: there a call may be refused
+ * for its key, and what was sent behind it wouldn't be known. SCRIPT LOAD of one that
+ * isn't known; false: all are. It counts as known then. */
+bool fwi_redis_script_load_words(fwi_redis_scripts *s, fwi_redis_words *words);
+/* That isn't allowed: from now on all are called whole. */
+void fwi_redis_scripts_cannot_load(fwi_redis_scripts *s);
+
 /* The first two words of a command. */
 void fwi_redis_script_words(fwi_redis_scripts *s, fwi_redis_script which,
                             fwi_redis_words *words);
@@ -47,5 +57,8 @@ void fwi_redis_script_words(fwi_redis_scripts *s, fwi_redis_script which,
  * next time it is sent whole. */
 bool fwi_redis_script_is_unknown(fwi_redis_scripts *s, fwi_redis_script which,
                                  const fwi_redis_reply *reply);
+
+/* Does it say that a publish must wait for the one before it? */
+bool fwi_redis_script_is_out_of_turn(const fwi_redis_reply *reply);
 
 #endif

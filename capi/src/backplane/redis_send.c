@@ -6,7 +6,18 @@
 
 #include <string.h>
 
+#include "backplane/redis_sharded.h"
 #include "wire/name.h"
+
+const fwi_redis_verbs fwi_redis_verbs_of_one = {
+    .publish = "PUBLISH",
+    .subscribe = "SUBSCRIBE",
+    .unsubscribe = "UNSUBSCRIBE",
+    .message = "message",
+    .subscribed = "subscribe",
+    .unsubscribed = "unsubscribe",
+    .batch = FWI_REDIS_BATCH,
+};
 
 bool fwi_redis_send_command(fwi_redis_backplane *rb, fwi_redis_which link, int argc,
                             const char **argv, const size_t *lens)
@@ -21,8 +32,8 @@ bool fwi_redis_send_publish(fwi_redis_backplane *rb, const char *channel, uint64
         !fwi_redis_asked_push(&rb->asked, asked)) {
         return false;
     }
-    const char *argv[] = {"PUBLISH", rb->name.data, rb->envelope.data};
-    const size_t lens[] = {7, rb->name.len, rb->envelope.len};
+    const char *argv[] = {rb->verbs->publish, rb->name.data, rb->envelope.data};
+    const size_t lens[] = {strlen(argv[0]), rb->name.len, rb->envelope.len};
     rb->counts.publishes++;
     return fwi_redis_send_command(rb, FWI_REDIS_COMMAND, 3, argv, lens);
 }
@@ -42,7 +53,7 @@ static bool send_batch(fwi_redis_backplane *rb, bool subscribe,
     starts[n] = rb->name.len;
     rb->counts.subscribes += subscribe;
     rb->counts.unsubscribes += !subscribe;
-    argv[0] = subscribe ? "SUBSCRIBE" : "UNSUBSCRIBE";
+    argv[0] = subscribe ? rb->verbs->subscribe : rb->verbs->unsubscribe;
     lens[0] = strlen(argv[0]);
     for (size_t i = 0; i < n; i++) {
         argv[i + 1] = rb->name.data + starts[i];
@@ -57,8 +68,10 @@ bool fwi_redis_send_subscriptions(fwi_redis_backplane *rb)
     bool subscribe = false;
     size_t n;
     while ((n = fwi_redis_channels_batch(&rb->channels, &subscribe, batch,
-                                         FWI_REDIS_BATCH)) > 0) {
-        if (!send_batch(rb, subscribe, batch, n)) {
+                                         rb->verbs->batch)) > 0) {
+        if (!send_batch(rb, subscribe, batch, n) ||
+            (rb->cluster != NULL &&
+             !fwi_redis_sharded_ordered(rb, batch[0], subscribe))) {
             return false;
         }
     }
@@ -90,6 +103,11 @@ bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial)
     while ((e = fwi_redis_pending_next_unsent(&rb->pending)) != NULL &&
            e->serial <= up_to_serial && !must_wait(rb, e) &&
            fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX) {
+        if (fwi_redis_publish_is_kept(e) &&
+            fwi_redis_pending_is_behind(&rb->pending, e)) {
+            fwi_redis_pending_put_aside(&rb->pending, e);
+            continue;
+        }
         if (!(fwi_redis_publish_is_kept(e) ? fwi_redis_history_send(rb, e)
                                            : send_plain(rb, e))) {
             return false;

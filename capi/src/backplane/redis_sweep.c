@@ -18,7 +18,7 @@ typedef struct sweep {
     uint64_t node, life, list; /* list: whose channels are swept now */
     uint64_t removed;
     unsigned channels; /* under way */
-    bool loud, failed;
+    bool begun, asking, loud, failed;
     bool progress; /* a channel has left the list since it was asked for */
 } sweep;
 
@@ -30,10 +30,24 @@ typedef struct step {
 
 static void ask_channels(fwi_redis_backplane *rb, sweep *sw);
 
-static void begin_next(fwi_redis_backplane *rb)
+void fwi_redis_sweeps_go_on(fwi_redis_backplane *rb)
 {
-    if (!fwi_list_is_empty(&rb->lease.sweeps)) {
-        ask_channels(rb, fwi_list_entry(rb->lease.sweeps.next, sweep, link));
+    sweep *first = fwi_list_is_empty(&rb->lease.sweeps)
+                       ? NULL
+                       : fwi_list_entry(rb->lease.sweeps.next, sweep, link);
+    if (first != NULL && !first->begun) {
+        first->begun = true;
+        ask_channels(rb, first);
+    }
+}
+
+/* An answer of it doesn't come any more; when none is waited for, it is over. */
+static void lost(sweep *sw)
+{
+    sw->failed = true;
+    if (sw->channels == 0 && !sw->asking) {
+        fwi_list_remove(&sw->link);
+        free(sw);
     }
 }
 
@@ -51,7 +65,7 @@ static void end_sweep(fwi_redis_backplane *rb, sweep *sw)
     }
     fwi_list_remove(&sw->link);
     free(sw);
-    begin_next(rb);
+    fwi_redis_sweeps_go_on(rb);
 }
 
 /* --- a channel --- */
@@ -71,12 +85,20 @@ static void step_over(fwi_redis_backplane *rb, step *st)
     }
 }
 
+static void step_lost(step *st)
+{
+    sweep *sw = st->of;
+    free(st);
+    sw->channels--;
+    lost(sw);
+}
+
 static void on_unlisted(fwi_redis_backplane *rb, void *about,
                         const fwi_redis_reply *reply)
 {
     step *st = about;
     if (reply == NULL) {
-        free(st); /* and the sweep is dropped */
+        step_lost(st);
         return;
     }
     fwi_redis_answer_ignored(rb, NULL, reply);
@@ -103,7 +125,7 @@ static void on_step(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
 {
     step *st = about;
     if (reply == NULL) {
-        free(st); /* and the sweep is dropped */
+        step_lost(st);
         return;
     }
     if (!fwi_redis_answer_is_text(rb, "a dead node's entries can't be removed", reply)) {
@@ -140,6 +162,7 @@ static bool send_step(fwi_redis_backplane *rb, step *st)
     fwi_redis_word(&w, life, strlen(life));
     fwi_redis_word(&w, cursor, strlen(cursor));
     fwi_redis_word(&w, st->of->loud ? "1" : "0", 1);
+    fwi_redis_word(&w, rb->verbs->publish, strlen(rb->verbs->publish));
     return fwi_redis_call(rb, &w, on_step, st);
 }
 
@@ -167,7 +190,9 @@ static void on_channels(fwi_redis_backplane *rb, void *about,
                         const fwi_redis_reply *reply)
 {
     sweep *sw = about;
-    if (reply == NULL) {
+    sw->asking = false;
+    if (reply == NULL || sw->failed) {
+        lost(sw);
         return;
     }
     if (!fwi_redis_answer_is_text(rb, "a dead node's channels can't be read", reply)) {
@@ -206,6 +231,7 @@ static void ask_channels(fwi_redis_backplane *rb, sweep *sw)
         fwi_redis_eval_words(&w, fwi_redis_script_channels, "1");
         fwi_redis_word(&w, key->data, key->len);
         ok = fwi_redis_call(rb, &w, on_channels, sw);
+        sw->asking = ok;
     }
     if (!ok) {
         rb->give_up = "out of memory";
@@ -222,16 +248,13 @@ void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life
     sw->node = node;
     sw->life = sw->list = life;
     sw->loud = loud;
-    bool first = fwi_list_is_empty(&rb->lease.sweeps);
     fwi_list_append(&rb->lease.sweeps, &sw->link);
-    if (first) {
-        begin_next(rb);
-    }
+    fwi_redis_sweeps_go_on(rb);
 }
 
 void fwi_redis_sweeps_drop(fwi_redis_backplane *rb)
 {
     for (fwi_list *e; (e = fwi_list_pop(&rb->lease.sweeps)) != NULL;) {
-        free(fwi_list_entry(e, sweep, link));
+        lost(fwi_list_entry(e, sweep, link)); /* of a Cluster answers may still come */
     }
 }

@@ -14,6 +14,9 @@ struct fwi_redis_backplane;
 void fwi_redis_sweep_begin(struct fwi_redis_backplane *rb, uint64_t node, uint64_t life,
                            bool loud);
 
+/* At the flush: begins one whose turn has come. */
+void fwi_redis_sweeps_go_on(struct fwi_redis_backplane *rb);
+
 /* The link is gone: others do the rest, or this node when it finds that nobody has. */
 void fwi_redis_sweeps_drop(struct fwi_redis_backplane *rb);
 

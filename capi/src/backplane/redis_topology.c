@@ -1,17 +1,21 @@
 /*
- * Asks Sentinels for the master. See the header.
+ * Asks Sentinels for the master, or a Cluster's nodes for its map. See the header.
  *
  *     idle ---> finding ---> found ---> watching <---> asking
  *       ^__________/___________/___________/_____________/
  *
- * One link, to one Sentinel at a time. It stays open while the master is watched, so that
- * a round costs one command; where it is lost the next round goes to the next Sentinel. A
+ * A Cluster's map is never merely found: it is watched as soon as there is one.
+ *
+ * One link, to one of them at a time. It stays open while the master is watched, so that
+ * a round costs one command; where it is lost the next round goes to the next one. A
  * subscription to +switch-master would be told a little sooner, but would need a health
  * check of its own to notice that it is deaf: asking is its own check.
  */
 #include "backplane/redis_topology.h"
 
 #include <string.h>
+
+#include "base/rand.h"
 
 typedef enum {
     IDLE,
@@ -24,15 +28,22 @@ typedef enum {
 struct fwi_redis_topology {
     fwi_loop *loop;
     fwi_redis_config *config;
-    fwi_redis_config sentinel; /* of the link: the Sentinel that is asked */
+    fwi_redis_config asked; /* of the link: who is asked */
     const fwi_redis_topology_events *events;
     void *user;
     fwi_redis_link *link;
     fwi_timer timer; /* finding, asking: the answer is late; watching: ask again */
     topology_state state;
-    size_t at;   /* which Sentinel */
-    size_t left; /* how many more to ask in this round */
+    fwi_rand rand;     /* jitter */
+    uint64_t hurry_ms; /* the map was known to be old after it was asked for; or 0 */
+    size_t at;         /* which of the hosts */
+    size_t left;       /* how many more to ask in this round */
 };
+
+static bool is_cluster(const fwi_redis_topology *t)
+{
+    return t->config->url.kind == FWI_REDIS_CLUSTER;
+}
 
 static bool is_asking(const fwi_redis_topology *t)
 {
@@ -84,21 +95,28 @@ const char *fwi_redis_master_problem(const fwi_redis_reply *reply)
 
 /* --- a round --- */
 
-static void next_sentinel(fwi_redis_topology *t, const char *why);
+static void next_host(fwi_redis_topology *t, const char *why);
 
 static bool open_link(fwi_redis_topology *t)
 {
     const fwi_redis_host *h = &t->config->url.hosts[t->at];
-    memcpy(t->sentinel.url.host, h->host, sizeof h->host);
-    t->sentinel.url.port = h->port;
+    memcpy(t->asked.url.host, h->host, sizeof h->host);
+    t->asked.url.port = h->port;
     return fwi_redis_link_open(t->link);
 }
 
 static void ask(fwi_redis_topology *t)
 {
-    const char *argv[] = {"SENTINEL", "get-master-addr-by-name", t->config->url.master};
-    const size_t lens[] = {8, 23, strlen(argv[2])};
-    if (!fwi_redis_link_send(t->link, 3, argv, lens)) {
+    const char *sentinel[] = {"SENTINEL", "get-master-addr-by-name",
+                              t->config->url.master};
+    const char *cluster[] = {"CLUSTER", "NODES"};
+    const char *const *argv = is_cluster(t) ? cluster : sentinel;
+    int argc = is_cluster(t) ? 2 : 3;
+    size_t lens[3];
+    for (int i = 0; i < argc; i++) {
+        lens[i] = strlen(argv[i]);
+    }
+    if (!fwi_redis_link_send(t->link, argc, argv, lens)) {
         fwi_redis_link_disconnect(t->link, "out of memory");
         return;
     }
@@ -109,6 +127,7 @@ static void ask(fwi_redis_topology *t)
 static bool begin_round(fwi_redis_topology *t, topology_state state)
 {
     t->state = state;
+    t->hurry_ms = 0;
     t->left = t->config->url.n_hosts - 1;
     if (fwi_redis_link_get_state(t->link) == FWI_REDIS_LINK_LIVE) {
         ask(t);
@@ -117,17 +136,29 @@ static bool begin_round(fwi_redis_topology *t, topology_state state)
     return open_link(t);
 }
 
+/* Many nodes ask a Cluster's nodes: not all at the same moment. */
 static void watch_on(fwi_redis_topology *t)
 {
+    uint64_t ms = FWI_REDIS_TOPOLOGY_EVERY_MS;
     t->state = WATCHING;
-    fwi_loop_timer_set(t->loop, &t->timer, FWI_REDIS_TOPOLOGY_EVERY_MS);
+    if (is_cluster(t)) {
+        ms = fwi_rand_between(&t->rand, ms * 3 / 4, ms);
+    }
+    fwi_loop_timer_set(t->loop, &t->timer, ms);
+    if (t->hurry_ms != 0) {
+        fwi_redis_topology_hurry(t, t->hurry_ms);
+    }
 }
 
 static void round_failed(fwi_redis_topology *t, const char *why)
 {
     char text[400];
-    snprintf(text, sizeof text, "no Sentinel tells where %s is: %s",
-             t->config->url.master, why);
+    if (is_cluster(t)) {
+        snprintf(text, sizeof text, "no node of the Cluster tells its map: %s", why);
+    } else {
+        snprintf(text, sizeof text, "no Sentinel tells where %s is: %s",
+                 t->config->url.master, why);
+    }
     if (t->state == ASKING) {
         FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "%s", text);
         watch_on(t);
@@ -137,12 +168,13 @@ static void round_failed(fwi_redis_topology *t, const char *why)
     t->events->on_lost(t->user, text);
 }
 
-static void next_sentinel(fwi_redis_topology *t, const char *why)
+static void next_host(fwi_redis_topology *t, const char *why)
 {
     char text[300];
     const fwi_redis_host *h = &t->config->url.hosts[t->at];
     snprintf(text, sizeof text, "%.100s:%d: %s", h->host, h->port, why);
-    FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "Sentinel %s", text);
+    FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "%s %s",
+            is_cluster(t) ? "Cluster node" : "Sentinel", text);
     fwi_loop_timer_clear(t->loop, &t->timer);
     fwi_redis_link_close(t->link);
     t->at = (t->at + 1) % t->config->url.n_hosts;
@@ -177,7 +209,7 @@ static void on_answer(fwi_redis_topology *t, const fwi_redis_host *master)
     url->port = master->port;
     FWI_LOG(t->config->log, same ? FWI_LOG_DEBUG : FWI_LOG_INFO, "redis",
             "%s is %s:%d, says Sentinel %s:%d", url->master, url->host, url->port,
-            t->sentinel.url.host, t->sentinel.url.port);
+            t->asked.url.host, t->asked.url.port);
     t->state = FOUND;
     t->events->on_found(t->user);
 }
@@ -189,6 +221,30 @@ static void on_live(void *user)
     ask(user);
 }
 
+/* NULL: it was good, and is done with. */
+static const char *take_map(fwi_redis_topology *t, const fwi_redis_reply *reply)
+{
+    if (reply->whole.type == FWI_REDIS_ERROR) {
+        return reply->whole.str;
+    }
+    if (reply->whole.type != FWI_REDIS_STRING) {
+        return "not the kind of answer that was asked for";
+    }
+    fwi_redis_host from = {.port = t->asked.url.port};
+    memcpy(from.host, t->asked.url.host, sizeof from.host);
+    topology_state before = t->state;
+    fwi_loop_timer_clear(t->loop, &t->timer);
+    t->state = WATCHING; /* what is told may change it */
+    const char *problem = t->events->on_map(t->user, &reply->whole, &from);
+    if (problem != NULL) {
+        t->state = before;
+    } else if (t->state == WATCHING) {
+        fwi_loop_timer_clear(t->loop, &t->timer);
+        watch_on(t);
+    }
+    return problem;
+}
+
 static void on_reply(void *user, const fwi_redis_reply *reply)
 {
     fwi_redis_topology *t = user;
@@ -197,21 +253,22 @@ static void on_reply(void *user, const fwi_redis_reply *reply)
         fwi_redis_link_close(t->link); /* Nobody had asked. */
         return;
     }
-    const char *problem = fwi_redis_master_of(reply, &master);
+    const char *problem =
+        is_cluster(t) ? take_map(t, reply) : fwi_redis_master_of(reply, &master);
     if (problem != NULL) {
         char quoted[160];
         fwi_log_quote(quoted, sizeof quoted, problem, strlen(problem));
-        next_sentinel(t, quoted);
-        return;
+        next_host(t, quoted);
+    } else if (!is_cluster(t)) {
+        on_answer(t, &master);
     }
-    on_answer(t, &master);
 }
 
 static void on_down(void *user, const char *why)
 {
     fwi_redis_topology *t = user;
     if (is_asking(t)) {
-        next_sentinel(t, why);
+        next_host(t, why);
     }
 }
 
@@ -249,6 +306,18 @@ void fwi_redis_topology_watch(fwi_redis_topology *t)
     }
 }
 
+void fwi_redis_topology_hurry(fwi_redis_topology *t, uint64_t ms)
+{
+    uint64_t in_ms = fwi_rand_between(&t->rand, ms / 4, ms);
+    /* An answer that is on its way may be old. */
+    t->hurry_ms = t->hurry_ms == 0 ? ms : FWI_MIN(t->hurry_ms, ms);
+    if (t->state == WATCHING && (!fwi_timer_is_set(&t->timer) ||
+                                 t->timer.due_ms > fwi_loop_now_ms(t->loop) + in_ms)) {
+        fwi_loop_timer_clear(t->loop, &t->timer);
+        fwi_loop_timer_set(t->loop, &t->timer, in_ms);
+    }
+}
+
 void fwi_redis_topology_stop(fwi_redis_topology *t)
 {
     if (t == NULL) {
@@ -272,10 +341,12 @@ fwi_redis_topology *fwi_redis_topology_new(fwi_loop *loop, fwi_redis_config *con
     t->config = config;
     t->events = events;
     t->user = user;
-    t->sentinel = *config;
-    t->sentinel.url = fwi_redis_url_of_sentinel(&config->url);
+    t->asked = *config;
+    t->asked.url = fwi_redis_url_of_host(&config->url);
+    fwi_rand_init(&t->rand, config->seed + 1);
     fwi_timer_init(&t->timer, on_timer);
-    t->link = fwi_redis_link_new(loop, &t->sentinel, "sentinel", &link_events, t);
+    t->link = fwi_redis_link_new(loop, &t->asked, is_cluster(t) ? "map" : "sentinel",
+                                 &link_events, t);
     if (t->link == NULL) {
         free(t);
         return NULL;

@@ -83,16 +83,19 @@ typedef struct fwi_member_page {
 typedef struct fwi_backplane_sink {
     /* Once for each subscribe() that wasn't taken back: from now on what is published to
      * the channel is heard. While the other nodes can't be reached this comes too: the
-     * members of this node hear each other, and the subscription is made on return. If it
-     * was made only when the other nodes could be reached again already, this comes once
-     * more then: what they have published until now has passed by. */
+     * members of this node hear each other, and the subscription is made on return. */
     void (*on_subscribed)(void *user, const char *channel);
     /* In order; each message at most once. m is borrowed. Messages for channels that have
      * just been unsubscribed may still come. */
     void (*on_message)(void *user, const char *channel, fw_message *m);
     /* The other nodes can be reached (why is NULL), or not any more and why. While they
-     * can't, it comes again whenever the reason has changed. */
+     * can't, it comes again whenever the reason has changed. Where channels are spread
+     * over several servers, that one is away is enough for "not any more". */
     void (*on_state)(void *user, bool up, const char *why);
+    /* A channel is heard again that wasn't for a while: what was said meanwhile is
+     * missed, and what is kept of it can be read. Nothing but read_history() may be
+     * called from inside. NULL: not wanted. */
+    void (*on_missed)(void *user, const char *channel);
     /* Once for each publish() or forget_history() with a ref, whatever happens. The
      * message itself may come before or after. NULL: not wanted. */
     void (*on_published)(void *user, uint64_t ref, const fwi_published *what);

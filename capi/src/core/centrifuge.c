@@ -181,6 +181,9 @@ static void run_batch(fwi_session *s, fwi_cf_batch *batch)
 /* What is left of a message waits, and nothing more is read meanwhile. */
 static void keep(fwi_session *s, const fwi_cf_batch *rest)
 {
+    if (rest->len > 0 && s->centrifuge->under_way >= FWI_CF_UNDER_WAY_MAX) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
+    }
     if (rest->len > 0 && !fwi_buf_append(&s->centrifuge->waiting, rest->at, rest->len)) {
         fwi_cf_close(s, 3004, "internal server error");
     }

@@ -11,7 +11,7 @@
 
 enum {
     READS_MAX = 256, /* on their way at a time, of all rooms */
-    RETRY_MS = 1000, /* the backplane is there, but had no answer for a room */
+    RETRY_MS = 1000, /* the backplane had no answer for a room */
     FILL_MIN = 64
 };
 
@@ -151,28 +151,33 @@ static bool start_read(fwi_history *h)
     return true;
 }
 
-/* In a while. If the backplane is away its return comes first. */
 static void retry(fwi_hub *hub)
 {
     fwi_timer *t = &hub->histories.retry;
-    if (atomic_load(&hub->backplane_up) && !fwi_timer_is_set(t)) {
+    if (!fwi_timer_is_set(t)) {
         fwi_loop_timer_set(hub->shard[0]->loop, t, RETRY_MS);
     }
+}
+
+/* It may be this room alone that can't be read, or those of one server of many: the
+ * others go on. */
+static void read_failed(fwi_history *h)
+{
+    fwi_list_append(&h->hub->histories.failed, &h->to_read);
+    retry(h->hub);
 }
 
 static void pump(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
-    while (!all->paused && all->reading < READS_MAX) {
+    while (all->reading < READS_MAX) {
         fwi_list *e = fwi_list_pop(&all->to_read);
         if (e == NULL) {
             return;
         }
         fwi_history *h = fwi_list_entry(e, fwi_history, to_read);
         if (needs_read(h) && !start_read(h)) {
-            fwi_list_append(&all->to_read, &h->to_read);
-            all->paused = true;
-            retry(hub);
+            read_failed(h);
         }
     }
 }
@@ -181,7 +186,6 @@ static void retry_over(fwi_timer *t)
 {
     fwi_histories *all = fwi_container_of(t, fwi_histories, retry);
     fwi_hub *hub = fwi_container_of(all, fwi_hub, histories);
-    all->paused = false;
     /* Not all at once: there may be a reason that holds for every room. */
     for (unsigned i = 0; i < READS_MAX && !fwi_list_is_empty(&all->failed); i++) {
         fwi_list_append(&all->to_read, fwi_list_pop(&all->failed));
@@ -212,6 +216,7 @@ void fwi_history_missed(fwi_history *h)
 {
     h->behind = h->at.epoch != 0;
     h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
+    fwi_list_remove(&h->to_read);               /* it may be among those that failed */
     fwi_history_settle(h);
 }
 
@@ -219,13 +224,7 @@ void fwi_histories_returned(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
     fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
-    all->paused = false;
     fwi_list_splice(&all->to_read, &all->failed);
-    for (fwi_route *r = hub->routes.map; r != NULL; r = r->hh.next) {
-        if (r->history != NULL) {
-            fwi_history_missed(r->history);
-        }
-    }
     pump(hub);
 }
 
@@ -410,15 +409,6 @@ static void fill(fwi_history *h, const fwi_history_page *page)
 }
 
 /* --- answers --- */
-
-/* It may be this room alone that can't be read: the others go on. */
-static void read_failed(fwi_history *h)
-{
-    fwi_histories *all = &h->hub->histories;
-    fwi_list_append(&all->failed, &h->to_read);
-    all->paused = all->paused || !atomic_load(&h->hub->backplane_up);
-    retry(h->hub);
-}
 
 void fwi_history_read_done(fwi_hub *hub, fwi_history *h, const fwi_history_page *page)
 {

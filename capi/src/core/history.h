@@ -29,9 +29,8 @@ struct fwi_shard;
 typedef struct fwi_histories {
     fwi_history_cache cache;
     fwi_list to_read;  /* who waits for a read */
-    fwi_list failed;   /* who was refused one, and waits for `retry` */
+    fwi_list failed;   /* whose read had no answer, and who waits for `retry` */
     unsigned reading;  /* how many are on their way */
-    bool paused;       /* nothing can be read: until the backplane is back, or a while */
     size_t held_bytes; /* of what came behind holes */
     fwi_timer retry;
 } fwi_histories;
@@ -73,8 +72,8 @@ typedef struct fwi_history {
     uint64_t refuted;      /* an epoch that was asked for and is over */
 
     /* The read on its way. */
-    fwi_list to_read;
-    uint64_t ref; /* 0: none */
+    fwi_list to_read; /* waiting for it: there, or among those that failed */
+    uint64_t ref;     /* 0: none */
     fwi_position asked;
     bool for_position; /* it says where the room stands; else it is for the past alone */
     /* What is being read of the time before the log, over several pages. */
@@ -102,10 +101,10 @@ void fwi_history_came(fwi_history *h, fw_message *m);
 void fwi_history_read_done(struct fwi_hub *hub, fwi_history *h,
                            const fwi_history_page *page);
 
-/* The other nodes can be reached again: what was said meanwhile is read. */
+/* The other nodes can be reached again: what had no answer is asked again. */
 void fwi_histories_returned(struct fwi_hub *hub);
 
-/* Until now the room wasn't heard, though it had been told to be: as above. */
+/* Its channel is heard again: what was said meanwhile is read. */
 void fwi_history_missed(fwi_history *h);
 
 /* What is kept was forgotten by our own order: it begins anew at `at`. */

@@ -476,13 +476,7 @@ static void on_subscribed(void *user, const char *channel)
 {
     fwi_hub *hub = user;
     fwi_route *r = fwi_route_find(&hub->routes, channel);
-    if (r == NULL) {
-        return;
-    }
-    if (r->subscribed) { /* it was told too early */
-        if (r->history != NULL) {
-            fwi_history_missed(r->history);
-        }
+    if (r == NULL || r->subscribed) {
         return;
     }
     r->subscribed = true;
@@ -521,10 +515,20 @@ static void on_state(void *user, bool up, const char *why)
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
+static void on_missed(void *user, const char *channel)
+{
+    fwi_hub *hub = user;
+    const fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r != NULL && r->history != NULL) {
+        fwi_history_missed(r->history);
+    }
+}
+
 const fwi_backplane_sink fwi_hub_sink = {
     .on_subscribed = on_subscribed,
     .on_message = on_message,
     .on_state = on_state,
+    .on_missed = on_missed,
     .on_published = fwi_publish_on_published,
     .on_history = fwi_publish_on_history,
     .on_members = fwi_presence_on_members,

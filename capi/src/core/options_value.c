@@ -138,8 +138,9 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
                             .kind = FWI_KIND_TEXT,
                             .allowed = "redis://[USER[:PASSWORD]@]HOST[:PORT][/DB], "
                                        "rediss://... (TLS), "
-                                       "redis+unix:///FILE.sock[?db=N] or "
-                                       "redis+sentinel://HOST[:PORT],.../MASTER",
+                                       "redis+unix:///FILE.sock[?db=N], "
+                                       "redis+sentinel://HOST[:PORT],.../MASTER or "
+                                       "redis+cluster://HOST[:PORT],...",
                             .check = check_redis_url,
                             .has_password = true},
     [FWI_TYPE_PREFIX] = {.name = "text",

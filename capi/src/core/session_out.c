@@ -80,7 +80,8 @@ static void count_drops(fwi_session *s, int policy, unsigned dropped)
 
 void fwi_session_send(fwi_session *s, fw_message *m)
 {
-    fwi_frame *f = fwi_session_protocol(s)->frame(s->shard, NULL, m);
+    fwi_frame *f =
+        s->announced ? fwi_session_protocol(s)->frame(s->shard, NULL, m) : NULL;
     if (f != NULL) {
         fwi_session_push(s, f, 0);
         fwi_frame_unref(f);

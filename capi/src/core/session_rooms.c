@@ -117,9 +117,10 @@ int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join)
 {
     char channel[FWI_CHANNEL_CAP];
     fwi_channel_name('r', room, channel);
-    if (s->state != FWI_SESSION_OPEN) {
+    if (s->state != FWI_SESSION_OPEN || !s->announced) {
         give_back(s, channel, join->brought);
-        tell_result(s, room, join->ref, FW_ERR_GONE, "the session has ended");
+        tell_result(s, room, join->ref, FW_ERR_GONE,
+                    s->announced ? "the session has ended" : "it isn't open yet");
         return FW_ERR_GONE;
     }
     fwi_place *there = fwi_session_place_in(s, channel);

@@ -106,6 +106,7 @@
        "counter", "")                                                                    \
     XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
        "counter", "")                                                                    \
+    XX(LIMIT_COMMANDS, "fanwire_limit_hits_total", "limit=\"commands\"", "counter", "")  \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
     XX(LIMIT_TRACES, "fanwire_limit_hits_total", "limit=\"traces\"", "counter", "")      \
     XX(LIMIT_TRACE_REPORTS, "fanwire_limit_hits_total", "limit=\"trace_reports\"",       \

@@ -291,25 +291,27 @@ static const char *read_redis_tcp(const char *p, fwi_redis_url *u)
                                              : read_database(p + 1, strlen(p + 1), u);
 }
 
-/* --- redis.url with Sentinels --- */
+/* --- redis.url with Sentinels or a Cluster --- */
 
 static const char *read_hosts(const char *p, size_t len, fwi_redis_url *u)
 {
+    bool cluster = u->kind == FWI_REDIS_CLUSTER;
     const char *end = p + len;
     for (;;) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
         size_t n = (size_t)((comma ? comma : end) - p);
         if (u->n_hosts == FWI_REDIS_HOSTS_MAX) {
-            return "at most 16 Sentinels";
+            return cluster ? "at most 16 nodes of the Cluster" : "at most 16 Sentinels";
         }
         fwi_redis_host *h = &u->hosts[u->n_hosts++];
-        h->port = SENTINEL_PORT;
+        h->port = cluster ? REDIS_PORT : SENTINEL_PORT;
         const char *problem = read_address(p, n, h->host, sizeof h->host, &h->port);
         if (problem != NULL) {
             return problem;
         }
         if (h->port == 0) {
-            return "the port of a Sentinel is a number from 1 to 65535";
+            return cluster ? "the port of a Redis server is a number from 1 to 65535"
+                           : "the port of a Sentinel is a number from 1 to 65535";
         }
         if (comma == NULL) {
             return NULL;
@@ -384,11 +386,26 @@ static const char *read_redis_sentinel(const char *p, fwi_redis_url *u)
     return NULL;
 }
 
-fwi_redis_url fwi_redis_url_of_sentinel(const fwi_redis_url *u)
+static const char *read_redis_cluster(const char *p, fwi_redis_url *u)
 {
+    size_t len = strcspn(p, "/?#");
+    const char *problem = read_hosts(p, len, u);
+    if (problem != NULL) {
+        return problem;
+    }
+    p += len;
+    return *p == '\0' || strcmp(p, "/") == 0 || strcmp(p, "/0") == 0
+               ? NULL
+               : "behind the nodes of a Cluster nothing is allowed: it has one database";
+}
+
+fwi_redis_url fwi_redis_url_of_host(const fwi_redis_url *u)
+{
+    bool sentinel = u->kind == FWI_REDIS_SENTINEL;
     fwi_redis_url out = {.kind = FWI_REDIS_ONE, .tls = u->tls};
-    memcpy(out.user, u->sentinel_user, sizeof out.user);
-    memcpy(out.password, u->sentinel_password, sizeof out.password);
+    memcpy(out.user, sentinel ? u->sentinel_user : u->user, sizeof out.user);
+    memcpy(out.password, sentinel ? u->sentinel_password : u->password,
+           sizeof out.password);
     return out;
 }
 
@@ -398,19 +415,28 @@ static const char *read_behind_user(const char *p, fwi_redis_url *u)
 {
     return u->is_unix                      ? read_redis_unix(p, u)
            : u->kind == FWI_REDIS_SENTINEL ? read_redis_sentinel(p, u)
+           : u->kind == FWI_REDIS_CLUSTER  ? read_redis_cluster(p, u)
                                            : read_redis_tcp(p, u);
 }
 
 static bool read_scheme(const char **p, fwi_redis_url *u)
 {
-    if (take(p, "redis+sentinel://")) {
-        u->kind = FWI_REDIS_SENTINEL;
-        return true;
-    }
-    if (take(p, "rediss+sentinel://")) {
-        u->kind = FWI_REDIS_SENTINEL;
-        u->tls = true;
-        return true;
+    static const struct {
+        const char *scheme;
+        fwi_redis_kind kind;
+        bool tls;
+    } several_hosts[] = {
+        {"redis+sentinel://", FWI_REDIS_SENTINEL, false},
+        {"rediss+sentinel://", FWI_REDIS_SENTINEL, true},
+        {"redis+cluster://", FWI_REDIS_CLUSTER, false},
+        {"rediss+cluster://", FWI_REDIS_CLUSTER, true},
+    };
+    for (size_t i = 0; i < FWI_ARRAY_LEN(several_hosts); i++) {
+        if (take(p, several_hosts[i].scheme)) {
+            u->kind = several_hosts[i].kind;
+            u->tls = several_hosts[i].tls;
+            return true;
+        }
     }
     u->is_unix = take(p, "redis+unix://");
     u->tls = !u->is_unix && take(p, "rediss://");
@@ -421,13 +447,10 @@ const char *fwi_redis_url_parse(const char *text, fwi_redis_url *out)
 {
     const char *p = text;
     *out = (fwi_redis_url){0};
-    if (take(&p, "redis+cluster:") || take(&p, "rediss+cluster:")) {
-        return "Cluster is not supported yet: allowed are redis://, rediss://, "
-               "redis+unix://, redis+sentinel://";
-    }
     if (!read_scheme(&p, out)) {
         return "allowed are redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss://..., "
-               "redis+unix:///FILE.sock[?db=N], redis+sentinel://HOST:PORT,.../MASTER";
+               "redis+unix:///FILE.sock[?db=N], redis+sentinel://HOST:PORT,.../MASTER, "
+               "redis+cluster://HOST:PORT,...";
     }
     /* The last @: one inside a password may have been left unescaped. */
     size_t len = strcspn(p, "/?#");
@@ -489,6 +512,10 @@ void fwi_redis_url_text(const fwi_redis_url *u, char *out, size_t cap)
         }
         n += host_text(u->hosts[i].host, u->hosts[i].port, hosts + n, sizeof hosts - n);
     }
-    snprintf(out, cap, "%s+sentinel://%s%s/%s?db=%d", scheme, user, hosts, u->master,
-             u->database);
+    if (u->kind == FWI_REDIS_CLUSTER) {
+        snprintf(out, cap, "%s+cluster://%s%s", scheme, user, hosts);
+    } else {
+        snprintf(out, cap, "%s+sentinel://%s%s/%s?db=%d", scheme, user, hosts, u->master,
+                 u->database);
+    }
 }

@@ -4,16 +4,17 @@
  *
  *     chat --listen ws://127.0.0.1:9090/ws --redis.url redis://127.0.0.1:6379
  *
- * What goes over the wire is described in README.md beside this file. The program keeps
- * no state of its own: who is in which room, on which node, is the library's business,
- * so nothing here needs a lock, with any number of threads. The handlers are inline:
- * they run on the library's threads and must not block. They begin at on_connect, and
- * main is at the end.
+ * What goes over the wire is described in README.md beside this file. Who is in which
+ * room, on which node, is the library's business: the program itself knows nothing but
+ * the questions that it has asked and that aren't answered yet. The handlers are inline:
+ * they run on the library's threads, of which there may be several, and must not block.
+ * They begin at on_connect, and main is at the end.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ enum {
     ROOM_CHARACTERS = 64,
     TEXT_BYTES = 8192,
     ID_BYTES = 64,
+    PEOPLE = 50, /* about so many are shown to who comes into a room */
     JOIN_REF = 1 /* asks for a RESULT when a join is complete */
 };
 
@@ -51,18 +53,6 @@ static void send_to_session(fw_hub *hub, fw_session_id session, json_t *json)
         (void)fw_session_send(hub, session, text, strlen(text), FW_TEXT);
         free(text);
     }
-}
-
-static int publish_to_room(fw_hub *hub, const char *room, json_t *json)
-{
-    char *text = text_of(json);
-    int err = FW_ERR_MEMORY;
-
-    if (text) {
-        err = fw_room_publish(hub, room, text, strlen(text), FW_TEXT);
-        free(text);
-    }
-    return err;
 }
 
 /* id and room say what the error is about; each may be NULL. */
@@ -99,19 +89,6 @@ static void send_failure(fw_hub *hub, fw_event *e, int err, const char *id,
     send_error(hub, e, code, fw_strerror(err), id, room);
 }
 
-/* Somebody has come into a room or gone from it: everybody there is told. */
-static void publish_notice(fw_hub *hub, fw_event *e, const char *type)
-{
-    char session[FW_SESSION_ID_TEXT];
-    const char *room = fw_event_room(e), *user = fw_event_user(e);
-
-    fw_session_id_text(fw_event_session(e), session);
-    (void)publish_to_room(hub, room,
-                          json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", type, "room",
-                                    room, "from", user ? user : "", "session", session,
-                                    "node", fw_hub_node_name(hub)));
-}
-
 /* ---- Checking what came in ------------------------------------------------------ */
 
 static size_t count_characters(const char *utf8)
@@ -137,6 +114,120 @@ static const char *name_fault(const char *name, size_t max_characters)
         return "the name begins or ends with a blank";
     }
     return fw_name_check(name) == FW_OK ? NULL : "the name has a control character";
+}
+
+/* ---- Who is in a room ------------------------------------------------------------ */
+
+/* Who wants to know. The answer names the question by a number: its address. */
+typedef struct question {
+    struct question *next;
+    fw_session_id session;
+    char room[];
+} question;
+
+/* Those on their way: asked on any of the library's threads, answered on another. */
+static struct {
+    pthread_mutex_t lock;
+    question *first;
+} asked = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void take_question(question *q)
+{
+    pthread_mutex_lock(&asked.lock);
+    for (question **at = &asked.first; *at; at = &(*at)->next) {
+        if (*at == q) {
+            *at = q->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&asked.lock);
+}
+
+static void ask_people(fw_hub *hub, fw_session_id session, const char *room)
+{
+    size_t size = strlen(room) + 1;
+    question *q = malloc(sizeof *q + size);
+
+    if (!q) {
+        return;
+    }
+    q->session = session;
+    memcpy(q->room, room, size);
+    pthread_mutex_lock(&asked.lock);
+    q->next = asked.first;
+    asked.first = q;
+    pthread_mutex_unlock(&asked.lock);
+    if (fw_room_presence(hub, room, 0, PEOPLE, (uint64_t)(uintptr_t)q) != FW_OK) {
+        take_question(q);
+        free(q);
+    }
+}
+
+/* When the hub has stopped nothing is answered any more. */
+static void forget_questions(void)
+{
+    while (asked.first) {
+        question *q = asked.first;
+        asked.first = q->next;
+        free(q);
+    }
+}
+
+/* Who somebody is, as all messages have it; user may be NULL. */
+static json_t *person(const char *user, fw_session_id id, const char *node)
+{
+    char session[FW_SESSION_ID_TEXT];
+
+    fw_session_id_text(id, session);
+    return json_pack("{s:s, s:s, s:s}", "from", user ? user : "", "session", session,
+                     "node", node);
+}
+
+static void on_presence(fw_hub *hub, fw_event *e, void *user)
+{
+    question *q = (question *)(uintptr_t)fw_event_token(e);
+    json_t *people;
+
+    (void)user;
+    take_question(q);
+    people = fw_event_code(e) == FW_OK ? json_array() : NULL;
+    for (size_t i = 0; people && i < fw_event_members(e); i++) {
+        (void)json_array_append_new(people, person(fw_event_member_user(e, i),
+                                                   fw_event_member_session(e, i),
+                                                   fw_event_member_node(e, i)));
+    }
+    if (people) {
+        send_to_session(hub, q->session,
+                        json_pack("{s:s, s:s, s:o, s:I}", "type", "people", "room",
+                                  q->room, "people", people, "total",
+                                  (json_int_t)fw_event_total(e)));
+    }
+    free(q);
+}
+
+/* Somebody has come into a room or gone from it, here or elsewhere; or his node is dead.
+ * Each node tells its own people. */
+static void on_member(fw_hub *hub, fw_event *e, void *user)
+{
+    fw_session_id session = fw_event_session(e);
+    json_t *notice = person(fw_event_user(e), session, fw_event_node_name(e));
+    char *text;
+
+    (void)user;
+    if (notice) {
+        bool joined = fw_event_kind(e) == FW_EVENT_ROOM_JOIN;
+        (void)json_object_set_new(notice, "type", json_string(joined ? "join" : "leave"));
+        (void)json_object_set_new(notice, "room", json_string(fw_event_room(e)));
+    }
+    text = text_of(notice);
+    if (text) {
+        fw_message *m = fw_message_new(text, strlen(text), FW_TEXT);
+        if (m && fw_message_set_except(m, session) == FW_OK) {
+            (void)fw_room_send_here_message(hub, fw_event_room(e), m);
+        }
+        fw_message_unref(m);
+        free(text);
+    }
 }
 
 /* ---- What clients ask for: one function a verb ---------------------------------- */
@@ -319,7 +410,7 @@ static void on_result(fw_hub *hub, fw_event *e, void *user)
     }
     send_to_session(hub, fw_event_session(e),
                     json_pack("{s:s, s:s}", "type", "joined", "room", fw_event_room(e)));
-    publish_notice(hub, e, "join");
+    ask_people(hub, fw_event_session(e), fw_event_room(e));
 }
 
 static void on_leave(fw_hub *hub, fw_event *e, void *user)
@@ -330,7 +421,6 @@ static void on_leave(fw_hub *hub, fw_event *e, void *user)
             hub, fw_event_session(e),
             json_pack("{s:s, s:s}", "type", "left", "room", fw_event_room(e)));
     }
-    publish_notice(hub, e, "leave");
 }
 
 static void on_log(void *user, fw_log_level level, const char *component,
@@ -361,8 +451,10 @@ static void print_help(void)
  * Returns -1 to go on, else the exit status. */
 static int read_options(fw_options *options, int argc, char **argv)
 {
-    /* A chat needs no long messages: 8 KiB of text, escaped, and its envelope. */
+    /* A chat needs no long messages: 8 KiB of text, escaped, and its envelope. Its people
+     * hear who comes and goes. */
     if (fw_options_set(options, "message.max_bytes", "64KiB") ||
+        fw_options_set(options, "room.join_leave", "on") ||
         fw_options_load_env(options)) {
         fprintf(stderr, "chat: %s\n", fw_error_detail());
         return 2;
@@ -398,11 +490,10 @@ static int add_handlers(fw_hub *hub)
     static const struct {
         fw_event_type type;
         fw_handler handler;
-    } handlers[] = {{FW_EVENT_CONNECT, on_connect},
-                    {FW_EVENT_OPEN, on_open},
-                    {FW_EVENT_MESSAGE, on_message},
-                    {FW_EVENT_RESULT, on_result},
-                    {FW_EVENT_LEAVE, on_leave}};
+    } handlers[] = {{FW_EVENT_CONNECT, on_connect},  {FW_EVENT_OPEN, on_open},
+                    {FW_EVENT_MESSAGE, on_message},  {FW_EVENT_RESULT, on_result},
+                    {FW_EVENT_LEAVE, on_leave},      {FW_EVENT_PRESENCE, on_presence},
+                    {FW_EVENT_ROOM_JOIN, on_member}, {FW_EVENT_ROOM_LEAVE, on_member}};
     int err = fw_hub_on_log(hub, on_log, (void *)fw_hub_node_name(hub));
 
     for (size_t i = 0; !err && i < sizeof handlers / sizeof handlers[0]; i++) {
@@ -430,6 +521,7 @@ static int serve(fw_hub *hub, const sigset_t *stop_signals)
         fprintf(stderr, "chat: some sessions did not close in time\n");
     }
     (void)fw_hub_stop(hub);
+    forget_questions();
     return 0;
 }
 

@@ -45,8 +45,9 @@ end
 -- What the environment says and, over it, the command line.
 local function read_options()
   local options = fanwire.options()
-  -- A chat needs no long messages: 8 KiB of text, escaped, and its envelope.
-  local chosen, given = { message_max_bytes = "64KiB" }, {}
+  -- A chat needs no long messages: 8 KiB of text, escaped, and its envelope. Its people
+  -- hear who comes and goes.
+  local chosen, given = { message_max_bytes = "64KiB", room_join_leave = "on" }, {}
   for name in pairs(options) do
     local key = name:gsub("%.", "_")
     chosen[key] = os.getenv("FANWIRE_" .. key:upper()) or chosen[key]

@@ -27,9 +27,11 @@ NAME_CHARACTERS = 32  # what fits in a line of a small screen
 ROOM_CHARACTERS = 64
 TEXT_BYTES = 8192
 ID_BYTES = 64
+PEOPLE = 50  # about so many are shown to who comes into a room
 
-# A chat needs no long messages: 8 KiB of text, escaped, and its envelope.
-hub = fanwire.Hub(message_max_bytes="64KiB")
+# A chat needs no long messages: 8 KiB of text, escaped, and its envelope. Its people hear
+# who comes and goes.
+hub = fanwire.Hub(message_max_bytes="64KiB", room_join_leave=True)
 
 
 class Fault(Exception):
@@ -53,10 +55,16 @@ def tell(session, answer):
         session.send(answer)
 
 
-def announce(kind, session, room):
-    """Somebody has come into a room or gone from it: everybody there is told."""
+def person(member):
+    return {"from": member.user or "", "session": member.session, "node": member.node}
+
+
+def announce(kind, room, member):
+    """Somebody has come into a room or gone from it: who is there, on this node, is
+    told."""
     with contextlib.suppress(fanwire.Error):  # if that fails, nobody waits for it
-        hub.publish(room, message(kind, room=room, **who(session)))
+        hub.send_here(room, message(kind, room=room, **person(member)),
+                      skip=member.session)
 
 
 # ---- Checking what came in ------------------------------------------------------------
@@ -144,13 +152,16 @@ async def join(session, request):
     with told(room=room):
         await session.join(room)  # from now on it hears the room
     tell(session, message("joined", room=room))
-    announce("join", session, room)
+    with contextlib.suppress(fanwire.Error):  # Redis may be away, say
+        page = await hub.presence(room, limit=PEOPLE)
+        tell(session, message("people", room=room, total=page.total,
+                              people=[person(member) for member in page.members]))
 
 
 async def leave(session, request):
     room = room_of(request)
     with told(room=room):
-        session.leave(room)  # gone() hears of it
+        session.leave(room)  # left() hears of it
 
 
 def say_fault(request, room, user, everyone):
@@ -223,10 +234,19 @@ async def asked(session, data):
 
 
 @hub.on_leave
-def gone(session, room):
-    if not session.closed:  # left, and is still there to be told
+def left(session, room):
+    if not session.closed:  # is still there to be told
         tell(session, message("left", room=room))
-    announce("leave", session, room)
+
+
+@hub.on_room_join
+def came(room, member):
+    announce("join", room, member)
+
+
+@hub.on_room_leave
+def gone(room, member):
+    announce("leave", room, member)
 
 
 # ---- Starting and stopping ------------------------------------------------------------

@@ -18,6 +18,7 @@ local NAME_CHARACTERS = 32 -- what fits in a line of a small screen
 local ROOM_CHARACTERS = 64
 local TEXT_BYTES = 8192
 local ID_BYTES = 64
+local PEOPLE = 50 -- about so many are shown to who comes into a room
 
 local CODES = {
   FW_ERR_INVALID = "bad_request", FW_ERR_TOO_BIG = "bad_request",
@@ -50,10 +51,11 @@ local function told(session, about, ok, why, name)
   return ok
 end
 
--- Somebody has come into a room or gone from it: everybody there is told.
-function Chat:announce(kind, session, room)
-  self.hub:publish(room, { type = kind, room = room, from = session.user or "",
-                           session = session.id, node = self.hub:node_name() })
+-- Somebody has come into a room or gone from it: who is there, on this node, is told.
+function Chat:announce(kind, room, member)
+  self.hub:send_here(room, { type = kind, room = room, from = member.user or "",
+                             session = member.session, node = member.node },
+    { skip = member.session })
 end
 
 -- ---- Checking what came in ------------------------------------------------------------
@@ -92,6 +94,20 @@ end
 
 local verbs = {}
 
+function Chat:show_people(session, room)
+  self.hub:presence(room, { limit = PEOPLE }, function(members, total)
+    if not members then -- Redis may be away, say
+      return
+    end
+    local people = {}
+    for i, member in ipairs(members) do
+      people[i] = { from = member.user or "", session = member.session,
+                    node = member.node }
+    end
+    session:send{ type = "people", room = room, people = people, total = total }
+  end)
+end
+
 function verbs:join(session, request)
   local room = text(request.room)
   local fault = self:name_fault(room, ROOM_CHARACTERS)
@@ -101,7 +117,7 @@ function verbs:join(session, request)
   local function joined(...)
     if told(session, { room = room }, ...) then -- from now on it hears the room
       session:send{ type = "joined", room = room }
-      self:announce("join", session, room)
+      self:show_people(session, room)
     end
   end
   local ok, why, name = session:join(room, joined)
@@ -171,11 +187,19 @@ function Chat:left(session, room)
   if not session.closed then -- left, and is still there to be told
     session:send{ type = "left", room = room }
   end
-  self:announce("leave", session, room)
+end
+
+function Chat:came(room, member)
+  self:announce("join", room, member)
+end
+
+function Chat:gone(room, member)
+  self:announce("leave", room, member)
 end
 
 local EVENTS = {
   connect = Chat.arrives, open = Chat.opened, message = Chat.asked, leave = Chat.left,
+  room_join = Chat.came, room_leave = Chat.gone,
 }
 
 return function(given)

@@ -2,7 +2,7 @@
 // keys. A test that can't find a button by its name has found a fault of the page.
 import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
-import { slow } from './stage.mjs';
+import { slow, until } from './stage.mjs';
 
 const DEADLINE_MS = 15_000 * slow;
 
@@ -88,6 +88,21 @@ export class Person {
     assert.equal(await this.message(text).count(), 1, `${this.name} reads "${text}" once`);
     assert.equal(await message.getAttribute('data-from'), from);
     assert.equal(await message.getAttribute('data-node'), node);
+  }
+
+  /** Waits until the room on show has these people: names, each with the node's. */
+  async sees(...people) {
+    const wanted = people.map(([name, node]) => `${name} on ${node}`).sort();
+    let seen;
+    await until(
+      () => `${this.name} sees ${wanted}, not ${seen}`,
+      async () => {
+        seen = await this.page
+          .locator('#present .someone')
+          .evaluateAll((all) => all.map(({ dataset: d }) => `${d.name} on ${d.node}`).sort());
+        return String(seen) === String(wanted);
+      },
+    );
   }
 
   async leave() {

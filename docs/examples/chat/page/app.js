@@ -107,7 +107,7 @@ class Chat {
     this.conversations = new Map(); // by key, in the order of the list
     this.waiting = new Map(); // by id: said, but not yet heard back
     this.seenIds = new Set();
-    this.people = new Set();
+    this.people = new Set(); // names that were heard of, to choose from
     this.add('all', '');
     rooms.forEach((room) => this.add('room', room));
     this.current = this.conversations.get(keyOf(rooms.length ? 'room' : 'all', rooms[0]));
@@ -131,7 +131,7 @@ class Chat {
     const key = keyOf(kind, name);
     let conversation = this.conversations.get(key);
     if (!conversation) {
-      conversation = { key, kind, name, entries: [], unread: 0 };
+      conversation = { key, kind, name, entries: [], unread: 0, present: new Map() };
       this.conversations.set(key, conversation);
     }
     return conversation;
@@ -210,6 +210,8 @@ class Chat {
     const hear = {
       welcome: () => this.hearWelcome(message),
       message: () => this.hearMessage(message),
+      joined: () => this.hearJoined(message),
+      people: () => this.hearPeople(message),
       join: () => this.hearNotice(message, 'came in'),
       leave: () => this.hearNotice(message, 'went'),
       error: () => this.hearError(message),
@@ -265,17 +267,47 @@ class Chat {
     }
   }
 
-  hearNotice({ room, from, node, session }, did) {
+  hearJoined({ room }) {
     const conversation = this.conversations.get(keyOf('room', room));
-    if (!conversation || (session === this.session && did === 'went')) {
+    if (conversation) {
+      conversation.present.clear();
+      conversation.gone = new Set(); // before we hear who is there
+      this.notice(conversation, { text: 'You are in this room.', node: this.node });
+      this.changed('people');
+    }
+  }
+
+  hearPeople({ room, people, total }) {
+    const conversation = this.conversations.get(keyOf('room', room));
+    if (!conversation || !Array.isArray(people)) {
       return;
     }
-    if (session === this.session) {
-      this.notice(conversation, { text: 'You are in this room.', node });
+    for (const { session, from, node } of people) {
+      if (!conversation.gone?.has(session)) {
+        this.people.add(from);
+        conversation.present.set(session, { from, node });
+      }
+    }
+    conversation.gone = undefined;
+    conversation.unseen = Math.max(0, total - people.length);
+    this.changed('people');
+  }
+
+  hearNotice({ room, from, node, session }, did) {
+    const conversation = this.conversations.get(keyOf('room', room));
+    if (!conversation) {
+      return;
+    }
+    if (did === 'went') {
+      conversation.present.delete(session);
+      conversation.gone?.add(session);
     } else {
       this.people.add(from);
-      this.notice(conversation, { from, text: did, node });
+      conversation.present.set(session, { from, node });
+      conversation.gone?.delete(session);
     }
+    this.notice(conversation, { from, text: did, node });
+    this.changed('people');
   }
 
   hearError({ id, room, text }) {
@@ -397,6 +429,24 @@ function drawEntry(entry) {
   return li;
 }
 
+/** Who is in the room that is on show, and on which node. */
+function drawPeople() {
+  const { kind, present, unseen } = chat.current;
+  $('present').hidden = kind !== 'room' || !present.size;
+  $('present').replaceChildren(
+    ...[...present].map(([session, { from, node }]) => {
+      const li = element('li', 'someone', person(from), nodeBadge(node));
+      li.dataset.session = session;
+      li.dataset.name = from;
+      li.dataset.node = node;
+      return li;
+    }),
+  );
+  if (unseen) {
+    $('present').append(element('li', 'quiet', `and ${unseen} more`));
+  }
+}
+
 const headings = {
   all: () => ['Everyone', 'heard on every node, in every room'],
   room: (name) => [`# ${name}`, 'whoever is in this room, on whichever node'],
@@ -424,6 +474,7 @@ function drawTalk() {
     list.replaceChildren();
     drawn.clear();
     drawHead(current);
+    drawPeople();
   }
   for (const [entry, { li }] of drawn) {
     if (!current.entries.includes(entry)) {
@@ -529,6 +580,7 @@ function changed(...what) {
       const todo = new Set(stale);
       stale.clear();
       todo.has('list') && drawList();
+      todo.has('people') && drawPeople();
       todo.has('status') ? drawStatus() : todo.has('talk') && drawTalk();
     });
   }
