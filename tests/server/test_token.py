@@ -8,13 +8,14 @@ import base64
 import hashlib
 import hmac
 import json
+import signal
 import subprocess
 import time
 
 import pytest
 import websockets
 
-from conftest import DEADLINE, run
+from conftest import DEADLINE, run, wait_until
 
 SECRET = "a secret that is shared with nobody but the tests"
 OTHER = "the secret of before the last rotation of secrets"
@@ -234,6 +235,45 @@ def test_with_a_secret_only_tokens_say_who_one_is(fanwired):
     assert 'fanwire_tokens_refused_total{reason="missing"} 2' in metrics
     assert 'fanwire_tokens_refused_total{reason="expired"} 1' in metrics
     assert 'fanwire_tokens_refused_total{reason="bad"} 5' in metrics
+
+
+def test_keys_are_exchanged_by_hup_while_sessions_stay(fanwired, tmp_path, key_pair):
+    private, public = key_pair("EdDSA")
+    config, keys = tmp_path / "fanwired.ini", tmp_path / "current.pem"
+
+    def take_over(line, log):
+        config.write_text(f"raw.format = json\n{line}\n")
+        seen = f.err().count(log)
+        f.signal(signal.SIGHUP)
+        wait_until(lambda: f.err().count(log) > seen, log)
+
+    async def scenario():
+        async with websockets.connect(f"{f.url}?room=r&token={old}") as ws:
+            await asyncio.wait_for(ws.recv(), DEADLINE)
+            take_over(f"token.hmac_secret = {SECRET},{OTHER}", "options taken over")
+            assert await user_of(f, make({"sub": "bob"})) == "bob"
+            assert await user_of(f, old) == "ann"
+            take_over(f"token.hmac_secret = {SECRET}", "options taken over")
+            assert await refused(f, "&token=" + old) == 401
+            # What can't be used changes nothing.
+            keys.write_text("no key")
+            take_over(f"token.public_key = {keys}", "no PUBLIC KEY is in it")
+            assert await user_of(f, make({"sub": "bob"})) == "bob"
+            with open(public, encoding="ascii") as file:
+                keys.write_text(file.read())
+            take_over(f"token.public_key = {keys}", "options taken over")
+            assert await user_of(f, token("--user", "eve", "--key", private)) == "eve"
+            assert await refused(f, "&token=" + make({"sub": "bob"})) == 401
+            await ws.send("still here")
+            while json.loads(await asyncio.wait_for(ws.recv(), DEADLINE))["data"] != (
+                    "still here"):
+                pass
+
+    old = make({"sub": "ann"}, OTHER)
+    config.write_text(f"raw.format = json\ntoken.hmac_secret = {OTHER}\n")
+    f = fanwired("--config", str(config))
+    asyncio.run(scenario())
+    assert SECRET not in f.err() and OTHER not in f.err()
 
 
 def test_issuer_and_audience_are_asked_for_where_options_say_so(fanwired):
