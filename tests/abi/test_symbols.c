@@ -116,6 +116,7 @@ static const struct {
     {"fw_stats_text_free", (any_function)fw_stats_text_free},
     {"fw_strerror", (any_function)fw_strerror},
     {"fw_user_disconnect", (any_function)fw_user_disconnect},
+    {"fw_user_join", (any_function)fw_user_join},
     {"fw_user_leave", (any_function)fw_user_leave},
     {"fw_user_send", (any_function)fw_user_send},
     {"fw_user_send_message", (any_function)fw_user_send_message},
