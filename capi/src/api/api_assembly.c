@@ -39,6 +39,7 @@ void fwi_take_apart(fw_hub *hub)
         pthread_mutex_unlock(&hub->lock);
         fwi_loop_uv_free(loop);
     }
+    fwi_site_fini(&hub->site);
     free(hub->origins);
     hub->origins = NULL;
     fwi_networks_free(hub->trusted);
@@ -111,6 +112,9 @@ static int read_transport_config(fw_hub *hub)
         .tls_cert = cert[0] ? cert : NULL,
         .tls_key = key[0] ? key : NULL,
         .handshake_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HANDSHAKE_TIMEOUT),
+        .request_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_REQUEST_TIMEOUT),
+        .idle_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_IDLE_TIMEOUT),
+        .http_max = (unsigned)fwi_options_int(o, FWI_OPT_LIMIT_HTTP_CONNECTIONS),
         .message_max = hub->core.set.message_max,
         .compression = hub->core.set.compression,
         .origins = hub->origins,
@@ -135,10 +139,28 @@ static int make_backplane(fw_hub *hub)
     return hub->core.bp ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
 }
 
+static void take_figures(void *user, fwi_hub_figures *out)
+{
+    fwi_figures_take(user, out);
+}
+
+static int make_site(fw_hub *hub)
+{
+    if (!fwi_site_init(&hub->site, &hub->core, hub->options)) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    hub->site.take_figures = take_figures;
+    hub->site.user = hub;
+    return FW_OK;
+}
+
 int fwi_put_together(fw_hub *hub)
 {
     fwi_shards_free(hub); /* of a start that failed */
     int err = read_transport_config(hub);
+    if (err == FW_OK) {
+        err = make_site(hub);
+    }
     hub->n_loops = loops_wanted(hub->options);
     hub->core.n_shards = hub->core.routes.n_loops = hub->n_loops;
     for (unsigned i = 0; i < hub->n_loops && err == FW_OK; i++) {

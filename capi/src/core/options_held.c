@@ -87,6 +87,9 @@ static int no_memory(const fwi_option_row *row)
     return fwi_error(FW_ERR_MEMORY, "%s: out of memory", row->name);
 }
 
+/* What is shown of a secret. */
+static const char hidden[] = "***";
+
 /* Reports what fwi_option_read found. */
 static int bad_value(const fwi_option_row *row, int err, const char *text,
                      const char *problem)
@@ -96,7 +99,9 @@ static int bad_value(const fwi_option_row *row, int err, const char *text,
         return no_memory(row);
     }
     return fwi_error(err, "%s: %s: %s", row->name,
-                     fwi_option_show(text, shown, sizeof shown), problem);
+                     row->type->is_secret ? hidden
+                                          : fwi_option_show(text, shown, sizeof shown),
+                     problem);
 }
 
 /* Checks each entry; then `next` has old and new text joined, or the new one alone. */
@@ -115,6 +120,12 @@ static int read_list(const fwi_option_row *row, const char *text, const char *be
         return no_memory(row);
     }
     snprintf(next->text, cap, "%s%s%s", before, adds ? "," : "", b.n > 0 ? text : "");
+    if (row->type->is_secret && next->text[0] != '\0') {
+        next->shown = strdup(hidden);
+        if (next->shown == NULL) {
+            return no_memory(row);
+        }
+    }
     return index_list(next) ? FW_OK : no_memory(row);
 }
 

@@ -78,6 +78,17 @@ static const char *check_network(const char *text)
     return NULL;
 }
 
+/* What a header can carry, and two spellings can't be mixed up. */
+static const char *check_api_key(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') {
+            return "ASCII characters without blanks";
+        }
+    }
+    return NULL;
+}
+
 const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_NUMBER] = {.name = "number", .kind = FWI_KIND_NUMBER},
     [FWI_TYPE_THREADS] = {.name = "number", .kind = FWI_KIND_NUMBER, .can_be_auto = true},
@@ -149,6 +160,12 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_FILE_NAME] = {.name = "text",
                             .kind = FWI_KIND_TEXT,
                             .allowed = "the path of a file"},
+    [FWI_TYPE_API_KEYS] = {.name = "list",
+                           .kind = FWI_KIND_LIST,
+                           .allowed =
+                               "keys of ASCII characters without blanks and commas",
+                           .check = check_api_key,
+                           .is_secret = true},
 };
 
 typedef struct unit {

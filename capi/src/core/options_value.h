@@ -27,6 +27,7 @@ typedef struct fwi_option_type {
     bool can_be_off;   /* "off" is written for an empty text or list */
     bool can_be_auto;  /* "auto" is written for 0 */
     bool has_password; /* of a URL: not to be shown */
+    bool is_secret;    /* all of it */
 } fwi_option_type;
 
 typedef struct fwi_option_row {
@@ -64,6 +65,7 @@ typedef enum {
     FWI_TYPE_ORIGINS,
     FWI_TYPE_NETWORKS,
     FWI_TYPE_FILE_NAME,
+    FWI_TYPE_API_KEYS,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 
