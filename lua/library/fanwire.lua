@@ -64,6 +64,7 @@ local fanwire = {}
 ---@field api_max_bytes? fanwire.Number
 ---@field api_max_items? fanwire.Number
 ---@field api_timeout? fanwire.Duration
+---@field admin_password? string
 ---@field redis_url? string
 ---@field redis_prefix? string
 ---@field redis_required? fanwire.Switch

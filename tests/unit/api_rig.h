@@ -21,7 +21,7 @@ typedef struct api_call {
     unsigned answers;
     int status;
     char *body; /* NUL behind it */
-    char extra[128];
+    char extra[512], type[64];
 } api_call;
 
 static inline void on_api_answer(fwi_http_call *call, const fwi_http_reply *reply)
@@ -33,6 +33,7 @@ static inline void on_api_answer(fwi_http_call *call, const fwi_http_reply *repl
     a->body = calloc(1, reply->len + 1);
     memcpy(a->body, reply->len > 0 ? reply->body : "", reply->len);
     snprintf(a->extra, sizeof a->extra, "%s", reply->extra ? reply->extra : "");
+    snprintf(a->type, sizeof a->type, "%s", reply->type ? reply->type : "");
     fwi_http_request_free(a->request);
     a->request = NULL;
 }

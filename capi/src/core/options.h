@@ -55,6 +55,8 @@
        "commands, channels, members or messages of one request to the API or answer")    \
     XX(API_TIMEOUT, "api.timeout", DURATION, 1, 3600000, "10s", "0.1",                   \
        "how long the answer to a request to the API may take")                           \
+    XX(ADMIN_PASSWORD, "admin.password", PASSWORD, 0, 0, "", "0.1",                      \
+       "who knows it may use the page /admin on http.listen; empty: there is none")      \
     XX(REDIS_URL, "redis.url", REDIS_URL, 0, 0, "", "0.1",                               \
        "the Redis that connects the nodes; empty: this node alone, in memory")           \
     XX(REDIS_PREFIX, "redis.prefix", PREFIX, 0, 0, "fanwire", "0.1",                     \

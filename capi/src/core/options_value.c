@@ -89,6 +89,12 @@ static const char *check_api_key(const char *text)
     return NULL;
 }
 
+static const char *check_password(const char *text)
+{
+    return text[0] == '\0' || strlen(text) >= 8 ? NULL
+                                                : "a password must have 8 bytes or more";
+}
+
 const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_NUMBER] = {.name = "number", .kind = FWI_KIND_NUMBER},
     [FWI_TYPE_THREADS] = {.name = "number", .kind = FWI_KIND_NUMBER, .can_be_auto = true},
@@ -165,6 +171,11 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
                            .allowed =
                                "keys of ASCII characters without blanks and commas",
                            .check = check_api_key,
+                           .is_secret = true},
+    [FWI_TYPE_PASSWORD] = {.name = "text",
+                           .kind = FWI_KIND_TEXT,
+                           .allowed = "8 bytes or more",
+                           .check = check_password,
                            .is_secret = true},
 };
 

@@ -66,6 +66,7 @@ typedef enum {
     FWI_TYPE_NETWORKS,
     FWI_TYPE_FILE_NAME,
     FWI_TYPE_API_KEYS,
+    FWI_TYPE_PASSWORD,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 

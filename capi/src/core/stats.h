@@ -107,6 +107,8 @@
        "counter", "")                                                                    \
     XX(LIMIT_API_TIME, "fanwire_limit_hits_total", "limit=\"api_timeout\"", "counter",   \
        "")                                                                               \
+    XX(LIMIT_ADMIN_LOGINS, "fanwire_limit_hits_total", "limit=\"admin_logins\"",         \
+       "counter", "")                                                                    \
     XX(HTTP_REQUESTS, "fanwire_http_requests_total", "", "counter",                      \
        "Requests on http.listen that were complete")                                     \
     XX(API_COMMANDS, "fanwire_api_commands_total", "", "counter",                        \
@@ -115,6 +117,8 @@
        "Commands of the HTTP API that were answered with an error")                      \
     XX(API_UNAUTHORIZED, "fanwire_api_unauthorized_total", "", "counter",                \
        "Requests to the HTTP API without a good key")                                    \
+    XX(ADMIN_REFUSED, "fanwire_admin_refused_total", "", "counter",                      \
+       "Wrong passwords of the admin page")                                              \
     XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
        "Sessions closed because they answered no ping")                                  \
     XX(DECISION_TIMEOUTS, "fanwire_decision_timeouts_total", "", "counter",              \

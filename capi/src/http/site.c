@@ -5,9 +5,21 @@
 
 #include <string.h>
 
+#include "base/rand.h"
 #include "core/shard.h"
+#include "http/admin.h"
 #include "http/api.h"
 #include "http/page.h"
+
+static bool has_api(const fwi_site *site)
+{
+    return site->n_api_keys > 0;
+}
+
+static bool has_admin(const fwi_site *site)
+{
+    return site->admin_password[0] != '\0';
+}
 
 static const fwi_site_row rows[] = {
     {.path = "/health", .on_request = fwi_pages_on_request},
@@ -16,7 +28,13 @@ static const fwi_site_row rows[] = {
     {.path = "/api",
      .below = true,
      .on_head = fwi_api_on_head,
-     .on_request = fwi_api_on_request},
+     .on_request = fwi_api_on_request,
+     .is_on = has_api},
+    {.path = "/admin",
+     .below = true,
+     .on_head = fwi_admin_on_head,
+     .on_request = fwi_admin_on_request,
+     .is_on = has_admin},
 };
 
 static bool fits(const fwi_site_row *row, const char *path)
@@ -29,9 +47,9 @@ static bool fits(const fwi_site_row *row, const char *path)
 const fwi_site_row *fwi_site_find(const fwi_site *site, const char *path)
 {
     for (size_t i = 0; i < FWI_ARRAY_LEN(rows); i++) {
-        if (fits(&rows[i], path)) {
-            bool off = rows[i].on_head == fwi_api_on_head && site->n_api_keys == 0;
-            return off ? NULL : &rows[i];
+        bool is_on = rows[i].is_on == NULL || rows[i].is_on(site);
+        if (is_on && fits(&rows[i], path)) {
+            return &rows[i];
         }
     }
     return NULL;
@@ -40,11 +58,9 @@ const fwi_site_row *fwi_site_find(const fwi_site *site, const char *path)
 static void not_found(const fwi_site *site, fwi_http_call *call)
 {
     fwi_page p = {.status = 404, .type = fwi_page_text};
-    bool ok = fwi_buf_puts(
-        &p.body, site->n_api_keys > 0 ? "not found: there are /health, /ready, /metrics "
-                                        "and /api\n"
-                                      : "not found: there are /health, /ready and "
-                                        "/metrics\n");
+    bool ok =
+        fwi_buf_printf(&p.body, "not found: there are /health, /ready and /metrics%s%s\n",
+                       has_api(site) ? ", /api" : "", has_admin(site) ? ", /admin" : "");
     fwi_page_send(&p, call, ok);
 }
 
@@ -109,7 +125,12 @@ bool fwi_site_init(fwi_site *site, fwi_hub *hub, const fw_options *o)
         .api_max_bytes = (size_t)fwi_options_int(o, FWI_OPT_API_MAX_BYTES),
         .api_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_API_TIMEOUT),
         .api_max_items = (uint64_t)fwi_options_int(o, FWI_OPT_API_MAX_ITEMS),
+        .admin_password = fwi_options_text(o, FWI_OPT_ADMIN_PASSWORD),
     };
+    for (size_t i = 0; i < sizeof site->admin_key; i += sizeof(uint64_t)) {
+        uint64_t random = fwi_rand_secure();
+        memcpy(site->admin_key + i, &random, sizeof random);
+    }
     fwi_list_init(&site->jobs);
     site->api_keys = calloc(site->n_api_keys + 1, sizeof *site->api_keys);
     if (site->api_keys == NULL) {

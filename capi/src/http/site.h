@@ -2,7 +2,7 @@
  * What is served on http.listen: which path is whose, and what all of them share. The
  * transport calls it for each request (wire/http_call.h); it knows no socket.
  *
- * pages.c has /health, /ready and /metrics, api.c what is below /api.
+ * pages.c has /health, /ready and /metrics, api.c what is below /api, admin.c /admin.
  *
  * @thread loop 0
  */
@@ -12,6 +12,7 @@
 #include "core/hub.h"
 #include "http/pages.h"
 #include "wire/http_call.h"
+#include "wire/seal.h"
 
 typedef struct fwi_site {
     fwi_hub *hub;
@@ -23,6 +24,10 @@ typedef struct fwi_site {
     size_t api_max_bytes;
     uint64_t api_timeout_ms;
     uint64_t api_max_items;
+    const char *admin_password; /* of the options, borrowed; "": there is no page */
+    uint8_t admin_key[FWI_SEAL_KEY];
+    unsigned admin_wrong; /* passwords, since then */
+    uint64_t admin_wrong_since_ms;
     fwi_list jobs; /* requests of the API without all their answers: api.c */
 } fwi_site;
 
@@ -34,6 +39,8 @@ typedef struct fwi_site_row {
      * body is taken. */
     size_t (*on_head)(fwi_site *site, fwi_http_call *call);
     void (*on_request)(fwi_site *site, fwi_http_call *call);
+    /* Is it there at all? NULL: always. */
+    bool (*is_on)(const fwi_site *site);
 } fwi_site_row;
 
 /* What it has for this path; NULL: nothing. */
