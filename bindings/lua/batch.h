@@ -278,7 +278,8 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
  *   BACKPLANE_DOWN why                NODE_UP, NODE_DOWN name
  *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
- * A verdict on CONNECT or JOIN takes fw_event_token(event).
+ *   RPC     data, binary, method
+ * A verdict on CONNECT, JOIN or RPC takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
 {
@@ -348,6 +349,10 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
         fwb_put_text(L, at, fw_event_node_name(e));
+        break;
+    case FW_EVENT_RPC:
+        fwb_put_data(L, e);
+        fwb_put_text(L, at + 2, fw_event_method(e));
         break;
     case FW_EVENT_CONNECT:
     case FW_EVENT_OPEN:

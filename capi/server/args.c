@@ -23,7 +23,26 @@ static const struct {
     {"publish", FWD_PUBLISH, 2, " ROOM TEXT"},
     {"presence", FWD_PRESENCE, 1, " ROOM"},
     {"history", FWD_HISTORY, 1, " ROOM"},
+    {"token", FWD_TOKEN, 0, " --user USER"},
 };
+
+const fwd_own_flag fwd_own_flags[] = {
+    {FWD_TOKEN, "user", "a user's name", "whose token it is; empty: nobody's"},
+    {FWD_TOKEN, "expire", "a whole number with s, m or h",
+     "how long it is good, 0s for ever; an hour if left out"},
+    {FWD_TOKEN, "channel", "a room",
+     "a token of the centrifuge protocol for subscribing to this one"},
+    {FWD_TOKEN, "client", "the id of a client", "and for this client alone"},
+    {FWD_TOKEN, "channels", "rooms, with commas between them",
+     "centrifuge protocol: rooms that its holder is put into when it connects"},
+    {FWD_TOKEN, "info", "JSON", "what others see of the user"},
+    {FWD_TOKEN, "meta", "JSON", "what the server alone sees"},
+    {FWD_TOKEN, "data", "JSON", "what the client is told when it has subscribed"},
+    {FWD_TOKEN, "key", "the file of a private key (PEM)",
+     "sign with it (RS256, ES256, ES384, EdDSA) and not with token.hmac_secret"},
+    {FWD_TOKEN, "kid", "a name", "which of several keys it was signed with"},
+};
+const size_t fwd_n_own_flags = sizeof fwd_own_flags / sizeof fwd_own_flags[0];
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -164,12 +183,37 @@ int fwd_args_read(fwd_args *args, int argc, char **argv)
     return check_words(args);
 }
 
-static int apply_flag(const fwd_flag *flag, fw_options *options)
+/* What its value is; NULL: it is none of the command's own. */
+static const char *allowed_for_own(fwd_command command, const char *name)
 {
-    const char *allowed = fw_options_describe(flag->name, "allowed");
+    for (size_t i = 0; i < fwd_n_own_flags; i++) {
+        const fwd_own_flag *own = &fwd_own_flags[i];
+        if (own->command == command && strcmp(own->name, name) == 0) {
+            return own->allowed;
+        }
+    }
+    return NULL;
+}
+
+const char *fwd_args_flag(const fwd_args *args, const char *name)
+{
+    const char *value = NULL;
+    for (int i = 0; i < args->n_flags; i++) {
+        value = strcmp(args->flags[i].name, name) == 0 ? args->flags[i].value : value;
+    }
+    return value;
+}
+
+static int apply_flag(fwd_command command, const fwd_flag *flag, fw_options *options)
+{
+    const char *own = allowed_for_own(command, flag->name);
+    const char *allowed = own != NULL ? own : fw_options_describe(flag->name, "allowed");
     if (flag->value == NULL && allowed != NULL) {
         return fwd_report(FWD_CONFIGURATION, "%s: a value is missing: %s", flag->name,
                           allowed);
+    }
+    if (own != NULL) {
+        return FWD_OK;
     }
     /* An unknown name without value: the library says what was probably meant. */
     int err = fw_options_set(options, flag->name, flag->value != NULL ? flag->value : "");
@@ -182,7 +226,7 @@ static int apply_flag(const fwd_flag *flag, fw_options *options)
 int fwd_args_apply(const fwd_args *args, fw_options *options)
 {
     for (int i = 0; i < args->n_flags; i++) {
-        int status = apply_flag(&args->flags[i], options);
+        int status = apply_flag(args->command, &args->flags[i], options);
         if (status != FWD_OK) {
             return status;
         }

@@ -13,10 +13,20 @@ typedef enum {
     FWD_PUBLISH,
     FWD_PRESENCE,
     FWD_HISTORY,
+    FWD_TOKEN,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN
 } fwd_command;
+
+/* What a command's own flag is, which is no option: for --help and errors. */
+typedef struct fwd_own_flag {
+    fwd_command command;
+    const char *name, *allowed, *help;
+} fwd_own_flag;
+
+extern const fwd_own_flag fwd_own_flags[];
+extern const size_t fwd_n_own_flags;
 
 /* One "--name value". */
 typedef struct fwd_flag {
@@ -37,6 +47,10 @@ typedef struct fwd_args {
 /* Reads argv. 0, or the exit status after the reason was reported; in both cases
  * fwd_args_fini() frees what was taken. argv is borrowed as long as args. */
 int fwd_args_read(fwd_args *args, int argc, char **argv);
+
+/* A flag that is the command's own and no option; of several the last. NULL: it wasn't
+ * given. */
+const char *fwd_args_flag(const fwd_args *args, const char *name);
 
 /* Sets the options that are flags. 0 or the exit status. */
 int fwd_args_apply(const fwd_args *args, fw_options *options);

@@ -18,4 +18,7 @@ int fwd_presence(const fwd_args *args, fw_options *options);
 /* fanwired history ROOM. Likewise. */
 int fwd_history(const fwd_args *args, fw_options *options);
 
+/* fanwired token --user USER. */
+int fwd_token(const fwd_args *args, const fw_options *options);
+
 #endif

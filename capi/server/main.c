@@ -77,6 +77,8 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_presence(args, options);
     case FWD_HISTORY:
         return fwd_history(args, options);
+    case FWD_TOKEN:
+        return fwd_token(args, options);
     default:
         return fwd_serve(args, options);
     }

@@ -7,6 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "args.h"
+
 enum { COLUMNS = 88, INDENT = 6 };
 
 /* Words of `text`, indented and broken before COLUMNS. */
@@ -63,6 +65,18 @@ static const char *note_of(const char *first)
                : NULL;
 }
 
+static void help_own_flags(FILE *out)
+{
+    fputs("\nOf token alone:\n", out);
+    for (size_t i = 0; i < fwd_n_own_flags; i++) {
+        char line[256];
+        fprintf(out, "  --%s\n", fwd_own_flags[i].name);
+        snprintf(line, sizeof line, "%s [%s]", fwd_own_flags[i].help,
+                 fwd_own_flags[i].allowed);
+        wrap(out, line);
+    }
+}
+
 void fwd_manual_help(FILE *out, const fw_options *options)
 {
     fputs(
@@ -72,6 +86,8 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "       fanwired publish ROOM TEXT [--json] [--name value]...\n"
         "       fanwired presence ROOM [--json] [--name value]...\n"
         "       fanwired history ROOM [--json] [--name value]...\n"
+        "       fanwired token --user USER [--expire 1h] [--channel ROOM] [--info JSON]\n"
+        "                      [--key FILE] [--name value]...\n"
         "       fanwired --check-config [...] | --version | --help\n"
         "\n"
         "Options come from flags, then from the environment (--redis.url is\n"
@@ -87,6 +103,7 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "  --check-config\n"
         "      check the configuration and exit\n",
         out);
+    help_own_flags(out);
     const char *group = "", *name;
     for (size_t i = 0; (name = fw_options_name(i)) != NULL; i++) {
         const char *its_group = fw_options_describe(name, "group");

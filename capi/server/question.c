@@ -12,26 +12,32 @@
 
 enum { TIMEOUT_S = 10 };
 
-/* Within quotes; what is no control character stays as it is. */
-static void print_escaped(const char *text, size_t len)
+/* What is no control character stays as it is. */
+void fwd_put_string(FILE *out, const char *text, size_t len)
 {
+    fputc('"', out);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         if (c == '"' || c == '\\') {
-            printf("\\%c", c);
+            fprintf(out, "\\%c", c);
         } else if (c < ' ') {
-            printf("\\u%04x", c);
+            fprintf(out, "\\u%04x", c);
         } else {
-            putchar(c);
+            fputc(c, out);
         }
     }
+    fputc('"', out);
+}
+
+void fwd_put_field(FILE *out, bool first, const char *name, const char *text, size_t len)
+{
+    fprintf(out, "%s\"%s\":", first ? "{" : ",", name);
+    fwd_put_string(out, text, len);
 }
 
 void fwd_print_field(bool first, const char *name, const char *text, size_t len)
 {
-    printf("%s\"%s\":\"", first ? "{" : ",", name);
-    print_escaped(text, len);
-    putchar('"');
+    fwd_put_field(stdout, first, name, text, len);
 }
 
 void fwd_print_plain(const char *text, size_t len)

@@ -6,6 +6,7 @@
 #define FANWIRED_QUESTION_H
 
 #include <semaphore.h>
+#include <stdio.h>
 
 #include "args.h"
 
@@ -32,7 +33,11 @@ int fwd_question_run(fwd_question *q, const fwd_args *args, fw_options *options)
 /* That was all, or an error. */
 void fwd_question_end(fwd_question *q, int err, const char *why);
 
+/* A text as a string of JSON. */
+void fwd_put_string(FILE *out, const char *text, size_t len);
 /* "name":"text" of a JSON object, with a brace or comma in front. */
+void fwd_put_field(FILE *out, bool first, const char *name, const char *text, size_t len);
+/* The same, printed. */
 void fwd_print_field(bool first, const char *name, const char *text, size_t len);
 /* A blank and the text; a line stays a line, whatever is in it. */
 void fwd_print_plain(const char *text, size_t len);

@@ -42,13 +42,23 @@ static bool is_loopback(const char *url)
             starts_with(host + 3, "localhost:"));
 }
 
+/* Is the user's name what the query says? */
+static bool takes_names_by_query(const fw_options *options)
+{
+    bool no_key = option_is(options, "token.hmac_secret", "") &&
+                  option_is(options, "token.public_key", "") &&
+                  option_is(options, "token.jwks", "");
+    return option_is(options, "raw.mode", "rooms") &&
+           (option_is(options, "raw.user", "query") ||
+            (option_is(options, "raw.user", "auto") && no_key));
+}
+
 /* raw.user=query believes whatever name a client gives. Fine on one's own machine;
  * whoever can be reached from elsewhere should know. */
 static void warn_of_names_by_query(server *s)
 {
     const char *why = NULL, *url;
-    if (!option_is(s->options, "raw.mode", "rooms") ||
-        !option_is(s->options, "raw.user", "query")) {
+    if (!takes_names_by_query(s->options)) {
         return;
     }
     for (size_t i = 0; (url = fw_hub_listen_url(s->hub, i)) != NULL && why == NULL; i++) {
@@ -61,7 +71,8 @@ static void warn_of_names_by_query(server *s)
     if (why != NULL) {
         fwd_log_say(&s->log, FW_LOG_WARN,
                     "raw.user=query: any client can take any user's name, and is reached "
-                    "through %s; raw.user=none takes no names",
+                    "through %s; raw.user=token asks for tokens, raw.user=none takes no "
+                    "names",
                     why);
     }
 }

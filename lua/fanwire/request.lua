@@ -147,6 +147,8 @@ local methods = {query_list = request.query_list}
 function Request.__index(self, key)
   if methods[key] ~= nil then
     return methods[key]
+  elseif key == "user" then -- whom its token names; a session's may be another by now
+    return native.fw_event_user(self._event)
   end
   local read = request.facts[key]
   if read ~= nil then

@@ -48,6 +48,7 @@ local fanwire = {}
 ---@class fanwire.Options
 ---@field listen? fanwire.List
 ---@field listen_shared? fanwire.Switch
+---@field centrifuge_path? string
 ---@field threads? fanwire.Number
 ---@field events_per_session? fanwire.Number
 ---@field events_max_bytes? fanwire.Number
@@ -100,12 +101,23 @@ local fanwire = {}
 ---@field raw_mode? "app"|"rooms"
 ---@field raw_format? "plain"|"json"
 ---@field raw_echo_to_sender? fanwire.Switch
----@field raw_user? "query"|"none"
+---@field raw_user? "auto"|"query"|"token"|"none"
+---@field token_hmac_secret? fanwire.List
+---@field token_public_key? fanwire.List
+---@field token_jwks? fanwire.List
+---@field token_issuer? string
+---@field token_audience? string
+---@field client_anonymous? fanwire.Switch
+---@field client_insecure? fanwire.Switch
 ---@field user_presence? fanwire.Switch
 ---@field room_history_size? fanwire.Number
 ---@field room_history_ttl? fanwire.Duration
 ---@field room_presence? fanwire.Switch
 ---@field room_join_leave? fanwire.Switch
+---@field room_allow_subscribe? fanwire.Switch
+---@field room_allow_publish? fanwire.Switch
+---@field room_allow_presence? fanwire.Switch
+---@field room_allow_history? fanwire.Switch
 -- end of options
 
 ---@class fanwire.HubOptions: fanwire.Options
@@ -202,6 +214,7 @@ local Facts = {}
 function Facts:query_list(name) end
 
 ---@class fanwire.Request: fanwire.Facts
+---@field user? string   whom its token names, which has been verified
 
 ---@alias fanwire.OnAnswer fun(ok: true?, why: string?, name: any)
 

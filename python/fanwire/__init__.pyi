@@ -133,6 +133,8 @@ class Request(Facts):
     @property
     def id(self) -> str: ...
     @property
+    def user(self) -> Optional[str]: ...
+    @property
     def state(self) -> Dict[str, Any]: ...
 
 class SessionHandle:
@@ -182,6 +184,7 @@ class Hub:
         # options
         listen: _List = ...,
         listen_shared: _Switch = ...,
+        centrifuge_path: _Text = ...,
         threads: _Number = ...,
         events_per_session: _Number = ...,
         events_max_bytes: _Number = ...,
@@ -235,12 +238,23 @@ class Hub:
         raw_mode: Union[_Text, Literal["app", "rooms"]] = ...,
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
-        raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        raw_user: Union[_Text, Literal["auto", "query", "token", "none"]] = ...,
+        token_hmac_secret: _List = ...,
+        token_public_key: _List = ...,
+        token_jwks: _List = ...,
+        token_issuer: _Text = ...,
+        token_audience: _Text = ...,
+        client_anonymous: _Switch = ...,
+        client_insecure: _Switch = ...,
         user_presence: _Switch = ...,
         room_history_size: _Number = ...,
         room_history_ttl: _Duration = ...,
         room_presence: _Switch = ...,
         room_join_leave: _Switch = ...,
+        room_allow_subscribe: _Switch = ...,
+        room_allow_publish: _Switch = ...,
+        room_allow_presence: _Switch = ...,
+        room_allow_history: _Switch = ...,
         # end of options
     ) -> None: ...
     def configure(
@@ -249,6 +263,7 @@ class Hub:
         # options
         listen: _List = ...,
         listen_shared: _Switch = ...,
+        centrifuge_path: _Text = ...,
         threads: _Number = ...,
         events_per_session: _Number = ...,
         events_max_bytes: _Number = ...,
@@ -302,12 +317,23 @@ class Hub:
         raw_mode: Union[_Text, Literal["app", "rooms"]] = ...,
         raw_format: Union[_Text, Literal["plain", "json"]] = ...,
         raw_echo_to_sender: _Switch = ...,
-        raw_user: Union[_Text, Literal["query", "none"]] = ...,
+        raw_user: Union[_Text, Literal["auto", "query", "token", "none"]] = ...,
+        token_hmac_secret: _List = ...,
+        token_public_key: _List = ...,
+        token_jwks: _List = ...,
+        token_issuer: _Text = ...,
+        token_audience: _Text = ...,
+        client_anonymous: _Switch = ...,
+        client_insecure: _Switch = ...,
         user_presence: _Switch = ...,
         room_history_size: _Number = ...,
         room_history_ttl: _Duration = ...,
         room_presence: _Switch = ...,
         room_join_leave: _Switch = ...,
+        room_allow_subscribe: _Switch = ...,
+        room_allow_publish: _Switch = ...,
+        room_allow_presence: _Switch = ...,
+        room_allow_history: _Switch = ...,
         # end of options
     ) -> None: ...
     def option(self, name: str) -> str: ...

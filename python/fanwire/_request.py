@@ -186,6 +186,15 @@ class Request(Facts):
         return self._id
 
     @property
+    def user(self) -> Optional[str]:
+        """Whom the client's token names, which has been verified; None without tokens.
+
+        The session is that user's unless the handler returns another name.
+        """
+        user: Optional[str] = native.fw_event_user(self._event)
+        return user
+
+    @property
     def state(self) -> Dict[str, Any]:
         """A dict of your own, which becomes the session's."""
         if self._state is None:

@@ -148,8 +148,9 @@ void fwi_shard_count_http_error(fwi_shard *shard)
 }
 
 fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
-                             fwi_facts *facts, int *status)
+                             fwi_facts *facts, fwi_protocol_id protocol, int *status)
 {
+    (void)protocol;
     const char *origin = fwi_facts_header(facts, "origin");
     snprintf(shard->facts, sizeof shard->facts, "%d|%s|%s|%s|%s|%s", facts->secure,
              fwi_facts_path(facts), fwi_facts_query(facts), fwi_facts_address(facts),

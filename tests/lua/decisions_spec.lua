@@ -25,6 +25,36 @@ describe("decisions:", function()
     assert.equal("ann", user_of(function() return "ann" end))
   end)
 
+  -- Of ann, for ever, signed with this secret.
+  local secret = "a secret of the tests, 32 bytes long"
+  local token = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4ifQ."
+    .. "qDZKVwTWaBe1XpMYu3EDwhmP7OrExpKdXg-YcbMvCnE"
+
+  it("whom a token names is known when the handler decides", function()
+    local asked, opened = support.seen(), support.seen()
+    local hub = support.started({
+      connect = function(request)
+        asked(tostring(request.user))
+        return request.query.as
+      end,
+      open = function(s) opened(tostring(s.user)) end,
+    }, {token_hmac_secret = secret})
+    support.client(hub, "token=" .. token)
+    support.client(hub, "as=bob", {Authorization = "Bearer " .. token})
+    support.wait(function() return opened[2] end)
+    assert.same({"ann", "bob"}, {opened[1], opened[2]})
+    assert.equal(401, (support.refused(hub, "token=x")))
+    assert.equal(401, (support.refused(hub)))
+    assert.same({"ann", "ann"}, {asked[1], asked[2], asked[3]})
+  end)
+
+  it("without keys for tokens a request has no user", function()
+    local asked = support.seen()
+    local hub = support.started{connect = function(r) asked(tostring(r.user)) end}
+    support.client(hub, "user=ann&token=" .. token)
+    assert.equal("nil", asked[1])
+  end)
+
   it("refuse is seen by the client with status and body", function()
     local hub = support.started{
       connect = function() return fanwire.refuse(418, "tea only") end,

@@ -36,6 +36,39 @@ def test_a_returned_name_is_the_sessions_user(hub, connect, handler, name):
         assert client.receive() == "for you"
 
 
+# Of ann, for ever, signed with this secret.
+SECRET = "a secret of the tests, 32 bytes long"
+TOKEN = ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhbm4ifQ."
+         "qDZKVwTWaBe1XpMYu3EDwhmP7OrExpKdXg-YcbMvCnE")
+
+
+def test_whom_a_token_names_is_known_when_the_handler_decides(make_hub, connect, handler):
+    hub = make_hub(token_hmac_secret=SECRET)
+    asked, opened = Seen(), Seen()
+
+    def decide(request):
+        asked(request.user)
+        return request.query.get("as")
+
+    hub.on_connect(handler(decide))
+    hub.on_open(lambda session: opened(session.user))
+    with hub:
+        connect(hub, "token=" + TOKEN)
+        connect(hub, "as=bob", headers={"Authorization": "Bearer " + TOKEN})
+        assert sorted(opened.wait(2)) == ["ann", "bob"]
+        assert handshake(hub.urls[0] + "?token=x").status == 401
+        assert handshake(hub.urls[0]).status == 401
+    assert asked.items == ["ann", "ann"]
+
+
+def test_without_keys_for_tokens_a_request_has_no_user(hub, connect, handler):
+    asked = Seen()
+    hub.on_connect(handler(lambda request: asked(request.user)))
+    with hub:
+        connect(hub, "user=ann&token=" + TOKEN)
+        assert asked.one() is None
+
+
 @pytest.mark.parametrize("status, reason", [
     (403, "members only"), (401, ""), (429, "später"), (400, "a"), (599, "z")])
 def test_refuse_is_seen_by_the_client_with_status_and_body(hub, handler, status, reason):

@@ -75,7 +75,7 @@ BAD = [
     (["--config", "/nonexistent/fanwire.ini"],
      ["config: /nonexistent/fanwire.ini: No such file or directory"]),
     (["frobnicate"],
-     ["frobnicate: no such command: serve or publish or presence or history"]),
+     ["frobnicate: no such command: serve or publish or presence or history or token"]),
     (["serve", "more"], ["usage: fanwired serve"]),
     (["publish", "room"], ["usage: fanwired publish ROOM TEXT"]),
     (["presence"], ["usage: fanwired presence ROOM"]),

@@ -89,6 +89,9 @@ def test_redis_that_is_required_and_away_is_a_failed_start(closed_port):
     (("--listen", "ws://0.0.0.0:0/ws"), True),
     (("--listen", "ws://0.0.0.0:0/ws", "--raw.user", "none"), False),
     (("--listen", "ws://0.0.0.0:0/ws", "--raw.mode", "app"), False),
+    (("--listen", "ws://0.0.0.0:0/ws", "--token.hmac_secret", "s" * 32), False),
+    (("--listen", "ws://0.0.0.0:0/ws", "--token.hmac_secret", "s" * 32,
+      "--raw.user", "query"), True),
     (("--proxy.trusted", "10.0.0.0/8"), True),
 ], ids=lambda a: " ".join(a) if isinstance(a, tuple) else None)
 def test_names_that_anybody_can_take_are_warned_of(fanwired, args, warned):

@@ -157,6 +157,12 @@ uint64_t core_rig_stat(const core_rig *rig, fwi_stat which)
 
 fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
 {
+    return core_connect_as(rig, loop, query, FWI_RAW);
+}
+
+fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
+                          fwi_protocol_id protocol)
+{
     fwi_conn *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->rig = rig;
@@ -165,7 +171,7 @@ fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
         c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),
-                               &status);
+                               protocol, &status);
         if (c->s == NULL) {
             fwi_shard_unadmit(&rig->shard[loop]);
         }

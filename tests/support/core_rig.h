@@ -46,6 +46,8 @@ void core_rig_advance(core_rig *rig, uint64_t ms);
 
 /* A handshake on this loop; to be given to core_conn_free. */
 fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query);
+fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
+                          fwi_protocol_id protocol);
 void core_conn_free(fwi_conn *c);
 /* The peer hangs up without a word. */
 void core_conn_lose(fwi_conn *c);

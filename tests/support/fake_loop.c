@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+enum { BEGINS_US = 1000 * 1000000 };
+
 typedef struct fake_loop {
     fwi_loop loop;
     fwi_loop_events events;
@@ -124,6 +126,11 @@ static uint64_t fake_clock(fwi_loop *loop)
     return loop->turn_us; /* never 0: nobody has to ask */
 }
 
+static uint64_t fake_wall(fwi_loop *loop)
+{
+    return FAKE_LOOP_WALL_S * 1000 + (loop->turn_us - BEGINS_US) / 1000;
+}
+
 static void *fake_native(fwi_loop *loop)
 {
     (void)loop;
@@ -131,7 +138,7 @@ static void *fake_native(fwi_loop *loop)
 }
 
 static const fwi_loop_ops fake_ops = {fake_wake,  fake_open,  fake_write, fake_pending,
-                                      fake_close, fake_clock, fake_native};
+                                      fake_close, fake_clock, fake_wall,  fake_native};
 
 /* --- the loop --- */
 
@@ -140,7 +147,7 @@ fwi_loop *fake_loop_new(const fwi_loop_events *events, void *user)
     fake_loop *f = calloc(1, sizeof *f);
     FWI_ASSERT(f != NULL);
     f->loop.ops = &fake_ops;
-    f->loop.turn_us = 1000u * 1000000u;
+    f->loop.turn_us = BEGINS_US;
     fwi_wheel_init(&f->loop.wheel, fwi_loop_now_ms(&f->loop));
     if (events != NULL) {
         f->events = *events;

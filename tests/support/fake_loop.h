@@ -14,6 +14,9 @@
 
 typedef struct fake_stream fake_stream;
 
+/* Seconds since 1970 at which its clock on the wall begins. */
+#define FAKE_LOOP_WALL_S UINT64_C(1700000000)
+
 /* Its clock begins at 1000 s. NULL as events: nobody listens. */
 fwi_loop *fake_loop_new(const fwi_loop_events *events, void *user);
 

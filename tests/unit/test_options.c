@@ -135,7 +135,7 @@ static const struct {
     {"outbox.policy", "drop", "close, drop_oldest, drop_newest or latest"},
     {"outbox.policy", "close|latest", "close, drop_oldest, drop_newest or latest"},
     {"outbox.policy", "", "close, drop_oldest, drop_newest or latest"},
-    {"raw.user", "token", "query or none"},
+    {"raw.user", "tokens", "auto, query, token or none"},
     {"log.level", "warning", "error, warn, info, debug or trace"},
     {"redis.prefix", "", "1 to 64"},
     {"redis.prefix", "a b", "without blanks"},

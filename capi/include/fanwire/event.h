@@ -70,7 +70,11 @@ typedef enum {
         (its info). */
     FW_EVENT_ROOM_JOIN = 18,
     /** It isn't there any more: it has left, or its node is dead. */
-    FW_EVENT_ROOM_LEAVE = 19
+    FW_EVENT_ROOM_LEAVE = 19,
+    /** A client of the Centrifuge protocol calls the application: method, data (JSON).
+        Answer by fw_reply or fw_reject with the token, at once or within
+        "decision.timeout". */
+    FW_EVENT_RPC = 20
 } fw_event_type;
 
 typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
@@ -85,8 +89,8 @@ FW_API const char *fw_event_type_name(fw_event_type type);
 /** @return whose event; fw_session_none() if nobody's @thread any @since 0.1 */
 FW_API fw_session_id fw_event_session(const fw_event *e);
 
-/** @return the session's user, NULL if it has none; valid as long as the event
-    @thread any @since 0.1 */
+/** @return the session's user, NULL if it has none; CONNECT: whom its token names, which
+    has been verified; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_user(const fw_event *e);
 
 /** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, ROOM_RESET, HISTORY, RESULT
@@ -94,7 +98,8 @@ FW_API const char *fw_event_user(const fw_event *e);
    @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER: the bytes.
+/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, RPC: the bytes; CONNECT of
+    a client of the Centrifuge protocol: what it says of itself, as JSON.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);
@@ -110,9 +115,14 @@ FW_API int fw_event_code(const fw_event *e);
    which part of the library speaks; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 
-/** @return CONNECT, JOIN: for fw_accept and fw_reject; RESULT, PRESENCE: the ref
+/** @return CONNECT, JOIN: for fw_accept and fw_reject; RPC: for fw_reply and fw_reject;
+    RESULT, PRESENCE: the ref
     @thread any @since 0.1 */
 FW_API uint64_t fw_event_token(const fw_event *e);
+
+/** @return RPC: the method's name as the client gave it, "" if it gave none; valid as
+    long as the event @thread any @since 0.1 */
+FW_API const char *fw_event_method(const fw_event *e);
 
 /** @return NODE_UP, NODE_DOWN, ROOM_JOIN, ROOM_LEAVE: the node's name, else ""; valid as
     long as the event @thread any @since 0.1 */
@@ -175,8 +185,8 @@ FW_API const struct fw_message *fw_event_message(const fw_event *e, size_t index
  * A fact of the session's handshake. All events of a session have them.
  *
  * @return "path" ("/ws"), "query" ("room=a&user=b", as sent; "" if there is none),
- *         "protocol" (the sub-protocol agreed on; none is known yet), "address" (the
- *         client's; behind a trusted proxy the one which that names), "peer" (the
+ *         "protocol" (the sub-protocol agreed on: "centrifuge-json", or none), "address"
+ *         (the client's; behind a trusted proxy the one which that names), "peer" (the
  *         socket's other end; "" for a Unix socket), "host", "origin", "scheme" ("ws" or
  *         "wss"); NULL if there is none; valid as long as the event
  * @param e    borrowed

@@ -23,6 +23,7 @@
 #include <fanwire/room.h>
 #include <fanwire/session.h>
 #include <fanwire/stats.h>
+#include <fanwire/token.h>
 #include <fanwire/user.h>
 #include <fanwire/version.h>
 

@@ -30,8 +30,8 @@ FW_BEGIN_DECLS
  *
  * @param hub     out, owned by caller, to be given to fw_hub_free()
  * @param options copied; NULL is all defaults
- * @return FW_OK, FW_ERR_OPTION (options that contradict each other), FW_ERR_MEMORY,
- *         FW_ERR_SYSTEM
+ * @return FW_OK, FW_ERR_OPTION (options that contradict each other, a key for tokens that
+ *         can't be used), FW_ERR_MEMORY, FW_ERR_SYSTEM (a file of keys can't be read)
  * @thread any
  * @since  0.1
  */
@@ -167,7 +167,8 @@ FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
  * Let in what a CONNECT or JOIN event asked for.
  *
  * @param token of the event
- * @param user  copied; CONNECT: whose session it is, NULL nobody's; JOIN: ignored
+ * @param user  copied; CONNECT: whose session it is, NULL: whom its token names, or
+ *              nobody's; JOIN: ignored
  * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
  *         FW_ERR_INVALID user name not allowed, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED hub not running
@@ -177,11 +178,29 @@ FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
 FW_API int fw_accept(fw_hub *hub, uint64_t token, const char *user);
 
 /**
- * Refuse what a CONNECT or JOIN event asked for.
+ * Answer an RPC event.
  *
- * @param code   CONNECT: an HTTP status, 400..599; JOIN: 0 and up, not passed on: the
- *               RESULT of the join has FW_ERR_REFUSED and the reason
- * @param reason copied, one line, NULL is ""; the body of the HTTP answer
+ * @param data copied; JSON is passed on as it is, other text as a JSON string, anything
+ *             else as one in base64; may be NULL when len is 0
+ * @param len  bytes, at most "message.max_bytes"
+ * @return FW_OK, FW_ERR_GONE answered before, too late, or the client has left;
+ *         FW_ERR_INVALID the token is of another event; FW_ERR_TOO_BIG, FW_ERR_MEMORY
+ *         (nothing is answered); FW_ERR_CLOSED hub not running
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len);
+
+/**
+ * Refuse what a CONNECT, JOIN or RPC event asked for.
+ *
+ * @param code   CONNECT: an HTTP status, 400..599 (to a client of the Centrifuge protocol
+ *               an error of that number; from 500 on it tries again); JOIN: 0 and up, not
+ *               passed on: the RESULT of the join has FW_ERR_REFUSED and the reason; RPC:
+ *               100..1999, the number of the error that the client gets: up to 399 they
+ *               are the protocol's
+ * @param reason copied, one line, NULL is ""; the body of the HTTP answer, the message of
+ *               the error
  * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED
  * @thread any
@@ -221,7 +240,7 @@ FW_API int fw_node_send(fw_hub *hub, uint64_t node, const void *data, size_t len
  * Ask which nodes there are. A PRESENCE event with the ref tells: a member each, this
  * node too, in one page.
  *
- * @param ref a number of yours, not 0
+ * @param ref a number of yours, 1 .. 2^63 - 1
  * @return FW_OK the event comes, with an error if Redis can't be asked; FW_ERR_INVALID,
  *         FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any

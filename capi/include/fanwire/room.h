@@ -54,7 +54,7 @@ FW_API int fw_room_publish_message(struct fw_hub *hub, const char *room, fw_mess
  * A message that failed by TIMEOUT or CLOSED may have arrived all the same if the answer
  * was lost: with a key (fw_message_set_key) it can be published again without harm.
  *
- * @param ref a number of yours, not 0
+ * @param ref a number of yours, 1 .. 2^63 - 1
  * @return as fw_room_publish; FW_ERR_INVALID for ref 0, too. No RESULT comes for a call
  *         that fails
  * @thread any
@@ -79,7 +79,7 @@ enum {
  *              the beginning, or from the end. Of an epoch that is over: nothing comes
  * @param limit at most so many messages, up to 10000; 0: the position alone
  * @param order 0 or FW_HISTORY_REVERSE
- * @param ref   a number of yours, not 0
+ * @param ref   a number of yours, 1 .. 2^63 - 1
  * @return FW_OK          the event comes, with an error if Redis can't be asked
  *         FW_ERR_INVALID room name not allowed, limit, order or ref
  *         FW_ERR_STATE   the room has no history
@@ -96,7 +96,7 @@ FW_API int fw_room_history(struct fw_hub *hub, const char *room, fw_position sin
  * the position at which the room begins anew. Members learn of it as ROOM_RESET and as
  * "reset", those of other nodes when the next message comes.
  *
- * @param ref a number of yours, not 0
+ * @param ref a number of yours, 1 .. 2^63 - 1
  * @return FW_OK, FW_ERR_INVALID (room, ref), FW_ERR_STATE the room has no history,
  *         FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any
@@ -113,7 +113,7 @@ FW_API int fw_room_forget(struct fw_hub *hub, const char *room, uint64_t ref);
  * @param room   borrowed; 1..255 bytes UTF-8 without control characters
  * @param cursor 0 for the first page; then what fw_event_cursor said
  * @param limit  about so many members a page, at most 10000; 0: only the total
- * @param ref    a number of yours, not 0
+ * @param ref    a number of yours, 1 .. 2^63 - 1
  * @return FW_OK          the event comes, with an error if Redis can't be asked
  *         FW_ERR_INVALID room name not allowed, limit or ref
  *         FW_ERR_BUSY inbox full; FW_ERR_CLOSED hub not running; FW_ERR_MEMORY

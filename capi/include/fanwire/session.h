@@ -198,9 +198,9 @@ FW_API int fw_session_set_info(struct fw_hub *hub, fw_session_id id, const void 
  *                for fw_event_fact, _header and _query; NULL: none
  * @param len     bytes of head
  * @param address borrowed; the client's, for fw_event_fact; NULL is ""
- * @param ref     a number of yours, not 0: a RESULT event with it has the session's id,
- *                or why it failed: FW_ERR_LIMIT, FW_ERR_REFUSED, FW_ERR_CLOSED
- * (draining), FW_ERR_MEMORY
+ * @param ref     a number of yours, 1 .. 2^63 - 1: a RESULT event with it has the
+ *                session's id, or why it failed: FW_ERR_LIMIT, FW_ERR_REFUSED,
+ *                FW_ERR_CLOSED (draining), FW_ERR_MEMORY
  * @return FW_OK, FW_ERR_INVALID (head, user, ref), FW_ERR_STATE with events=inline or no
  *         fw_hub_on for DELIVER and RESULT, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any

@@ -5,12 +5,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/utf8.h"
 
 int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user)
 {
@@ -171,18 +173,52 @@ static int decide(fw_hub *hub, uint64_t token, bool accept, int code, const char
 int fw_accept(fw_hub *hub, uint64_t token, const char *user)
 {
     int err = user ? fwi_check_name("user", user) : FW_OK;
+    if (err == FW_OK && fwi_token_kind(token) == FWI_ASKS_RPC) {
+        err = fwi_error(FW_ERR_INVALID, "an RPC is answered by fw_reply");
+    }
     return err != FW_OK ? err : decide(hub, token, true, 0, user);
 }
 
 int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
 {
-    if (fwi_token_is_join(token) ? code < 0 : code < 400 || code > 599) {
-        return fwi_error(FW_ERR_INVALID, "code %d: %s", code,
-                         fwi_token_is_join(token) ? "0 or more for a join"
-                                                  : "an HTTP status of 400-599");
+    static const struct {
+        int min, max;
+        const char *allowed;
+    } codes[] = {
+        [FWI_ASKS_CONNECT] = {400, 599, "an HTTP status of 400-599"},
+        [FWI_ASKS_JOIN] = {0, INT_MAX, "0 or more for a join"},
+        [FWI_ASKS_RPC] = {100, 1999, "100-1999 for an RPC"},
+    };
+    fwi_decision_kind kind = fwi_token_kind(token);
+    if (kind > FWI_ASKS_RPC) {
+        return fwi_error(FW_ERR_GONE, "no such token");
+    }
+    if (code < codes[kind].min || code > codes[kind].max) {
+        return fwi_error(FW_ERR_INVALID, "code %d: %s", code, codes[kind].allowed);
     }
     if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
         return fwi_error(FW_ERR_INVALID, "the reason is more than one line");
     }
     return decide(hub, token, false, code, reason);
+}
+
+int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len)
+{
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK && fwi_token_kind(token) != FWI_ASKS_RPC) {
+        err = fwi_error(FW_ERR_INVALID, "the token is of no RPC");
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    bool text = data == NULL || fwi_utf8_is_valid(data, len);
+    fw_message *m = fwi_api_message(hub, data, len, text ? FW_TEXT : FW_BINARY, &err);
+    if (m == NULL) {
+        return err;
+    }
+    err = fwi_hub_reply(&hub->core, token, m);
+    fw_message_unref(m);
+    return err == FW_ERR_GONE
+               ? fwi_error(err, "answered before, too late, or the client has left")
+               : err;
 }

@@ -239,6 +239,7 @@ static void free_rest(void *user)
 int fw_hub_new(fw_hub **out, const fw_options *options)
 {
     int err = FW_ERR_MEMORY;
+    fwi_keys *keys = NULL;
     fw_hub *hub = calloc(1, sizeof *hub);
     fw_options *defaults = options ? NULL : fw_options_new();
     if (hub == NULL || (options == NULL && defaults == NULL)) {
@@ -254,6 +255,9 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     if (err == FW_OK) {
         err = fwi_redis_config_read(hub->options, &hub->redis);
     }
+    if (err == FW_OK) {
+        err = fwi_api_read_keys(hub->options, &keys);
+    }
     if (err != FW_OK) {
         goto fail;
     }
@@ -265,6 +269,8 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
         err = FW_ERR_MEMORY;
         goto fail;
     }
+    fwi_tokens_exchange(&hub->core.tokens, keys);
+    keys = NULL;
     hub->core.on_idle = on_idle;
     hub->core.on_backplane = on_backplane;
     hub->core.watcher = hub;
@@ -295,6 +301,7 @@ fail:
     if (err == FW_ERR_MEMORY) {
         fwi_error(err, "out of memory");
     }
+    fwi_keys_unref(keys);
     if (hub != NULL) {
         fwi_gates_free(hub);
         fw_options_free(hub->options);

@@ -66,9 +66,15 @@ static int prepare_gate(fw_hub *hub, const char *text, bool http)
     if (gate->at.tls && lacking != NULL) {
         return fwi_error(FW_ERR_OPTION, "listen: %s: wss needs option %s", text, lacking);
     }
+    const char *centrifuge = fwi_options_text(hub->options, FWI_OPT_CENTRIFUGE_PATH);
+    if (!http && strcmp(centrifuge, gate->at.path) == 0) {
+        return fwi_error(FW_ERR_OPTION, "centrifuge.path: %s: listen has that path, too",
+                         centrifuge);
+    }
     gate->hub = hub;
     gate->door.tls = gate->at.tls;
     gate->door.path = http ? NULL : gate->at.path;
+    gate->door.centrifuge_path = http || centrifuge[0] == '\0' ? NULL : centrifuge;
     gate->door.service = http ? &fwi_site_service : NULL;
     gate->door.user = &hub->site;
     hub->n_gates++;

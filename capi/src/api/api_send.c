@@ -11,6 +11,7 @@
 #include <fanwire/user.h>
 
 #include "base/utf8.h"
+#include "core/asked.h"
 #include "wire/name.h"
 #include "wire/ws_codec.h"
 
@@ -27,8 +28,12 @@ int fw_name_check(const char *name)
 
 int fwi_check_ref(uint64_t ref)
 {
-    return ref != 0 ? FW_OK
-                    : fwi_error(FW_ERR_INVALID, "ref: 0 would be nobody's question");
+    if (ref == 0) {
+        return fwi_error(FW_ERR_INVALID, "ref: 0 would be nobody's question");
+    }
+    return (ref & FWI_ASKED_BIT) == 0
+               ? FW_OK
+               : fwi_error(FW_ERR_INVALID, "ref: 2^63 and up are the library's own");
 }
 
 static int check_size(const fw_hub *hub, size_t len)

@@ -119,6 +119,13 @@ fw_message *fwi_api_message(const fw_hub *hub, const void *data, size_t len,
 /* fw_room_publish_ref, where ref 0 asks for no RESULT. */
 int fwi_api_publish_room(fw_hub *hub, const char *room, fw_message *m, uint64_t ref);
 
+/* The keys for tokens that the options name, files read; NULL: none are named. FW_OK,
+ * FW_ERR_OPTION (a key can't be used), FW_ERR_SYSTEM (a file can't be read),
+ * FW_ERR_MEMORY. */
+int fwi_api_read_keys(const fw_options *o, fwi_keys **keys);
+/* The same; the hub verifies with these from now on, or on an error as before. */
+int fwi_api_reload_keys(fw_hub *hub, const fw_options *o);
+
 /* What backplanes are told of Redis by the options. FW_OK or FW_ERR_OPTION. */
 int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config);
 

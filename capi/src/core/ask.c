@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/shard.h"
 
 uint64_t fwi_ask_new(fwi_hub *hub, fwi_ask_kind kind, const char *channel,
@@ -43,7 +44,7 @@ void fwi_asker_tell(fwi_hub *hub, const fwi_asker *who, fw_event *e)
     if (who->on_answer != NULL) {
         who->on_answer(who->user, e);
     } else {
-        fwi_shard_raise(hub->shard[0], e, NULL);
+        fwi_asked_tell(hub, e);
     }
 }
 

@@ -14,7 +14,8 @@
 
 struct fwi_hub;
 
-/* Who wants to know: the application, which gets an event with its ref; or, where
+/* Who wants to know: the application, which gets an event with its ref, or a session by
+ * one of its own (asked.h); or, where
  * on_answer isn't NULL, a part of this node, which is called with that event, once,
  * perhaps before the question's function has returned. All zero: nobody. */
 typedef struct fwi_asker {

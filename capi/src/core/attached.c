@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/error.h"
+#include "core/raw_rooms.h"
 #include "core/session_inside.h"
 #include "wire/ws_codec.h"
 
@@ -205,14 +206,14 @@ static void run_attach(fwi_shard *shard, fwi_item *item)
         tell_failed(shard, item, FW_ERR_LIMIT);
         drop(a);
     } else if ((a->s = fwi_session_new(shard, &port, (fwi_conn *)(void *)a, facts,
-                                       &status)) == NULL) {
+                                       FWI_RAW, &status)) == NULL) {
         fwi_shard_unadmit(shard);
         tell_failed(shard, item,
                     atomic_load(&shard->hub->draining) ? FW_ERR_CLOSED : FW_ERR_LIMIT);
         drop(a);
     } else {
         a->credit->session = fwi_session_identity(a->s);
-        fwi_session_open(a->s, item->count > 0 ? item->text : NULL);
+        fwi_raw_open(a->s, item->count > 0 ? item->text : NULL);
     }
     fwi_item_free(item);
 }

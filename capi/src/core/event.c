@@ -152,6 +152,8 @@ const char *fw_event_type_name(fw_event_type type)
         return "ROOM_JOIN";
     case FW_EVENT_ROOM_LEAVE:
         return "ROOM_LEAVE";
+    case FW_EVENT_RPC:
+        return "RPC";
     }
     return "?";
 }
@@ -198,7 +200,13 @@ static bool names_a_node(const fw_event *e)
 
 const char *fw_event_reason(const fw_event *e)
 {
-    return e->reason && !names_a_node(e) ? e->reason : "";
+    bool other = names_a_node(e) || e->type == FW_EVENT_RPC;
+    return e->reason && !other ? e->reason : "";
+}
+
+const char *fw_event_method(const fw_event *e)
+{
+    return e->type == FW_EVENT_RPC ? e->reason : "";
 }
 
 const char *fw_event_node_name(const fw_event *e)

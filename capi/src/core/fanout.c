@@ -23,7 +23,7 @@ bool fwi_fanout_init(fwi_fanout *fo)
     memset(fo, 0, sizeof *fo);
     fwi_list_init(&fo->speaking);
     fwi_list_init(&fo->unused);
-    fo->joined = malloc(2 * (size_t)FWI_SCRATCH);
+    fo->joined = malloc(2 * FWI_PROTOCOLS * (size_t)FWI_SCRATCH);
     return fo->joined != NULL;
 }
 
@@ -36,12 +36,15 @@ static void batch_free(fwi_batch *b)
 static void release(fwi_fanout *fo, fwi_batch *b)
 {
     for (uint32_t i = 0; i < b->n; i++) {
-        fwi_frame_unref(b->said[i].frame);
+        for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
+            fwi_frame_unref(b->said[i].frame[p]);
+        }
     }
     b->room->batch = NULL;
     b->room = NULL;
     b->n = 0;
-    b->bytes = 0;
+    memset(b->bytes, 0, sizeof b->bytes);
+    b->news = false;
     fwi_list_remove(&b->link);
     fo->n_speaking--;
     if (fo->n_unused < UNUSED_MAX && b->cap <= SAID_KEPT) {
@@ -95,7 +98,12 @@ static fwi_batch *batch_of(fwi_fanout *fo, fwi_room *room)
     return b;
 }
 
-static bool add(fwi_fanout *fo, fwi_room *room, fwi_frame *f)
+static bool is_news(const fwi_telling *told)
+{
+    return told->m != NULL && told->m->kind != FWI_MSG_DATA;
+}
+
+static bool add(fwi_fanout *fo, fwi_room *room, const fwi_telling *told)
 {
     fwi_batch *b = batch_of(fo, room);
     if (b == NULL) {
@@ -113,8 +121,15 @@ static bool add(fwi_fanout *fo, fwi_room *room, fwi_frame *f)
         b->said = said;
         b->cap = cap;
     }
-    b->said[b->n++] = (fwi_said){fwi_frame_ref(f), ++fo->serial};
-    b->bytes += f->len;
+    fwi_said *said = &b->said[b->n++];
+    *said = (fwi_said){.serial = ++fo->serial, .news = is_news(told)};
+    for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
+        if (told->frame[p] != NULL) {
+            said->frame[p] = fwi_frame_ref(told->frame[p]);
+            b->bytes[p] += told->frame[p]->len;
+        }
+    }
+    b->news = b->news || said->news;
     return true;
 }
 
@@ -126,11 +141,23 @@ uint64_t fwi_fanout_tag(const fwi_room *room)
     return room->kept ? room->serial | FWI_OUTBOX_KEPT : room->serial;
 }
 
-static void push_to_all(fwi_room *room, fwi_frame *f, const fwi_session *except)
+/* What of it is for s? NULL: nothing. */
+static fwi_frame *frame_for(const fwi_session *s, const fwi_room *room,
+                            fwi_frame *const frames[FWI_PROTOCOLS], bool news)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    bool wanted = !news || p->wants_news == NULL || p->wants_news(s, room);
+    return wanted ? frames[s->protocol] : NULL;
+}
+
+static void push_to_all(fwi_room *room, const fwi_telling *told,
+                        const fwi_session *except)
 {
     for (uint32_t i = 0; i < room->n_in; i++) {
-        if (room->members[i] != except) {
-            fwi_session_push(room->members[i], f, fwi_fanout_tag(room));
+        fwi_session *s = room->members[i];
+        fwi_frame *f = frame_for(s, room, told->frame, is_news(told));
+        if (s != except && f != NULL) {
+            fwi_session_push(s, f, fwi_fanout_tag(room));
         }
     }
 }
@@ -142,24 +169,43 @@ static void skip(fwi_session *s, fwi_place *place)
     s->ahead = true;
 }
 
-void fwi_fanout_say(fwi_shard *shard, fwi_room *room, fwi_frame *f, fwi_session *except)
+/* One write a batch is what its buffer holds, and what may wait for a slow reader: what
+ * the kernel doesn't take of it is kept by the transport. */
+static bool fits(const fwi_shard *shard, const fwi_batch *b, const fwi_telling *told)
+{
+    size_t max = FWI_MIN((size_t)FWI_SCRATCH, shard->hub->set.outbox_max);
+    for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
+        if (told->frame[p] != NULL && b->bytes[p] + told->frame[p]->len > max) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void fwi_fanout_say(fwi_shard *shard, fwi_room *room, const fwi_telling *told)
 {
     fwi_fanout *fo = &shard->fanout;
+    bool any = false;
+    for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
+        any = any || told->frame[p] != NULL;
+    }
+    if (!any) {
+        return;
+    }
+    fwi_session *except =
+        told->m != NULL ? fwi_session_find(shard, told->m->except) : NULL;
     fwi_place *place = except != NULL ? fwi_session_place(except, room) : NULL;
     if (place != NULL && !fwi_place_is_in(place)) {
         place = NULL;
     }
-    /* One write a batch is what its buffer holds, and what may wait for a slow reader:
-     * what the kernel doesn't take of it is kept by the transport. */
-    size_t max = FWI_MIN((size_t)FWI_SCRATCH, shard->hub->set.outbox_max);
-    if (room->batch != NULL && room->batch->bytes + f->len > max) {
+    if (room->batch != NULL && !fits(shard, room->batch, told)) {
         fwi_fanout_all(shard);
     }
     if (place != NULL) {
         fwi_fanout_catch_up(except);
     }
-    if (!add(fo, room, f)) {
-        push_to_all(room, f, except); /* each catches up first: order is kept */
+    if (!add(fo, room, told)) {
+        push_to_all(room, told, except); /* each catches up first: order is kept */
     } else if (place != NULL) {
         skip(except, place);
     }
@@ -190,9 +236,12 @@ static uint64_t next_serial(const fwi_place *p)
 /* Into the outbox with what comes next in p. */
 static void hear(fwi_session *s, fwi_place *p)
 {
-    fwi_frame *f = p->room->batch->said[p->heard++].frame;
+    const fwi_said *said = &p->room->batch->said[p->heard++];
+    fwi_frame *f = frame_for(s, p->room, said->frame, said->news);
     s->ahead = true;
-    fwi_session_put(s, f, fwi_fanout_tag(p->room));
+    if (f != NULL) {
+        fwi_session_put(s, f, fwi_fanout_tag(p->room));
+    }
 }
 
 /* The place whose room has said the oldest that s hasn't got; NULL: there is none. */
@@ -291,23 +340,28 @@ static void hear_slowly(fwi_session *s, uint32_t round)
     s->heard_round = round;
 }
 
-/* A batch in one piece, as members with this window (0: uncompressed) get it. */
+/* A batch in one piece, as members with this protocol and window (0: uncompressed) get
+ * it. */
 typedef struct wording {
     const uint8_t *bytes; /* NULL: not put together yet */
     size_t len;
+    uint32_t frames;  /* so many are in it */
     uint64_t written; /* to so many members */
 } wording;
 
 /* Puts it together in `space`; a single frame stays where it is, and may be larger. A
  * compressed frame is never longer than the plain one, so both fit. */
-static void join(fwi_shard *shard, const fwi_batch *b, unsigned window, uint8_t *space,
-                 wording *out)
+static void join(fwi_shard *shard, const fwi_batch *b, const fwi_session *s,
+                 uint8_t *space, wording *out)
 {
     out->bytes = space;
     for (uint32_t i = 0; i < b->n; i++) {
-        fwi_frame *f = b->said[i].frame;
-        if (window != 0) {
-            f = fwi_frame_for_deflate(shard, f, window);
+        fwi_frame *f = b->said[i].frame[s->protocol];
+        if (f == NULL) {
+            continue;
+        }
+        if (s->deflates != 0) {
+            f = fwi_frame_for_deflate(shard, f, s->deflates);
         }
         if (b->n == 1) {
             out->bytes = f->bytes;
@@ -315,29 +369,34 @@ static void join(fwi_shard *shard, const fwi_batch *b, unsigned window, uint8_t 
             memcpy(space + out->len, f->bytes, f->len);
         }
         out->len += f->len;
+        out->frames++;
     }
 }
 
-/* What s gets. NULL: its window is one of the rare small ones, and it goes slowly. */
+enum { WORDINGS = 2 * FWI_PROTOCOLS };
+
+/* What s gets. NULL: its window is one of the rare small ones, or it may not want all of
+ * that, and it goes slowly. */
 static wording *wording_for(fwi_shard *shard, const fwi_batch *b, const fwi_session *s,
-                            wording both[2])
+                            wording all[WORDINGS])
 {
     bool deflated = s->deflates != 0;
-    if (deflated && s->deflates != FWI_WS_WINDOW_MAX) {
+    if ((deflated && s->deflates != FWI_WS_WINDOW_MAX) ||
+        (b->news && fwi_session_protocol(s)->wants_news != NULL)) {
         return NULL;
     }
-    if (both[deflated].bytes == NULL) {
-        join(shard, b, s->deflates, shard->fanout.joined + deflated * FWI_SCRATCH,
-             &both[deflated]);
+    unsigned which = s->protocol * 2u + deflated;
+    if (all[which].bytes == NULL) {
+        join(shard, b, s, shard->fanout.joined + which * FWI_SCRATCH, &all[which]);
     }
-    return &both[deflated];
+    return &all[which];
 }
 
-static void count(fwi_shard *shard, const fwi_batch *b, const wording *w)
+static void count(fwi_shard *shard, const wording *w)
 {
-    fwi_stat_add(&shard->stats, FWI_STAT_DELIVERIES, w->written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_DELIVERIES, w->written * w->frames);
     fwi_stat_add(&shard->stats, FWI_STAT_WRITES, w->written);
-    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, w->written * b->n);
+    fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, w->written * w->frames);
     fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, w->written * w->len);
 }
 
@@ -345,7 +404,8 @@ static void speak(fwi_shard *shard, fwi_batch *b)
 {
     fwi_fanout *fo = &shard->fanout;
     const fwi_room *room = b->room;
-    wording both[2] = {{NULL, 0, 0}, {NULL, 0, 0}};
+    wording all[WORDINGS];
+    memset(all, 0, sizeof all);
     for (uint32_t i = 0; i < room->n_in; i++) {
         if (i + 2 * AHEAD < room->n_in) {
             __builtin_prefetch(room->members[i + 2 * AHEAD]);
@@ -357,17 +417,20 @@ static void speak(fwi_shard *shard, fwi_batch *b)
         }
         wording *w = NULL;
         if (s->several <= 1 && !s->ahead && fwi_session_can_write_now(s)) {
-            w = wording_for(shard, b, s, both);
+            w = wording_for(shard, b, s, all);
         }
         if (w == NULL) {
             hear_slowly(s, fo->round);
-        } else {
-            s->several = 0;
+            continue;
+        }
+        s->several = 0;
+        if (w->len > 0) {
             w->written += s->tp->write(s->conn, w->bytes, w->len); /* or gone comes */
         }
     }
-    count(shard, b, &both[0]);
-    count(shard, b, &both[1]);
+    for (unsigned i = 0; i < WORDINGS; i++) {
+        count(shard, &all[i]);
+    }
 }
 
 /* Who is in more than one of the rooms that speak? */

@@ -15,11 +15,13 @@
 
 #include "base/list.h"
 #include "core/frame.h"
+#include "core/protocol.h"
 #include "core/room.h"
 
 typedef struct fwi_said {
-    fwi_frame *frame;
+    fwi_frame *frame[FWI_PROTOCOLS]; /* NULL: who speaks that gets nothing of it */
     uint64_t serial; /* orders what different rooms of the loop have said */
+    bool news;       /* of who comes and goes: not every member may want it */
 } fwi_said;
 
 /* What a room has said in this turn. */
@@ -27,7 +29,8 @@ typedef struct fwi_batch {
     fwi_list link; /* the fan-out's `speaking`, or its free ones */
     fwi_room *room;
     uint32_t n, cap;
-    size_t bytes;
+    size_t bytes[FWI_PROTOCOLS];
+    bool news; /* there is some in it */
     fwi_said *said;
 } fwi_batch;
 
@@ -38,7 +41,8 @@ typedef struct fwi_fanout {
     unsigned n_speaking, n_unused;
     uint64_t serial;
     uint32_t round;
-    uint8_t *joined;     /* a batch as one write: FWI_SCRATCH plain, as much compressed */
+    /* A batch as one write: for each protocol FWI_SCRATCH plain, as much compressed. */
+    uint8_t *joined;
     fwi_place **merging; /* of the session that catches up */
     size_t merging_cap;
 } fwi_fanout;
@@ -56,9 +60,9 @@ static inline bool fwi_fanout_is_quiet(const fwi_fanout *fo)
  * to one person isn't replaced by what is said next. */
 uint64_t fwi_fanout_tag(const fwi_room *room);
 
-/* All members but `except` (NULL: all) are to get this frame. */
-void fwi_fanout_say(struct fwi_shard *shard, fwi_room *room, fwi_frame *f,
-                    struct fwi_session *except);
+/* All members are to get the frames of this telling, each its protocol's, but for the
+ * session that the message leaves out. */
+void fwi_fanout_say(struct fwi_shard *shard, fwi_room *room, const fwi_telling *told);
 
 /* s hears the room from now on. */
 void fwi_fanout_entered(struct fwi_session *s, fwi_place *place);

@@ -5,10 +5,6 @@
  * @thread loop
  */
 #include "core/session_inside.h"
-#include "wire/ws_codec.h"
-
-/* The Close frame for a peer that seems to be gone may take this long. */
-enum { LAST_WORDS_MS = 1000 };
 
 /* Beats fall on a grid: sessions that are due within such a step share a turn, so that
  * the loop wakes up some twenty times a second however many they are, and not for each. A
@@ -46,14 +42,17 @@ void fwi_heartbeat_start(fwi_session *s)
     }
 }
 
-/* All pings are the same one. It is never freed: the first reference is nobody's. */
-static fwi_frame ping = {
-    .refs = 1, .header = 2, .len = 2, .bytes = {0x80 | FWI_WS_PING, 0, 0}};
+/* What it says isn't read at the moment, and that is our doing. */
+static bool is_unread(const fwi_session *s)
+{
+    return s->paused || s->held;
+}
 
 static void send_ping(fwi_session *s)
 {
-    if (!fwi_outbox_push_control(&s->ob, &s->shard->pool, fwi_frame_ref(&ping),
-                                 s->shard->hub->set.outbox_max)) {
+    fwi_frame *ping = fwi_session_protocol(s)->ping(s);
+    if (ping == NULL || !fwi_outbox_push_control(&s->ob, &s->shard->pool, ping,
+                                                 s->shard->hub->set.outbox_max)) {
         return; /* nobody is to be closed for want of our memory */
     }
     fwi_session_mark_dirty(s);
@@ -83,7 +82,7 @@ void fwi_heartbeat_beat(fwi_session *s)
     const fwi_settings *set = &s->shard->hub->set;
     s->since_ping_ms += s->beat_ms;
     s->unanswered_ms += s->beat_ms;
-    if (s->paused) {
+    if (is_unread(s)) {
         s->awaiting_pong = false; /* its pong may lie where we don't read */
     }
     if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms &&
@@ -92,16 +91,15 @@ void fwi_heartbeat_beat(fwi_session *s)
     }
     if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
         fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
-        fwi_session_close(s, 1001, "no answer to ping");
-        fwi_loop_timer_set(s->shard->loop, &s->timer, LAST_WORDS_MS);
+        fwi_session_end(s, FWI_END_SILENT);
         return;
     }
-    if (s->since_ping_ms >= set->heartbeat_interval_ms && !s->paused) {
+    if (s->since_ping_ms >= set->heartbeat_interval_ms && !is_unread(s)) {
         s->since_ping_ms = 0;
         send_ping(s);
     }
     uint64_t delay = set->heartbeat_interval_ms - s->since_ping_ms;
-    if (s->paused) {
+    if (is_unread(s)) {
         s->since_ping_ms = 0;
         delay = set->heartbeat_interval_ms;
     }

@@ -25,6 +25,14 @@ enum { LINGER_MS = 3000 };
 
 static void on_unused(fwi_routes *routes, fwi_route *r);
 
+static int raw_user_of(const fw_options *o)
+{
+    int wish = (int)fwi_options_int(o, FWI_OPT_RAW_USER);
+    return wish != FWI_RAW_USER_AUTO  ? wish
+           : fwi_options_have_keys(o) ? FWI_RAW_USER_TOKEN
+                                      : FWI_RAW_USER_QUERY;
+}
+
 bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *o)
 {
@@ -56,8 +64,10 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
         .drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE),
         .raw_mode = (int)fwi_options_int(o, FWI_OPT_RAW_MODE),
         .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
-        .raw_user = (int)fwi_options_int(o, FWI_OPT_RAW_USER),
+        .raw_user = raw_user_of(o),
         .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
+        .client_anonymous = fwi_options_int(o, FWI_OPT_CLIENT_ANONYMOUS) != 0,
+        .client_insecure = fwi_options_int(o, FWI_OPT_CLIENT_INSECURE) != 0,
         .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
     };
     fwi_events_init(&hub->events);
@@ -65,6 +75,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
+    fwi_tokens_init(&hub->tokens);
     fwi_histories_init(hub, (size_t)fwi_options_int(o, FWI_OPT_HISTORY_CACHE_MAX_BYTES));
     hub->routes.on_unused = on_unused;
     return true;
@@ -76,6 +87,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_tokens_fini(&hub->tokens);
     fwi_rooms_options_fini(&hub->rooms);
 }
 
@@ -252,7 +264,7 @@ static void run_close_channel(fwi_shard *shard, fwi_item *item)
 
 static void run_behind(fwi_shard *shard, fwi_item *item)
 {
-    fwi_room_close(shard, item->text, 1013, "too slow");
+    fwi_room_behind(shard, item->text);
     fwi_item_free(item);
 }
 
@@ -265,12 +277,16 @@ static void run_reset(fwi_shard *shard, fwi_item *item)
 static void deliver_all(fwi_shard *shard, fw_message *m)
 {
     const fwi_session *except = fwi_session_find(shard, m->except);
+    fwi_telling told = {.shard = shard, .m = m};
     for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
         fwi_session *s = fwi_list_entry(e, fwi_session, all);
-        if (s != except) {
-            fwi_session_push(s, m->frame, 0);
+        fwi_frame *f =
+            s != except && s->announced ? fwi_telling_as(&told, s->protocol) : NULL;
+        if (f != NULL) {
+            fwi_session_push(s, f, 0);
         }
     }
+    fwi_telling_fini(&told);
 }
 
 static void run_leave_channel(fwi_shard *shard, fwi_item *item)

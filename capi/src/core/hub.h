@@ -21,6 +21,7 @@
 #include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
+#include "core/tokens.h"
 
 struct fwi_shard;
 struct fwi_item;
@@ -39,6 +40,7 @@ typedef struct fwi_settings {
     int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
+    bool client_anonymous, client_insecure;
     bool user_presence;
 } fwi_settings;
 
@@ -56,6 +58,7 @@ typedef struct fwi_hub {
     fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
+    fwi_tokens tokens;
     uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
     fwi_stats outside;   /* what is counted on the application's threads */
     atomic_long sessions, pending;
@@ -128,7 +131,12 @@ int fwi_hub_read_nodes(fwi_hub *hub, uint64_t ref);
 
 /* The verdict on a CONNECT or JOIN. text: user or reason. */
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);
-bool fwi_token_is_join(uint64_t token);
+/* The answer to an RPC. */
+int fwi_hub_reply(fwi_hub *hub, uint64_t token, fw_message *m);
+
+/* What a token asks. */
+typedef enum { FWI_ASKS_CONNECT, FWI_ASKS_JOIN, FWI_ASKS_RPC } fwi_decision_kind;
+fwi_decision_kind fwi_token_kind(uint64_t token);
 
 /* These events are finished: credit back, and free them. */
 void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);

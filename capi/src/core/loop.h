@@ -66,6 +66,9 @@ typedef struct fwi_loop_ops {
 
     /* The monotonic clock, read for fwi_loop_now_us. */
     uint64_t (*clock_us)(fwi_loop *loop);
+    /* The clock on the wall, since 1970: for what other people's clocks have set an end
+     * to. It may be put back, so nothing is measured by it. */
+    uint64_t (*wall_ms)(fwi_loop *loop);
 
     /* The native loop (uv_loop_t) for the transport; NULL if there is none. */
     void *(*native)(fwi_loop *loop);
@@ -98,6 +101,12 @@ static inline uint64_t fwi_loop_now_us(fwi_loop *loop)
 static inline uint64_t fwi_loop_now_ms(fwi_loop *loop)
 {
     return fwi_loop_now_us(loop) / 1000u;
+}
+
+/* Milliseconds since 1970. */
+static inline uint64_t fwi_loop_wall_ms(fwi_loop *loop)
+{
+    return loop->ops->wall_ms(loop);
 }
 
 /* Fires once, at the earliest `delay_ms` from now. */

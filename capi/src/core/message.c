@@ -84,6 +84,10 @@ bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
         e.user_len = strlen(e.user);
         e.node_name = m->origin->node_name;
         e.node_name_len = strlen(e.node_name);
+        if (m->kind == FWI_MSG_DATA) { /* else it is the payload */
+            e.info = m->origin->info;
+            e.info_len = m->origin->info_len;
+        }
     }
     return fwi_envelope_encode(&e, out);
 }
@@ -118,7 +122,8 @@ fw_message *fwi_message_from_envelope(const fwi_envelope *e)
         memcpy(user, e->user ? e->user : "", FWI_MIN(e->user_len, sizeof user - 1));
         memcpy(name, e->node_name ? e->node_name : "",
                FWI_MIN(e->node_name_len, sizeof name - 1));
-        m->origin = fwi_origin_new(session_id(e->origin), user, name);
+        m->origin =
+            fwi_origin_new_with(session_id(e->origin), user, name, e->info, e->info_len);
         if (m->origin == NULL) {
             fw_message_unref(m);
             return NULL;
@@ -146,6 +151,7 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at)
                          .code = m->code,
                          .except = m->except,
                          .target = m->target,
+                         .shape = m->shape,
                          .origin = m->origin,
                          .at = at,
                          .frame = fwi_frame_ref(m->frame)};
@@ -155,10 +161,11 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at)
     return copy;
 }
 
-fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)
+fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
+                                const char *node_name, const void *info, size_t len)
 {
     size_t n_user = strlen(user) + 1, n_name = strlen(node_name) + 1;
-    fwi_origin *o = malloc(sizeof *o + n_user + n_name);
+    fwi_origin *o = malloc(sizeof *o + n_user + n_name + len);
     if (o == NULL) {
         return NULL;
     }
@@ -167,7 +174,17 @@ fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *
     o->session = session;
     o->user = memcpy(text, user, n_user);
     o->node_name = memcpy(text + n_user, node_name, n_name);
+    o->info = text + n_user + n_name;
+    o->info_len = len;
+    if (len > 0) {
+        memcpy(text + n_user + n_name, info, len);
+    }
     return o;
+}
+
+fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)
+{
+    return fwi_origin_new_with(session, user, node_name, NULL, 0);
 }
 
 void fwi_origin_unref(fwi_origin *o)

@@ -29,12 +29,14 @@ typedef enum {
     FWI_MSG_SET_INFO = 10 /* target's info becomes data */
 } fwi_msg_kind;
 
-/* Who said it, where that is to be told on (raw.format=json). */
+/* Who said it, where that is to be told on (raw.format=json, the Centrifuge protocol). */
 typedef struct fwi_origin {
     atomic_uint refs;
     fw_session_id session;
-    const char *user; /* "" if none; both lie behind the struct */
+    const char *user; /* "" if none; all of them lie behind the struct */
     const char *node_name;
+    const void *info; /* what it says of itself */
+    size_t info_len;
 } fwi_origin;
 
 /* Where a room with history stands: behind the offset'th message of that epoch. */
@@ -47,6 +49,8 @@ struct fw_message {
     uint8_t flags;    /* FW_BINARY */
     bool passing;     /* not for its room's history */
     uint16_t code;    /* CLOSE */
+    atomic_uchar
+        shape; /* 0: nobody has looked; else 1 and the fwi_cf_kind of its bytes */
     fw_session_id except, target;
     fwi_origin *origin; /* NULL: nobody's */
     fwi_position at;  /* epoch 0: of no history. Set by the backplane on what it brings */
@@ -105,6 +109,8 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at);
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
+fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
+                                const char *node_name, const void *info, size_t len);
 void fwi_origin_unref(fwi_origin *o);
 
 static inline fwi_origin *fwi_origin_ref(fwi_origin *o)

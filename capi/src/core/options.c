@@ -41,6 +41,7 @@ static const struct {
     {FWI_OPT_TLS_CERT, "TLS"},
     {FWI_OPT_LOG_LEVEL, "Log"},
     {FWI_OPT_RAW_MODE, "Raw connections"},
+    {FWI_OPT_TOKEN_HMAC_SECRET, "Tokens"},
     {FWI_OPT_USER_PRESENCE, "Users"},
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };
@@ -251,6 +252,13 @@ int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option 
 {
     FWI_ASSERT(index < o->namespaces.n && which >= (fwi_option)FWI_ROOM_OPTIONS_FIRST);
     return o->namespaces.list[index].values[which - FWI_ROOM_OPTIONS_FIRST].number;
+}
+
+bool fwi_options_have_keys(const fw_options *o)
+{
+    return fwi_options_count(o, FWI_OPT_TOKEN_HMAC_SECRET) > 0 ||
+           fwi_options_count(o, FWI_OPT_TOKEN_PUBLIC_KEY) > 0 ||
+           fwi_options_count(o, FWI_OPT_TOKEN_JWKS) > 0;
 }
 
 const char *fw_options_name(size_t index)

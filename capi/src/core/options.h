@@ -20,6 +20,9 @@
        "where WebSocket clients are served; port 0 picks a free one and prints it")      \
     XX(LISTEN_SHARED, "listen.shared", SWITCH, 0, 1, "off", "0.1",                       \
        "let several processes listen on one port (SO_REUSEPORT)")                        \
+    XX(CENTRIFUGE_PATH, "centrifuge.path", PATH, 0, 0, "/connection/websocket", "0.1",   \
+       "where every listener serves clients of the Centrifuge protocol; empty or off: "  \
+       "nowhere")                                                                        \
     XX(THREADS, "threads", THREADS, 1, 64, "1", "0.1",                                   \
        "how many loops serve sessions; auto is one a core")                              \
     XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
@@ -126,9 +129,26 @@
        "rooms mode: members get messages plain, or wrapped in json with their sender")   \
     XX(RAW_ECHO_TO_SENDER, "raw.echo_to_sender", SWITCH, 0, 1, "on", "0.1",              \
        "rooms mode: who sends hears itself")                                             \
-    XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "query", "0.1",                             \
-       "rooms mode: the user's name is taken from the query (so anybody can be "         \
-       "anybody), or nobody has one")                                                    \
+    XX(RAW_USER, "raw.user", RAW_USER, 0, 0, "auto", "0.1",                              \
+       "who a client is: what the query says (rooms mode; so anybody can be anybody), "  \
+       "what its token says, or nobody; auto is token where there is a key for tokens, " \
+       "else query")                                                                     \
+    XX(TOKEN_HMAC_SECRET, "token.hmac_secret", SECRETS, 0, 0, "", "0.1",                 \
+       "secrets that tokens may be signed with (HS256, HS384, HS512); the first one is " \
+       "what fanwired token signs with")                                                 \
+    XX(TOKEN_PUBLIC_KEY, "token.public_key", PEMS, 0, 0, "", "0.1",                      \
+       "public keys that tokens are verified with (RS256, RS384, RS512, ES256, ES384, "  \
+       "EdDSA): PEM texts, or files of them")                                            \
+    XX(TOKEN_JWKS, "token.jwks", FILE_NAMES, 0, 0, "", "0.1",                            \
+       "files of public keys as a JWKS (RFC 7517)")                                      \
+    XX(TOKEN_ISSUER, "token.issuer", TEXT, 0, 0, "", "0.1",                              \
+       "what iss must be in every token; empty: not looked at")                          \
+    XX(TOKEN_AUDIENCE, "token.audience", TEXT, 0, 0, "", "0.1",                          \
+       "what aud must be or contain in every token; empty: not looked at")               \
+    XX(CLIENT_ANONYMOUS, "client.anonymous", SWITCH, 0, 1, "off", "0.1",                 \
+       "let in clients without a token, as nobody")                                      \
+    XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \
+       "centrifuge protocol: ask for no token and allow everything, for trying out")     \
     XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know where each user is online: all sessions of a user, on all nodes")           \
     FWI_ROOM_OPTION_MAP(XX)
@@ -143,7 +163,15 @@
     XX(ROOM_PRESENCE, "room.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
-       "tell a room's members who comes and goes")
+       "tell a room's members who comes and goes")                                       \
+    XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
+       "centrifuge protocol: clients may subscribe, where no handler decides")           \
+    XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may publish")                                       \
+    XX(ROOM_ALLOW_PRESENCE, "room.allow.presence", SWITCH, 0, 1, "off", "0.1",           \
+       "centrifuge protocol: clients may ask who is there")                              \
+    XX(ROOM_ALLOW_HISTORY, "room.allow.history", SWITCH, 0, 1, "off", "0.1",             \
+       "centrifuge protocol: clients may ask what was said")
 
 typedef enum {
 #define FWI_OPTION_ENUM(symbol, ...) FWI_OPT_##symbol,
@@ -170,7 +198,7 @@ enum {
 };
 enum { FWI_RAW_APP, FWI_RAW_ROOMS };
 enum { FWI_FORMAT_PLAIN, FWI_FORMAT_JSON };
-enum { FWI_RAW_USER_QUERY, FWI_RAW_USER_NONE };
+enum { FWI_RAW_USER_AUTO, FWI_RAW_USER_QUERY, FWI_RAW_USER_TOKEN, FWI_RAW_USER_NONE };
 enum { FWI_LOG_FORMAT_TEXT, FWI_LOG_FORMAT_JSON };
 
 /* NUMBER, THREADS (auto: 0), SIZE, DURATION (ms), SWITCH, and choices. */
@@ -188,6 +216,9 @@ const char *fwi_options_item(const fw_options *o, fwi_option which, size_t index
 size_t fwi_options_namespaces(const fw_options *o);
 const char *fwi_options_namespace(const fw_options *o, size_t index);
 int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option which);
+
+/* Do they name a key for tokens? */
+bool fwi_options_have_keys(const fw_options *o);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "wire/name.h"
+#include "wire/token_keys.h"
 #include "wire/url.h"
 #include "wire/ws_handshake.h"
 
@@ -95,6 +96,20 @@ static const char *check_password(const char *text)
                                                 : "a password must have 8 bytes or more";
 }
 
+static const char *check_path(const char *text)
+{
+    bool good = text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL;
+    return good ? NULL : "begins with / and has no query and no blanks";
+}
+
+static const char *check_secret(const char *text)
+{
+    _Static_assert(FWI_KEYS_SECRET_MIN == 32, "the sentence says so");
+    return strlen(text) >= FWI_KEYS_SECRET_MIN
+               ? NULL
+               : "each secret must have 32 bytes or more; a comma begins the next";
+}
+
 const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_NUMBER] = {.name = "number", .kind = FWI_KIND_NUMBER},
     [FWI_TYPE_THREADS] = {.name = "number", .kind = FWI_KIND_NUMBER, .can_be_auto = true},
@@ -124,7 +139,7 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
                              .allowed = "plain|json"},
     [FWI_TYPE_RAW_USER] = {.name = "choice",
                            .kind = FWI_KIND_CHOICE,
-                           .allowed = "query|none"},
+                           .allowed = "auto|query|token|none"},
     [FWI_TYPE_LISTEN_URLS] = {.name = "list",
                               .kind = FWI_KIND_LIST,
                               .allowed = "ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, "
@@ -177,6 +192,24 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
                            .allowed = "8 bytes or more",
                            .check = check_password,
                            .is_secret = true},
+    [FWI_TYPE_PATH] = {.name = "text",
+                       .kind = FWI_KIND_TEXT,
+                       .allowed = "/PATH, or off",
+                       .check = check_path,
+                       .can_be_off = true},
+    [FWI_TYPE_FILE_NAMES] = {.name = "list",
+                             .kind = FWI_KIND_LIST,
+                             .allowed = "paths of files"},
+    [FWI_TYPE_TEXT] = {.name = "text", .kind = FWI_KIND_TEXT, .allowed = "any text"},
+    [FWI_TYPE_SECRETS] = {.name = "list",
+                          .kind = FWI_KIND_LIST,
+                          .allowed = "secrets of 32 bytes or more, without commas",
+                          .check = check_secret,
+                          .is_secret = true},
+    [FWI_TYPE_PEMS] = {.name = "list",
+                       .kind = FWI_KIND_LIST,
+                       .allowed = "paths of files, or PEM texts themselves",
+                       .has_lines = true},
 };
 
 typedef struct unit {
@@ -325,7 +358,8 @@ static bool read_number(const fwi_option_row *row, const char *text, int64_t *va
 static const char *read_text(const fwi_option_type *type, const char *text)
 {
     for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p < ' ' || *p == 0x7f) {
+        bool breaks = type->has_lines && (*p == '\n' || *p == '\r');
+        if (!breaks && ((unsigned char)*p < ' ' || *p == 0x7f)) {
             return "no control characters";
         }
     }

@@ -28,6 +28,7 @@ typedef struct fwi_option_type {
     bool can_be_auto;  /* "auto" is written for 0 */
     bool has_password; /* of a URL: not to be shown */
     bool is_secret;    /* all of it */
+    bool has_lines;    /* line breaks may be in it */
 } fwi_option_type;
 
 typedef struct fwi_option_row {
@@ -67,6 +68,11 @@ typedef enum {
     FWI_TYPE_FILE_NAME,
     FWI_TYPE_API_KEYS,
     FWI_TYPE_PASSWORD,
+    FWI_TYPE_PATH,
+    FWI_TYPE_FILE_NAMES,
+    FWI_TYPE_TEXT,
+    FWI_TYPE_SECRETS,
+    FWI_TYPE_PEMS,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 

@@ -28,7 +28,7 @@ static void run_send(fwi_shard *shard, fwi_item *item)
 {
     fwi_session *s = fwi_session_find(shard, item->id);
     if (s != NULL) {
-        fwi_session_push(s, item->m->frame, 0);
+        fwi_session_send(s, item->m);
     }
     fwi_item_free(item);
 }
@@ -178,7 +178,7 @@ int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m)
         if (s == NULL) {
             return fwi_error(FW_ERR_GONE, "the session is closed");
         }
-        fwi_session_push(s, m->frame, 0);
+        fwi_session_send(s, m);
         return FW_OK;
     }
     return order(hub, id, fwi_item_new(NULL, NULL, m), run_send);

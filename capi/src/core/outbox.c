@@ -188,6 +188,23 @@ bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, si
     return true;
 }
 
+bool fwi_outbox_push_first(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f)
+{
+    fwi_outnode *n = node_new(pool, f, FWI_OUTBOX_KEPT);
+    if (n == NULL) {
+        fwi_frame_unref(f);
+        return false;
+    }
+    n->next = ob->head;
+    ob->head = n;
+    if (ob->tail == NULL) {
+        ob->tail = n;
+    }
+    ob->bytes += f->len;
+    ob->frames++;
+    return true;
+}
+
 bool fwi_outbox_push_last(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f)
 {
     fwi_outnode *n = node_new(pool, f, NOT_A_MESSAGE);

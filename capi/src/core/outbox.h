@@ -55,6 +55,10 @@ fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *
  * answer only the latest ping. The frame is taken. false: out of memory. */
 bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, size_t max);
 
+/* Ahead of all data, whatever the limit, and never dropped: what must come first. The
+ * frame is taken. */
+bool fwi_outbox_push_first(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f);
+
 /* Behind everything, whatever the limit: a Close frame. The frame is taken. */
 bool fwi_outbox_push_last(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f);
 

@@ -10,6 +10,7 @@
 
 #include <fanwire/version.h>
 
+#include "core/asked.h"
 #include "core/error.h"
 #include "wire/name.h"
 
@@ -95,8 +96,8 @@ static void post_change(fwi_session *s, const char *channel, change what)
 /* false: out of memory, and the session keeps what it had. */
 static bool make_member(fwi_session *s, const void *info, size_t len)
 {
-    fwi_origin *origin = fwi_origin_new(fwi_session_identity(s), s->user ? s->user : "",
-                                        s->shard->hub->name);
+    fwi_origin *origin = fwi_origin_new_with(
+        fwi_session_identity(s), s->user ? s->user : "", s->shard->hub->name, info, len);
     fw_message *m = origin ? fwi_message_new(FWI_MSG_LEFT, info, len, FW_BINARY) : NULL;
     if (m == NULL) {
         fwi_origin_unref(origin);

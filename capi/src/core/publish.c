@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "core/asked.h"
 #include "core/error.h"
 #include "core/history.h"
 #include "core/shard.h"

@@ -1,7 +1,8 @@
 /*
- * The plain meaning of raw connections: rooms and user from the query, what is said goes
- * to the rooms. It uses the hub as an application would. JSON is put together by
- * wire/protocol_raw.
+ * Raw connections: a message is a frame, and what is said is the application's. In rooms
+ * mode it has the plain meaning: rooms from the query, what is said goes to the rooms
+ * (whose connection it is, is in raw_user.c); that uses the hub as an application would.
+ * JSON is put together by wire/protocol_raw.
  * @thread loop
  */
 #include "core/raw_rooms.h"
@@ -9,12 +10,24 @@
 #include <string.h>
 
 #include "core/presence.h"
+#include "core/raw_user.h"
 #include "wire/http_request.h"
 #include "wire/name.h"
 #include "wire/protocol_raw.h"
 #include "wire/ws_codec.h"
 
 enum { NAME_CAP = FWI_NAME_MAX + 1 };
+
+static bool in_rooms(const fwi_session *s)
+{
+    return s->shard->hub->set.raw_mode == FWI_RAW_ROOMS;
+}
+
+static bool is_json(const fwi_shard *shard)
+{
+    return shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
+           shard->hub->set.raw_format == FWI_FORMAT_JSON;
+}
 
 /* The index'th room of the query. 1: there is one; 0: there is no such; -1: bad. */
 static int room_at(const fwi_session *s, size_t index, char *out)
@@ -36,16 +49,8 @@ static bool since_at(const fwi_session *s, size_t index, fwi_position *since)
     return n == -1 || n == 0 || (n > 0 && fw_position_parse(text, since) == FW_OK);
 }
 
-const char *fwi_raw_user(const fwi_session *s, char *out, size_t cap)
-{
-    if (s->shard->hub->set.raw_user != FWI_RAW_USER_QUERY) {
-        return NULL;
-    }
-    return fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, out, cap) > 0 ? out
-                                                                                  : NULL;
-}
-
-const char *fwi_raw_problem(const fwi_session *s)
+/* Are the rooms that the query asks for allowed? NULL, or what is wrong (status 400). */
+static const char *problem(const fwi_session *s)
 {
     char name[NAME_CAP];
     size_t rooms = 0;
@@ -62,17 +67,10 @@ const char *fwi_raw_problem(const fwi_session *s)
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
         return "too many rooms";
     }
-    if (s->shard->hub->set.raw_user == FWI_RAW_USER_QUERY) {
-        long n =
-            fwi_http_query_get(fwi_facts_query(s->facts), "user", 0, name, sizeof name);
-        if (n == -2 || (n > 0 && fwi_name_problem(name, (size_t)n) != NULL)) {
-            return "the user's name is not allowed";
-        }
-    }
     return NULL;
 }
 
-void fwi_raw_opened(fwi_session *s)
+static void join_all(fwi_session *s)
 {
     char room[NAME_CAP];
     fwi_facts *facts = fwi_facts_ref(s->facts);
@@ -85,67 +83,49 @@ void fwi_raw_opened(fwi_session *s)
     fwi_facts_unref(facts);
 }
 
-static void push_text(fwi_session *s, fwi_buf *text)
+/* --- coming in --- */
+
+void fwi_raw_open(fwi_session *s, const char *user)
 {
-    fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text->data, text->len);
-    if (f != NULL) {
-        fwi_session_push(s, f, 0);
-        fwi_frame_unref(f);
+    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
+        fwi_session_refuse(s, 503, "out of memory");
+        return;
+    }
+    if (fwi_session_greet(s) && fwi_session_announce(s) && in_rooms(s)) {
+        join_all(s);
     }
 }
 
-void fwi_raw_joined(fwi_session *s, const char *room, const fwi_admission *a)
+static void ask(fwi_session *s)
 {
-    const fwi_raw_entry entry = {.room = room,
-                                 .epoch = a->at.epoch,
-                                 .offset = a->at.offset,
-                                 .recovered = a->recovered};
-    if (s->shard->hub->set.raw_format != FWI_FORMAT_JSON) {
+    fwi_raw_user user;
+    const char *why = in_rooms(s) ? problem(s) : NULL;
+    if (why != NULL) {
+        fwi_session_refuse(s, 400, why);
         return;
     }
-    fwi_buf text;
-    fwi_buf_init(&text);
-    if (fwi_raw_encode_joined(&entry, &text)) {
-        push_text(s, &text);
+    fwi_raw_identify(s, &user);
+    if (user.status != 0) {
+        fwi_session_refuse(s, user.status, user.why);
+    } else if (!fwi_events_want(&s->shard->hub->events, FW_EVENT_CONNECT)) {
+        fwi_raw_open(s, user.name[0] ? user.name : NULL);
+    } else if (!fwi_session_ask_application(s, user.verified ? user.name : "", NULL, 0,
+                                            &why) &&
+               s->state == FWI_SESSION_ASKING) {
+        fwi_session_refuse(s, 503, why);
     }
-    fwi_buf_fini(&text);
 }
 
-static bool set_origin(fwi_session *s, fw_message *m)
+static void verdict(fwi_session *s, bool accept, int code, const char *text)
 {
-    const fwi_hub *hub = s->shard->hub;
-    if (hub->set.raw_format != FWI_FORMAT_JSON) {
-        return true;
+    if (accept) {
+        fwi_raw_open(s, text[0] ? text : NULL);
+    } else {
+        fwi_session_refuse(s, code, text);
     }
-    m->origin = fwi_presence_origin(s);
-    return m->origin != NULL;
 }
 
-void fwi_raw_message(fwi_session *s, bool text, const void *data, size_t len)
-{
-    fwi_hub *hub = s->shard->hub;
-    if (s->n_places == 0) {
-        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
-        return;
-    }
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, data, len, text ? FW_TEXT : FW_BINARY);
-    if (m == NULL) {
-        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
-        return;
-    }
-    if (!hub->set.raw_echo) {
-        m->except = fwi_session_identity(s);
-    }
-    bool sent = set_origin(s, m);
-    atomic_store(&m->sent, true);
-    for (size_t i = 0; sent && i < s->n_places; i++) {
-        sent = fwi_hub_publish(hub, s->places[i].room->channel, m) == FW_OK;
-    }
-    if (!sent) {
-        fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
-    }
-    fw_message_unref(m);
-}
+/* --- what rooms say --- */
 
 /* A text frame of what was encoded; frees it. */
 static fwi_frame *frame_of(fwi_buf *text, bool encoded)
@@ -155,7 +135,7 @@ static fwi_frame *frame_of(fwi_buf *text, bool encoded)
     return f;
 }
 
-fwi_frame *fwi_raw_news_frame(const char *channel, const fw_message *m)
+static fwi_frame *news_frame(const char *channel, const fw_message *m)
 {
     char session[FW_SESSION_ID_TEXT];
     const fwi_raw_who who = {.room = channel + 2,
@@ -167,7 +147,7 @@ fwi_frame *fwi_raw_news_frame(const char *channel, const fw_message *m)
     return frame_of(&text, fwi_raw_encode_news(&who, m->kind == FWI_MSG_ENTERED, &text));
 }
 
-fwi_frame *fwi_raw_reset_frame(const char *channel, fwi_position at)
+static fwi_frame *reset_frame(const char *channel, fwi_position at)
 {
     fwi_buf text;
     fwi_buf_init(&text);
@@ -195,3 +175,157 @@ fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
     fwi_buf_init(&text);
     return frame_of(&text, fwi_raw_encode_message(&raw, &text));
 }
+
+static void push_text(fwi_session *s, fwi_buf *text)
+{
+    fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text->data, text->len);
+    if (f != NULL) {
+        fwi_session_push(s, f, 0);
+        fwi_frame_unref(f);
+    }
+}
+
+static void say_joined(fwi_session *s, const char *room, const fwi_admission *a)
+{
+    const fwi_raw_entry entry = {.room = room,
+                                 .epoch = a->at.epoch,
+                                 .offset = a->at.offset,
+                                 .recovered = a->recovered};
+    fwi_buf text;
+    fwi_buf_init(&text);
+    if (fwi_raw_encode_joined(&entry, &text)) {
+        push_text(s, &text);
+    }
+    fwi_buf_fini(&text);
+}
+
+static fwi_frame *frame(fwi_shard *shard, const char *channel, fw_message *m)
+{
+    bool json = channel != NULL && is_json(shard);
+    if (m->kind == FWI_MSG_ENTERED || m->kind == FWI_MSG_LEFT) {
+        return json ? news_frame(channel, m) : NULL;
+    }
+    return json ? fwi_raw_json_frame(channel, m) : fwi_frame_ref(m->frame);
+}
+
+/* What s has missed comes ahead of what the room says next. */
+static void joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
+{
+    const fwi_room *room = place->room;
+    for (size_t i = 0; a->missed != NULL && i < a->missed->n; i++) {
+        fw_message *m = a->missed->m[i];
+        if (fw_session_id_equal(m->except, fwi_session_identity(s))) {
+            continue;
+        }
+        fwi_frame *f = frame(s->shard, room->channel, m);
+        if (f != NULL) {
+            fwi_session_push(s, f, fwi_fanout_tag(room));
+            fwi_frame_unref(f);
+        }
+    }
+    if (is_json(s->shard)) {
+        say_joined(s, room->channel + 2, a);
+    }
+}
+
+static void close_one(fwi_session *s, const fwi_room *room, void *arg)
+{
+    (void)room;
+    (void)arg;
+    fwi_session_close(s, 1012, "the room's history has begun anew");
+}
+
+static void reset(fwi_shard *shard, fwi_room *room, fwi_position at)
+{
+    if (shard->hub->set.raw_mode != FWI_RAW_ROOMS) {
+        return; /* the application is told by an event */
+    }
+    if (!is_json(shard)) {
+        fwi_room_each(shard, room, FWI_RAW, close_one, NULL);
+        return;
+    }
+    fwi_telling told = {.frame[FWI_RAW] = reset_frame(room->channel, at)};
+    fwi_fanout_say(shard, room, &told);
+    fwi_telling_fini(&told);
+}
+
+/* --- what is said --- */
+
+static bool set_origin(fwi_session *s, fw_message *m)
+{
+    const fwi_hub *hub = s->shard->hub;
+    if (hub->set.raw_format != FWI_FORMAT_JSON) {
+        return true;
+    }
+    m->origin = fwi_presence_origin(s);
+    return m->origin != NULL;
+}
+
+static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
+{
+    fwi_hub *hub = s->shard->hub;
+    if (s->n_places == 0) {
+        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
+        return;
+    }
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, data, len, text ? FW_TEXT : FW_BINARY);
+    if (m == NULL) {
+        fwi_shard_count(s->shard, FWI_STAT_UNROUTED);
+        return;
+    }
+    if (!hub->set.raw_echo) {
+        m->except = fwi_session_identity(s);
+    }
+    bool sent = set_origin(s, m);
+    atomic_store(&m->sent, true);
+    for (size_t i = 0; sent && i < s->n_places; i++) {
+        sent = fwi_hub_publish(hub, s->places[i].room->channel, m) == FW_OK;
+    }
+    if (!sent) {
+        fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
+    }
+    fw_message_unref(m);
+}
+
+static void on_message(fwi_session *s, bool text, const void *data, size_t len)
+{
+    fwi_shard *shard = s->shard;
+    bool wanted = fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE);
+    bool rooms = in_rooms(s);
+    if (rooms) {
+        to_rooms(s, text, data, len);
+    }
+    if (wanted) {
+        fw_event e = {.type = FW_EVENT_MESSAGE,
+                      .data = data,
+                      .len = len,
+                      .flags = text ? FW_TEXT : FW_BINARY};
+        fwi_shard_raise(shard, &e, s);
+    } else if (!rooms) {
+        fwi_shard_count(shard, FWI_STAT_UNROUTED);
+    }
+}
+
+/* All pings are the same one. It is never freed: the first reference is nobody's. */
+static fwi_frame ping_frame = {
+    .refs = 1, .header = 2, .len = 2, .bytes = {0x80 | FWI_WS_PING, 0, 0}};
+
+fwi_frame *fwi_raw_ping(const fwi_session *s)
+{
+    (void)s;
+    return fwi_frame_ref(&ping_frame);
+}
+
+const fwi_protocol fwi_raw_protocol = {
+    .ask = ask,
+    .verdict = verdict,
+    .on_message = on_message,
+    .ping = fwi_raw_ping,
+    .frame = frame,
+    .joined = joined,
+    .reset = reset,
+    .farewell = {[FWI_END_AWAY] = {1001, "going away"},
+                 [FWI_END_SLOW] = {1013, "too slow"},
+                 [FWI_END_SILENT] = {1001, "no answer to ping"},
+                 [FWI_END_FLOOD] = {1008, "too many messages"}},
+};

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/fanout.h"
-#include "core/raw_rooms.h"
 #include "core/session_inside.h"
 
 fwi_room *fwi_room_find(fwi_shard *shard, const char *channel)
@@ -87,6 +86,7 @@ static void let_in(fwi_shard *shard, fwi_room *room, const fwi_admission *a)
 {
     fwi_session *s = room->members[room->n_in++];
     fwi_place *place = fwi_session_place(s, room);
+    room->speak[s->protocol]++;
     if (room->channel[0] == 'r') {
         fwi_stat_add(&shard->stats, FWI_STAT_MEMBERS, 1);
     }
@@ -160,6 +160,7 @@ void fwi_room_exit(fwi_shard *shard, fwi_session *s, fwi_place *place)
     }
     place->room = NULL;
     if (hole < room->n_in) {
+        room->speak[s->protocol]--;
         if (room->channel[0] == 'r') {
             fwi_stat_sub(&shard->stats, FWI_STAT_MEMBERS, 1);
         }
@@ -179,35 +180,6 @@ void fwi_room_subscribed(fwi_shard *shard, const char *channel)
     }
 }
 
-/* What members get: the message's own frame, or with raw.format=json one that says where
- * it comes from. Who comes and goes is told as json alone. The caller's reference; NULL:
- * nothing. */
-static fwi_frame *frame_for(fwi_shard *shard, const char *channel, const fw_message *m)
-{
-    bool json = shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
-                shard->hub->set.raw_format == FWI_FORMAT_JSON;
-    if (m->kind != FWI_MSG_DATA) {
-        return json ? fwi_raw_news_frame(channel, m) : NULL;
-    }
-    return json ? fwi_raw_json_frame(channel, m) : fwi_frame_ref(m->frame);
-}
-
-/* What s has missed comes ahead of what the room says next. */
-static void give_missed(fwi_shard *shard, fwi_session *s, const fwi_room *room,
-                        const fwi_history_slice *missed)
-{
-    for (size_t i = 0; missed != NULL && i < missed->n; i++) {
-        if (fw_session_id_equal(missed->m[i]->except, fwi_session_identity(s))) {
-            continue;
-        }
-        fwi_frame *f = frame_for(shard, room->channel, missed->m[i]);
-        if (f != NULL) {
-            fwi_session_push(s, f, fwi_fanout_tag(room));
-            fwi_frame_unref(f);
-        }
-    }
-}
-
 void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
                     uint32_t ticket, const fwi_admission *a)
 {
@@ -218,7 +190,6 @@ void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
         return;
     }
     room->busy++;
-    give_missed(shard, s, room, a->missed);
     fwi_session *other = room->members[room->n_in];
     uint32_t pos = place->pos;
     room->members[room->n_in] = s;
@@ -230,21 +201,34 @@ void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
     drop_if_unused(shard, room);
 }
 
+void fwi_room_each(fwi_shard *shard, fwi_room *room, fwi_protocol_id protocol,
+                   void (*fn)(fwi_session *s, const fwi_room *room, void *arg), void *arg)
+{
+    room->busy++;
+    /* Backwards: into the hole of one that goes moves one that had its turn. */
+    for (uint32_t i = room->n_in; i-- > 0;) {
+        if (i < room->n_in && room->members[i]->protocol == protocol) {
+            fn(room->members[i], room, arg);
+        }
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
+}
+
 void fwi_room_reset(fwi_shard *shard, const char *channel, fwi_position at)
 {
     fwi_room *room = fwi_room_find(shard, channel);
-    if (room == NULL || room->n_in == 0 || shard->hub->set.raw_mode != FWI_RAW_ROOMS) {
-        return; /* the application is told by an event */
-    }
-    if (shard->hub->set.raw_format != FWI_FORMAT_JSON) {
-        fwi_room_close(shard, channel, 1012, "the room's history has begun anew");
+    if (room == NULL) {
         return;
     }
-    fwi_frame *f = fwi_raw_reset_frame(channel, at);
-    if (f != NULL) {
-        fwi_fanout_say(shard, room, f, NULL);
-        fwi_frame_unref(f);
+    room->busy++;
+    for (unsigned i = 0; i < FWI_PROTOCOLS; i++) {
+        if (room->speak[i] > 0) {
+            fwi_protocols[i]->reset(shard, room, at);
+        }
     }
+    room->busy--;
+    drop_if_unused(shard, room);
 }
 
 void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
@@ -253,13 +237,14 @@ void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
     if (room == NULL || room->n_in == 0) {
         return;
     }
-    fwi_frame *f = frame_for(shard, channel, m);
-    if (f == NULL) {
-        return;
+    fwi_telling told = {.shard = shard, .channel = channel, .m = m};
+    for (unsigned i = 0; i < FWI_PROTOCOLS; i++) {
+        if (room->speak[i] > 0) {
+            fwi_telling_as(&told, i);
+        }
     }
-    fwi_session *except = fwi_session_find(shard, m->except);
-    fwi_fanout_say(shard, room, f, except);
-    fwi_frame_unref(f);
+    fwi_fanout_say(shard, room, &told);
+    fwi_telling_fini(&told);
 }
 
 void fwi_room_count_all(fwi_shard *shard,
@@ -343,4 +328,25 @@ void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason)
 {
     fwi_room_close_but(shard, channel, code, reason, fw_session_none());
+}
+
+static void end_slow(fwi_session *s, const fwi_room *room, void *arg)
+{
+    (void)room;
+    (void)arg;
+    fwi_session_end(s, FWI_END_SLOW);
+}
+
+void fwi_room_behind(fwi_shard *shard, const char *channel)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL) {
+        return;
+    }
+    room->busy++;
+    for (unsigned i = 0; i < FWI_PROTOCOLS; i++) {
+        fwi_room_each(shard, room, (fwi_protocol_id)i, end_slow, NULL);
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
 }

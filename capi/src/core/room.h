@@ -9,9 +9,7 @@
 #include "base/hashmap.h"
 #include "core/history_log.h"
 #include "core/message.h"
-
-struct fwi_shard;
-struct fwi_session;
+#include "core/session.h"
 
 typedef struct fwi_room {
     UT_hash_handle hh;
@@ -21,6 +19,7 @@ typedef struct fwi_room {
     unsigned busy;     /* being walked: not to be freed */
     unsigned interest; /* how many of loop 0's interests are ours */
     uint32_t n_in, n, cap; /* members[0..n_in) are in, [n_in..n) wait for the channel */
+    uint32_t speak[FWI_PROTOCOLS]; /* how many of those who are in speak which protocol */
     struct fwi_session **members;
     struct fwi_batch *batch; /* what it has said in this turn: fanout.h; NULL: nothing */
     char channel[];
@@ -78,8 +77,8 @@ void fwi_room_subscribed(struct fwi_shard *shard, const char *channel);
 void fwi_room_admit(struct fwi_shard *shard, fw_session_id id, const char *channel,
                     uint32_t ticket, const fwi_admission *a);
 
-/* The room's history goes on behind `at`: members are told, or closed with 1012 where
- * they can't be. */
+/* The room's history goes on behind `at`: members are told, or ended where they can't be.
+ */
 void fwi_room_reset(struct fwi_shard *shard, const char *channel, fwi_position at);
 
 /* Each member gets m at the end of the turn. */
@@ -102,5 +101,14 @@ void fwi_room_close(struct fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason);
 void fwi_room_close_but(struct fwi_shard *shard, const char *channel, unsigned code,
                         const char *reason, fw_session_id except);
+
+/* Members have missed something that the room has said: ends them as too slow. */
+void fwi_room_behind(struct fwi_shard *shard, const char *channel);
+
+/* `fn` for each member that is in and speaks this protocol. It may take that member out
+ * of the room, and handlers may take out more; the room is not freed meanwhile. */
+void fwi_room_each(struct fwi_shard *shard, fwi_room *room, fwi_protocol_id protocol,
+                   void (*fn)(struct fwi_session *s, const fwi_room *room, void *arg),
+                   void *arg);
 
 #endif

@@ -37,6 +37,10 @@ static fwi_room_options read_options(const fw_options *o, size_t index)
         .history_ttl_ms = number(&r, FWI_OPT_ROOM_HISTORY_TTL),
         .presence = number(&r, FWI_OPT_ROOM_PRESENCE) != 0,
         .join_leave = number(&r, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
+        .allow_subscribe = number(&r, FWI_OPT_ROOM_ALLOW_SUBSCRIBE) != 0,
+        .allow_publish = number(&r, FWI_OPT_ROOM_ALLOW_PUBLISH) != 0,
+        .allow_presence = number(&r, FWI_OPT_ROOM_ALLOW_PRESENCE) != 0,
+        .allow_history = number(&r, FWI_OPT_ROOM_ALLOW_HISTORY) != 0,
     };
 }
 
@@ -75,6 +79,7 @@ const fwi_room_options *fwi_room_options_of(const fwi_hub *hub, const char *chan
     }
     const fwi_rooms_options *rooms = &hub->rooms;
     const char *name = channel + 2;
+    name += name[0] == '$'; /* a private room is of the same namespace */
     size_t len = rooms->by_name != NULL ? strcspn(name, ":") : 0;
     if (len == 0 || len > FWI_NAMESPACE_MAX_BYTES || name[len] != ':') {
         return &rooms->others;

@@ -1,8 +1,9 @@
 /*
  * What holds for a room: the options of its namespace. Room "news:a:b" is of namespace
- * "news", what stands before its first colon. If any option namespace.news.X was set, its
- * namespace has those and the table's defaults; every other room, with a colon or
- * without, has room.X. Read once, from the options; constant afterwards.
+ * "news", what stands before its first colon, and so is the private "$news:a". If any
+ * option namespace.news.X was set, its namespace has those and the table's defaults;
+ * every other room, with a colon or without, has room.X. Read once, from the options;
+ * constant afterwards.
  */
 #ifndef FWI_CORE_ROOM_OPTIONS_H
 #define FWI_CORE_ROOM_OPTIONS_H
@@ -16,6 +17,8 @@ typedef struct fwi_room_options {
     uint64_t history_ttl_ms;
     bool presence;
     bool join_leave; /* members are told who comes and goes */
+    /* What clients of the Centrifuge protocol may do. */
+    bool allow_subscribe, allow_publish, allow_presence, allow_history;
 } fwi_room_options;
 
 struct fwi_hub;

@@ -1,24 +1,23 @@
 /*
- * A session from handshake to end: its states, heartbeat, what comes and what goes. Its
- * rooms are in session_rooms.c. Handlers may run inside most functions here and may end
- * the session, so its memory stays until the end of the turn (shard's dead list).
+ * A session from handshake to end: its states and what comes. What goes is in
+ * session_out.c, its rooms are in session_rooms.c, what its client understands is a
+ * matter of its protocol (protocol.h). Handlers may run inside most functions here and
+ * may end the session, so its memory stays until the end of the turn (shard's dead list).
  * @thread loop
  */
 #include "core/session.h"
 
 #include <string.h>
 
-#include "core/compress.h"
 #include "core/decision.h"
-#include "core/error.h"
 #include "core/presence.h"
-#include "core/raw_rooms.h"
 #include "core/session_inside.h"
 #include "wire/ws_codec.h"
 
 /* A Close frame that can't be written in this time isn't any more: what is behind it
- * would only be kept for a peer that doesn't read. */
-enum { CLOSE_DEADLINE_MS = 5000, OVERFLOW_DEADLINE_MS = 1000 };
+ * would only be kept for a peer that doesn't read. And less for one that seems to be
+ * gone, or didn't read before. */
+enum { CLOSE_DEADLINE_MS = 5000, LAST_WORDS_MS = 1000 };
 
 /* --- state --- */
 
@@ -74,7 +73,7 @@ static int check_limits(fwi_shard *shard, fwi_session *s)
 }
 
 fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
-                             fwi_facts *facts, int *status)
+                             fwi_facts *facts, fwi_protocol_id protocol, int *status)
 {
     fwi_session *s = calloc(1, sizeof *s);
     *status = 503;
@@ -84,6 +83,7 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
     }
     s->shard = shard;
     s->facts = facts;
+    s->protocol = (uint8_t)protocol;
     *status = check_limits(shard, s);
     if (*status == 0 &&
         !fwi_idtable_add(&shard->sessions, s, &s->index, &s->generation)) {
@@ -113,6 +113,9 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
 void fwi_session_free(fwi_session *s)
 {
     FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0);
+    if (fwi_session_protocol(s)->freed != NULL) {
+        fwi_session_protocol(s)->freed(s);
+    }
     fwi_facts_unref(s->facts);
     fwi_credit_unref(s->credit);
     fw_message_unref(s->member);
@@ -145,8 +148,8 @@ static void forget(fwi_session *s)
         fwi_limits_give(&hub->limits, fwi_facts_address(s->facts));
         s->has_address = false;
     }
-    if (s->paused) {
-        s->paused = false;
+    if (s->paused || s->held) {
+        s->paused = s->held = false;
         fwi_list_remove(&s->pause_link);
         if (s->conn != NULL) {
             s->tp->pause(s->conn, false); /* the peer's Close frame is wanted */
@@ -182,7 +185,6 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
     fwi_session_set_state(s, to);
     forget(s);
     fwi_list_append(&s->shard->closing, &s->all);
-    fwi_stat_sub(&s->shard->stats, FWI_STAT_SESSIONS, 1);
     while (s->n_places > 0) {
         fwi_session_leave_place(s, &s->places[s->n_places - 1], 1);
     }
@@ -190,6 +192,11 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
         fwi_presence_left(s, s->user_place.room->channel);
         fwi_room_exit(s->shard, s, &s->user_place);
     }
+    if (!s->announced) {
+        fwi_shard_unadmit(s->shard);
+        return;
+    }
+    fwi_stat_sub(&s->shard->stats, FWI_STAT_SESSIONS, 1);
     fw_event e = {.type = FW_EVENT_CLOSE, .code = (int)code, .reason = reason};
     fwi_shard_raise(s->shard, &e, s);
 }
@@ -223,27 +230,24 @@ void fwi_shard_count_http_error(fwi_shard *shard)
 
 void fwi_session_ask(fwi_session *s)
 {
-    fwi_hub *hub = s->shard->hub;
-    bool rooms = hub->set.raw_mode == FWI_RAW_ROOMS;
-    const char *problem = rooms ? fwi_raw_problem(s) : NULL;
-    if (problem != NULL) {
-        fwi_session_refuse(s, 400, problem);
-        return;
-    }
-    if (!fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
-        char user[256];
-        fwi_session_open(s, rooms ? fwi_raw_user(s, user, sizeof user) : NULL);
-        return;
-    }
-    fwi_decision *d = fwi_decision_new(s, NULL, 0);
+    fwi_session_protocol(s)->ask(s);
+}
+
+bool fwi_session_ask_application(fwi_session *s, const char *user, const void *data,
+                                 size_t len, const char **why)
+{
+    fwi_decision *d = fwi_decision_new(s, FWI_ASKS_CONNECT, user, 0);
+    *why = "out of memory";
     if (d == NULL) {
-        fwi_session_refuse(s, 503, "out of memory");
-        return;
+        return false;
     }
-    fw_event e = {.type = FW_EVENT_CONNECT, .token = fwi_decision_token(d)};
-    if (!fwi_shard_raise(s->shard, &e, s) && s->state == FWI_SESSION_ASKING) {
-        fwi_session_refuse(s, 503, "the application is behind");
-    }
+    fw_event e = {.type = FW_EVENT_CONNECT,
+                  .token = fwi_decision_token(d),
+                  .user = user[0] ? user : NULL,
+                  .data = data,
+                  .len = len};
+    *why = "the application is behind";
+    return fwi_shard_raise(s->shard, &e, s);
 }
 
 void fwi_session_refuse(fwi_session *s, int status, const char *reason)
@@ -256,34 +260,32 @@ void fwi_session_refuse(fwi_session *s, int status, const char *reason)
     s->tp->refuse(c, status, reason);
 }
 
-void fwi_session_open(fwi_session *s, const char *user)
+bool fwi_session_greet(fwi_session *s)
 {
     fwi_shard *shard = s->shard;
     if (atomic_load(&shard->hub->draining)) {
         /* It came before the drain, its verdict after: who is let in now might be
          * overlooked by those who close the open ones. */
         fwi_session_refuse(s, 503, "going away");
-        return;
-    }
-    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
-        fwi_session_refuse(s, 503, "out of memory");
-        return;
+        return false;
     }
     fwi_session_set_state(s, FWI_SESSION_OPEN);
+    fwi_list_append(&shard->open, &s->all);
+    s->tp->accept(s->conn);
+    return s->state == FWI_SESSION_OPEN; /* or the socket has failed under the 101 */
+}
+
+bool fwi_session_announce(fwi_session *s)
+{
+    fwi_shard *shard = s->shard;
+    s->announced = true;
     fwi_shard_unadmit(shard);
     fwi_shard_count(shard, FWI_STAT_CONNECTS);
     fwi_stat_add(&shard->stats, FWI_STAT_SESSIONS, 1);
-    fwi_list_append(&shard->open, &s->all);
     fwi_heartbeat_start(s);
-    s->tp->accept(s->conn);
-    if (s->state != FWI_SESSION_OPEN) {
-        return; /* the socket has failed under the 101 */
-    }
     fw_event e = {.type = FW_EVENT_OPEN};
     fwi_shard_raise(shard, &e, s);
-    if (s->state == FWI_SESSION_OPEN && shard->hub->set.raw_mode == FWI_RAW_ROOMS) {
-        fwi_raw_opened(s);
-    }
+    return s->state == FWI_SESSION_OPEN;
 }
 
 /* --- what comes --- */
@@ -291,7 +293,7 @@ void fwi_session_open(fwi_session *s, const char *user)
 /* May the transport go on giving? */
 static bool wants_more(const fwi_session *s)
 {
-    return s->conn != NULL && !s->paused;
+    return s->conn != NULL && !s->paused && !s->held;
 }
 
 void fwi_session_set_deflates(fwi_session *s, unsigned window_bits)
@@ -321,23 +323,10 @@ bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t 
     fwi_stat_add(&shard->stats, FWI_STAT_IN_BYTES, len);
     if (over_rate(s)) {
         fwi_shard_count(shard, FWI_STAT_LIMIT_RATE);
-        fwi_session_close(s, 1008, "too many messages");
+        fwi_session_end(s, FWI_END_FLOOD);
         return wants_more(s);
     }
-    bool wanted = fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE);
-    bool rooms = shard->hub->set.raw_mode == FWI_RAW_ROOMS;
-    if (rooms) {
-        fwi_raw_message(s, text, data, len);
-    }
-    if (wanted) {
-        fw_event e = {.type = FW_EVENT_MESSAGE,
-                      .data = data,
-                      .len = len,
-                      .flags = text ? FW_TEXT : FW_BINARY};
-        fwi_shard_raise(shard, &e, s);
-    } else if (!rooms) {
-        fwi_shard_count(shard, FWI_STAT_UNROUTED);
-    }
+    fwi_session_protocol(s)->on_message(s, text, data, len);
     return wants_more(s);
 }
 
@@ -368,6 +357,9 @@ static void send_close(fwi_session *s, unsigned code, const char *reason,
     uint8_t payload[FWI_WS_CONTROL_MAX];
     size_t n = fwi_ws_close_payload(payload, code, reason);
     fwi_fanout_catch_up(s);
+    if (s->mute & FWI_MUTE_UNGREETED) {
+        fwi_session_forget_output(s);
+    }
     fwi_frame *f = fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
     if (f != NULL) {
         fwi_outbox_push_last(&s->ob, &s->shard->pool, f);
@@ -431,119 +423,10 @@ void fwi_session_on_gone(fwi_session *s)
     }
 }
 
-/* --- what goes --- */
+/* --- its end by us --- */
 
-void fwi_session_mark_dirty(fwi_session *s)
-{
-    if (!fwi_list_is_linked(&s->dirty)) {
-        fwi_list_append(&s->shard->dirty, &s->dirty);
-    }
-}
-
-static void write_out(fwi_session *s)
-{
-    fwi_shard *shard = s->shard;
-    while (s->conn != NULL && !fwi_outbox_is_empty(&s->ob) && s->tp->can_write(s->conn)) {
-        const uint8_t *data;
-        unsigned nodes, frames;
-        size_t n = fwi_outbox_gather(&s->ob, shard->scratch, FWI_SCRATCH, &data, &nodes,
-                                     &frames);
-        bool ok = s->tp->write(s->conn, data, n);
-        fwi_outbox_consume(&s->ob, &shard->pool, nodes);
-        if (!ok) {
-            return; /* gone comes soon */
-        }
-        fwi_shard_count(shard, FWI_STAT_WRITES);
-        fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN, frames);
-        fwi_stat_add(&shard->stats, FWI_STAT_WRITTEN_BYTES, n);
-    }
-}
-
-/* Policy close: what waits is lost; half a frame lies with the transport and goes first.
- */
-static void overflow(fwi_session *s)
-{
-    fwi_fanout_catch_up(s); /* and that is lost, too */
-    s->overflowed = false;
-    fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED,
-                 fwi_outbox_clear(&s->ob, &s->shard->pool));
-    fwi_shard_count(s->shard, FWI_STAT_CLOSES_BY_US);
-    send_close(s, 1013, "too slow", OVERFLOW_DEADLINE_MS);
-    leave_open(s, FWI_SESSION_CLOSING, 1013, "too slow");
-}
-
-void fwi_session_flush(fwi_session *s)
-{
-    if (s->overflowed && s->state == FWI_SESSION_OPEN) {
-        overflow(s);
-    }
-    write_out(s);
-    if (s->state == FWI_SESSION_CLOSING && s->conn != NULL &&
-        fwi_outbox_is_empty(&s->ob)) {
-        fwi_conn *c = s->conn;
-        ended(s);
-        s->tp->finish(c);
-    }
-}
-
-static void count_drops(fwi_session *s, int policy, unsigned dropped)
-{
-    static const fwi_stat stat[] = {
-        [FWI_POLICY_CLOSE] = FWI_STAT_OVERFLOW_CLOSE,
-        [FWI_POLICY_DROP_OLDEST] = FWI_STAT_OVERFLOW_DROP_OLDEST,
-        [FWI_POLICY_DROP_NEWEST] = FWI_STAT_OVERFLOW_DROP_NEWEST,
-        [FWI_POLICY_LATEST] = FWI_STAT_OVERFLOW_LATEST,
-    };
-    fwi_shard_count(s->shard, stat[policy]);
-    fwi_stat_add(&s->shard->stats, FWI_STAT_OUTBOX_DROPPED, dropped);
-}
-
-void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag)
-{
-    fwi_fanout_catch_up(s);
-    fwi_session_put(s, f, tag);
-}
-
-void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
-{
-    fwi_shard *shard = s->shard;
-    const fwi_settings *set = &shard->hub->set;
-    if (s->state != FWI_SESSION_OPEN) {
-        return;
-    }
-    fwi_shard_count(shard, FWI_STAT_DELIVERIES);
-    if (s->overflowed) {
-        fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
-        return;
-    }
-    if (s->deflates != 0) {
-        f = fwi_frame_for_deflate(shard, f, s->deflates);
-    }
-    /* A burst within one turn isn't a slow reader's fault: what the socket takes now
-     * isn't in the way. */
-    if (s->ob.bytes + f->len > set->outbox_max && s->tp->can_write(s->conn)) {
-        write_out(s);
-    }
-    unsigned dropped;
-    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, set->outbox_policy,
-                            set->outbox_max, &dropped)) {
-    case FWI_OUTBOX_TAKEN:
-        break;
-    case FWI_OUTBOX_DROPPED:
-        count_drops(s, set->outbox_policy, dropped);
-        break;
-    case FWI_OUTBOX_FULL:
-        count_drops(s, FWI_POLICY_CLOSE, dropped + 1);
-        s->overflowed = true; /* rooms are being walked: it is closed at the turn's end */
-        break;
-    default:
-        fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
-        break;
-    }
-    fwi_session_mark_dirty(s);
-}
-
-void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
+static void close_within(fwi_session *s, unsigned code, const char *reason,
+                         uint64_t deadline_ms)
 {
     if (s->state == FWI_SESSION_ASKING) {
         fwi_session_refuse(s, 503, reason);
@@ -551,9 +434,28 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
         char text[FWI_WS_CONTROL_MAX + 1];
         snprintf(text, sizeof text, "%s", reason);
         fwi_shard_count(s->shard, FWI_STAT_CLOSES_BY_US);
-        send_close(s, code, text, CLOSE_DEADLINE_MS);
+        send_close(s, code, text, deadline_ms);
         leave_open(s, FWI_SESSION_CLOSING, code, text);
     }
+}
+
+void fwi_session_close(fwi_session *s, unsigned code, const char *reason)
+{
+    close_within(s, code, reason, CLOSE_DEADLINE_MS);
+}
+
+void fwi_session_end(fwi_session *s, fwi_end why)
+{
+    const fwi_farewell *f = &fwi_session_protocol(s)->farewell[why];
+    bool reads = why != FWI_END_SLOW && why != FWI_END_SILENT;
+    close_within(s, f->code, f->reason, reads ? CLOSE_DEADLINE_MS : LAST_WORDS_MS);
+}
+
+void fwi_session_finish(fwi_session *s)
+{
+    fwi_conn *c = s->conn;
+    ended(s);
+    s->tp->finish(c);
 }
 
 /* --- time --- */
@@ -570,11 +472,37 @@ void fwi_session_abort(fwi_session *s)
 static void on_timer(fwi_timer *t)
 {
     fwi_session *s = fwi_container_of(t, fwi_session, timer);
-    if (s->state == FWI_SESSION_OPEN) {
-        fwi_heartbeat_beat(s);
-    } else if (s->state == FWI_SESSION_CLOSING) {
+    if (s->state == FWI_SESSION_CLOSING) {
         fwi_session_abort(s);
+    } else if (s->state == FWI_SESSION_OPEN && s->announced) {
+        fwi_heartbeat_beat(s);
+    } else if (s->state == FWI_SESSION_OPEN) {
+        fwi_session_protocol(s)->late(s);
     }
+}
+
+/* The transport is told what `paused` and `held` come to; `before`: what they came to. */
+static void tell_reading(fwi_session *s, bool before)
+{
+    bool now = s->paused || s->held;
+    if (now != before && s->conn != NULL) {
+        s->tp->pause(s->conn, now);
+    }
+}
+
+void fwi_session_hold(fwi_session *s, bool held)
+{
+    bool before = s->paused || s->held;
+    s->held = held;
+    tell_reading(s, before);
+}
+
+void fwi_session_pause(fwi_session *s)
+{
+    bool before = s->paused || s->held;
+    s->paused = true;
+    fwi_list_append(&s->shard->paused, &s->pause_link);
+    tell_reading(s, before);
 }
 
 void fwi_session_check_credit(fwi_session *s)
@@ -587,8 +515,6 @@ void fwi_session_check_credit(fwi_session *s)
     if (room && atomic_load(&s->credit->unfinished) <= q->per_session / 2) {
         s->paused = false;
         fwi_list_remove(&s->pause_link);
-        if (s->conn != NULL) {
-            s->tp->pause(s->conn, false);
-        }
+        tell_reading(s, true);
     }
 }

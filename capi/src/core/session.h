@@ -16,6 +16,9 @@
 typedef struct fwi_shard fwi_shard;
 typedef struct fwi_session fwi_session;
 
+/* What a session speaks, by the path that it came to: see core/protocol.h. */
+typedef enum { FWI_RAW, FWI_CENTRIFUGE, FWI_PROTOCOLS } fwi_protocol_id;
+
 /* May a new connection from this address come at all? Counts what it refuses. The head
  * hasn't been read yet; the transport calls it at accept with the socket's peer.
  * 0 or the HTTP status to refuse with (503). */
@@ -38,7 +41,7 @@ void fwi_shard_count_inflated(fwi_shard *shard, struct fwi_inflater *inflater);
  * NULL: refuse with *status (503: limits, draining, out of memory; 429: address limit).
  */
 fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_conn *c,
-                             fwi_facts *facts, int *status);
+                             fwi_facts *facts, fwi_protocol_id protocol, int *status);
 
 /* Ask the application. accept or refuse follow, from inside this call or later. */
 void fwi_session_ask(fwi_session *s);

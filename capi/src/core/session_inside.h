@@ -11,6 +11,7 @@
 #ifndef FWI_CORE_SESSION_INSIDE_H
 #define FWI_CORE_SESSION_INSIDE_H
 
+#include "core/protocol.h"
 #include "core/shard.h"
 
 typedef enum {
@@ -20,20 +21,31 @@ typedef enum {
     FWI_SESSION_CLOSED
 } fwi_session_state;
 
+/* Why nothing of a session may be written now: bits of `mute`. */
+enum {
+    FWI_MUTE_OVERFLOWED = 1, /* policy close: to be closed at the end of the turn */
+    FWI_MUTE_UNGREETED = 2   /* its protocol has something to say first */
+};
+
 struct fwi_session {
     fwi_shard *shard;
     const fwi_transport_ops *tp;
-    fwi_conn *conn;     /* NULL: the tie is cut */
-    uint8_t state;      /* fwi_session_set_state is the only writer */
-    uint8_t several;    /* fan-out: how many of its rooms speak; 2: or more */
-    bool ahead;         /* fan-out: it has heard a part of what its rooms say */
-    bool awaiting_pong; /* nothing has come since a ping */
-    bool overflowed;    /* policy close: to be closed at the end of the turn */
-    bool paused;
-    bool has_address;     /* counted in limits */
-    uint8_t deflates;     /* its window's bits if it gets messages compressed, else 0 */
-    uint32_t heard_round; /* fan-out: it has heard all of this round */
+    fwi_conn *conn;   /* NULL: the tie is cut */
+    uint8_t state;    /* fwi_session_set_state is the only writer */
+    uint8_t protocol; /* fwi_protocol_id */
+    uint8_t several;  /* fan-out: how many of its rooms speak; 2: or more */
+    uint8_t mute;
+    bool ahead;             /* fan-out: it has heard a part of what its rooms say */
+    uint8_t deflates;       /* its window's bits if it gets messages compressed, else 0 */
+    uint8_t cap_places;     /* places: 1 << (cap_places - 1); 0: none */
+    bool announced : 1;     /* the application knows of it */
+    bool awaiting_pong : 1; /* nothing has come since a ping */
+    bool paused : 1;        /* not read for want of the application's credit */
+    bool held : 1;          /* not read: what it has said must be done first */
+    bool has_address : 1;   /* counted in limits */
+    uint32_t heard_round;   /* fan-out: it has heard all of this round */
     uint32_t index, generation;
+    uint32_t taken;      /* what the port said last time */
     fwi_list all;        /* shard's open or closing */
     fwi_list dirty;      /* shard's dirty or dead */
     fwi_list pause_link; /* shard's paused */
@@ -42,19 +54,23 @@ struct fwi_session {
     uint32_t beat_ms;       /* how long the timer was set for */
     uint32_t since_ping_ms; /* when it was set, since the last ping */
     uint32_t unanswered_ms; /* likewise since the first without answer */
-    uint32_t taken;         /* what the port said last time */
+    uint16_t n_places;
+    uint16_t n_asking; /* joins that wait for a verdict */
     uint64_t rate_tat;
     fwi_facts *facts;
     char *user;         /* NULL: nobody's */
     fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
-    fwi_place *places; /* rooms */
-    uint16_t n_places;
-    uint16_t n_asking;   /* joins that wait for a verdict */
-    uint32_t cap_places; /* a power of two: 65536 is one */
-    fw_message *member;  /* who it is: origin, info; see presence.h. NULL: nobody asked */
+    fwi_place *places;                 /* rooms */
+    struct fwi_centrifuge *centrifuge; /* NULL: it speaks something else */
+    fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };
+
+static inline const fwi_protocol *fwi_session_protocol(const fwi_session *s)
+{
+    return fwi_protocols[s->protocol];
+}
 
 void fwi_session_set_state(fwi_session *s, fwi_session_state to);
 bool fwi_session_state_allows(fwi_session_state from, fwi_session_state to);
@@ -82,9 +98,20 @@ fwi_shard *fwi_hub_shard_of(const fwi_hub *hub, fw_session_id id);
 /* NULL: not one of this shard's, or gone. */
 fwi_session *fwi_session_find(fwi_shard *shard, fw_session_id id);
 
-/* The verdict of CONNECT. */
-void fwi_session_open(fwi_session *s, const char *user);
+/* Asks the application by CONNECT. user: whom its token names, "" if there is none: the
+ * application sees it, and it stays unless the answer names another. data: what the
+ * client has said, or NULL. The answer comes by the protocol's `verdict`, perhaps from
+ * inside. false: it can't be asked, *why is valid for ever. */
+bool fwi_session_ask_application(fwi_session *s, const char *user, const void *data,
+                                 size_t len, const char **why);
+
+/* Instead of the 101: an HTTP answer. In state asking. */
 void fwi_session_refuse(fwi_session *s, int status, const char *reason);
+
+/* The halves of opening: the connection is let in; the application is told. Each false if
+ * the session has ended of it. */
+bool fwi_session_greet(fwi_session *s);
+bool fwi_session_announce(fwi_session *s);
 
 /* A frame for it, behind what its rooms have said; tag names the room for `latest`. */
 void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag);
@@ -95,12 +122,21 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag);
 /* Is there nothing in front of what would be written now? */
 static inline bool fwi_session_can_write_now(const fwi_session *s)
 {
-    return s->state == FWI_SESSION_OPEN && !s->overflowed &&
-           fwi_outbox_is_empty(&s->ob) && s->tp->can_write(s->conn);
+    return s->state == FWI_SESSION_OPEN && s->mute == 0 && fwi_outbox_is_empty(&s->ob) &&
+           s->tp->can_write(s->conn);
 }
 
 /* Close frame behind what waits; it has ended for the application. */
 void fwi_session_close(fwi_session *s, unsigned code, const char *reason);
+
+/* The same, with what its protocol says of it. */
+void fwi_session_end(fwi_session *s, fwi_end why);
+
+/* m to this session alone. */
+void fwi_session_send(fwi_session *s, fw_message *m);
+
+/* Read no more, or go on: what has been said must be done first. */
+void fwi_session_hold(fwi_session *s, bool held);
 
 /* Reset, in state closing. */
 void fwi_session_abort(fwi_session *s);
@@ -125,6 +161,9 @@ void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a
 void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
                              const char *reason);
 
+/* The place in this room of a session that is in it, or on its way; NULL: it isn't. */
+fwi_place *fwi_session_place_in(fwi_session *s, const char *channel);
+
 /* The place whose room this is; NULL: it isn't there. */
 fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room);
 
@@ -133,11 +172,17 @@ void fwi_session_flush(fwi_session *s);
 void fwi_session_mark_dirty(fwi_session *s);
 void fwi_session_free(fwi_session *s);
 
+/* Between session.c and session_out.c: what waits is thrown away; the Close frame is
+ * written, and the connection is the transport's alone. */
+void fwi_session_forget_output(fwi_session *s);
+void fwi_session_finish(fwi_session *s);
+
 /* The session is open: begin to ping it. Its timer says: see to it. */
 void fwi_heartbeat_start(fwi_session *s);
 void fwi_heartbeat_beat(fwi_session *s);
 
-/* Reading goes on if there is credit. */
+/* Not read any more for want of credit. Reading goes on if there is some. */
+void fwi_session_pause(fwi_session *s);
 void fwi_session_check_credit(fwi_session *s);
 
 #endif

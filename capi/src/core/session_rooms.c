@@ -6,7 +6,6 @@
 
 #include "core/decision.h"
 #include "core/presence.h"
-#include "core/raw_rooms.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
 
@@ -23,7 +22,7 @@ fwi_place *fwi_session_place(fwi_session *s, const fwi_room *room)
     return NULL;
 }
 
-static fwi_place *place_in(fwi_session *s, const char *channel)
+fwi_place *fwi_session_place_in(fwi_session *s, const char *channel)
 {
     fwi_room *room = fwi_room_find(s->shard, channel);
     return room == NULL ? NULL : fwi_session_place(s, room);
@@ -59,6 +58,9 @@ static void tell_joined(fwi_session *s, const char *room, uint64_t ref,
 void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
                              const char *reason)
 {
+    if (fwi_session_protocol(s)->join_failed != NULL) {
+        fwi_session_protocol(s)->join_failed(s, room, err, reason);
+    }
     tell_result(s, room, ref, err, reason);
 }
 
@@ -71,24 +73,23 @@ void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a
     uint64_t ref = place->ref;
     strcpy(room, place->room->channel + 2);
     place->ref = 0;
-    if (s->shard->hub->set.raw_mode == FWI_RAW_ROOMS) {
-        fwi_raw_joined(s, room, a);
-    }
+    fwi_session_protocol(s)->joined(s, place, a);
     tell_joined(s, room, ref, a);
 }
 
 static bool reserve_place(fwi_session *s)
 {
-    if (s->n_places < s->cap_places) {
+    uint32_t cap = s->cap_places ? 1u << (s->cap_places - 1) : 0;
+    if (s->n_places < cap) {
         return true;
     }
-    uint32_t cap = s->cap_places ? s->cap_places * 2 : 1;
+    cap = cap ? cap * 2 : 1;
     fwi_place *places = realloc(s->places, cap * sizeof *places);
     if (places == NULL) {
         return false;
     }
     s->places = places;
-    s->cap_places = cap;
+    s->cap_places++;
     return true;
 }
 
@@ -121,7 +122,7 @@ int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join)
         tell_result(s, room, join->ref, FW_ERR_GONE, "the session has ended");
         return FW_ERR_GONE;
     }
-    fwi_place *there = place_in(s, channel);
+    fwi_place *there = fwi_session_place_in(s, channel);
     if (there != NULL) {
         give_back(s, channel, join->brought);
         join_again(s, there, room, join->ref);
@@ -143,12 +144,32 @@ int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join)
     return err;
 }
 
+/* A join that says nothing of it may still be of a client that has said before what it
+ * has heard. Then *with says so, too. */
+static bool may_recover(fwi_session *s, const char *room, const fwi_join *join,
+                        fwi_join *with)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    bool says = !join->quiet && (join->since.epoch != 0 || join->since.offset != 0);
+    *with = *join;
+    if (says || p->since == NULL) {
+        return false;
+    }
+    with->quiet = false;
+    with->since = p->since(s, room);
+    return with->since.epoch != 0 || with->since.offset != 0;
+}
+
 int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
 {
     fwi_hub *hub = s->shard->hub;
     char channel[FWI_CHANNEL_CAP];
     fwi_channel_name('r', room, channel);
-    if (s->state != FWI_SESSION_OPEN || place_in(s, channel) != NULL) {
+    fwi_join recovering;
+    if (may_recover(s, room, join, &recovering)) {
+        join = &recovering;
+    }
+    if (s->state != FWI_SESSION_OPEN || fwi_session_place_in(s, channel) != NULL) {
         return fwi_session_enter(s, room, join);
     }
     if (s->n_places + s->n_asking >= hub->set.limit_rooms) {
@@ -160,7 +181,7 @@ int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
         return fwi_session_enter(s, room, join);
     }
     give_back(s, channel, join->brought);
-    fwi_decision *d = fwi_decision_new(s, room, join->ref);
+    fwi_decision *d = fwi_decision_new(s, FWI_ASKS_JOIN, room, join->ref);
     if (d == NULL) {
         return FW_ERR_MEMORY;
     }
@@ -175,15 +196,18 @@ int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
 void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
 {
     char room[FWI_CHANNEL_CAP];
-    uint64_t ref = d->is_join ? d->ref : 0;
-    strcpy(room, d->room);
+    bool is_join = d->kind == FWI_ASKS_JOIN;
+    uint64_t ref = d->ref;
+    strcpy(room, d->name);
     fwi_decision_cancel(d);
-    tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
+    if (is_join) {
+        fwi_session_join_failed(s, room, ref, FW_ERR_GONE, "it left before it was in");
+    }
 }
 
 static bool asks_for(const fwi_decision *d, const char *room)
 {
-    return d->is_join && strcmp(d->room, room) == 0;
+    return d->kind == FWI_ASKS_JOIN && strcmp(d->name, room) == 0;
 }
 
 /* One session may have asked several times. Those who are told may ask again at once:
@@ -214,18 +238,23 @@ void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
     fwi_presence_left(s, place->room->channel);
     fwi_room_exit(s->shard, s, place);
     *place = s->places[--s->n_places];
-    if (was_in) {
+    if (!was_in) {
+        fwi_session_join_failed(s, room, ref, FW_ERR_GONE, "it left before it was in");
+        return;
+    }
+    if (code == 0 && fwi_session_protocol(s)->left != NULL) {
+        fwi_session_protocol(s)->left(s, room);
+    }
+    if (s->announced) {
         fw_event e = {.type = FW_EVENT_LEAVE, .room = room, .code = code};
         fwi_shard_raise(s->shard, &e, s);
-    } else {
-        tell_result(s, room, ref, FW_ERR_GONE, "it left before it was in");
     }
 }
 
 int fwi_session_leave(fwi_session *s, const char *room)
 {
     char channel[FWI_CHANNEL_CAP];
-    fwi_place *place = place_in(s, fwi_channel_name('r', room, channel));
+    fwi_place *place = fwi_session_place_in(s, fwi_channel_name('r', room, channel));
     if (place == NULL) {
         cancel_asking(s, room);
     } else {

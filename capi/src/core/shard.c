@@ -274,9 +274,7 @@ static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
     if ((over || full) && !s->paused && s->state == FWI_SESSION_OPEN && s->conn != NULL) {
         fwi_shard_count(shard,
                         over ? FWI_STAT_LIMIT_EVENTS_SESSION : FWI_STAT_LIMIT_EVENTS);
-        s->paused = true;
-        fwi_list_append(&shard->paused, &s->pause_link);
-        s->tp->pause(s->conn, true);
+        fwi_session_pause(s);
         /* They may have finished since the count was taken. */
         fwi_session_check_credit(s);
     }
@@ -359,7 +357,7 @@ void fwi_shard_close_all(fwi_shard *shard)
     for (uint32_t i = 0; i < shard->sessions.used; i++) {
         fwi_session *s = fwi_idtable_at(&shard->sessions, i);
         if (s != NULL) {
-            fwi_session_close(s, 1001, "going away");
+            fwi_session_end(s, FWI_END_AWAY);
         }
     }
 }
@@ -380,8 +378,7 @@ static void drain_step(fwi_timer *t)
     uint64_t due = (ms * (uint64_t)hub->set.drain_rate / hub->n_shards + 999) / 1000;
     while (shard->drained < due && !fwi_list_is_empty(&shard->open)) {
         shard->drained++;
-        fwi_session_close(fwi_list_entry(shard->open.next, fwi_session, all), 1001,
-                          "going away");
+        fwi_session_end(fwi_list_entry(shard->open.next, fwi_session, all), FWI_END_AWAY);
     }
     if (!fwi_list_is_empty(&shard->open)) {
         fwi_loop_timer_set(shard->loop, t, DRAIN_STEP_MS);

@@ -28,6 +28,8 @@ struct fwi_shard {
     fwi_outpool pool;
     fwi_fanout fanout;
     fwi_idtable sessions, decisions;
+    struct fwi_asked *asked; /* asked.h */
+    uint64_t last_asked;
     fwi_room *rooms;
     uint64_t last_room;              /* serials */
     uint32_t last_ticket;            /* of joins that loop 0 is asked about */
@@ -82,7 +84,7 @@ bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credi
 /* Sessions that have credit again are read again. */
 void fwi_shard_resume(fwi_shard *shard);
 
-/* Closes all with 1001: at this loop's share of drain.rate, or at once. */
+/* Ends all (FWI_END_AWAY): at this loop's share of drain.rate, or at once. */
 void fwi_shard_drain(fwi_shard *shard);
 void fwi_shard_close_all(fwi_shard *shard);
 /* Resets those whose Close frame is still on its way. */

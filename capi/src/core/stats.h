@@ -25,6 +25,12 @@
     XX(CLOSES_GONE, "fanwire_closes_total", "kind=\"gone\"", "counter", "")              \
     XX(PROTOCOL_ERRORS, "fanwire_protocol_errors_total", "", "counter",                  \
        "Sessions closed because the peer broke RFC 6455")                                \
+    XX(TOKENS_BAD, "fanwire_tokens_refused_total", "reason=\"bad\"", "counter",          \
+       "Tokens that were not good, and connections that needed one and had none")        \
+    XX(TOKENS_EXPIRED, "fanwire_tokens_refused_total", "reason=\"expired\"", "counter",  \
+       "")                                                                               \
+    XX(TOKENS_MISSING, "fanwire_tokens_refused_total", "reason=\"missing\"", "counter",  \
+       "")                                                                               \
     XX(HTTP_ERRORS, "fanwire_http_errors_total", "", "counter",                          \
        "Requests refused before they were a handshake: malformed, too large, too slow")  \
     XX(IN, "fanwire_messages_in_total", "", "counter", "Messages from clients")          \

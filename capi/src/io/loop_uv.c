@@ -44,6 +44,12 @@ static uint64_t loop_clock_us(fwi_loop *loop)
     return fwi_clock_us();
 }
 
+static uint64_t loop_wall_ms(fwi_loop *loop)
+{
+    (void)loop;
+    return fwi_clock_wall_ms();
+}
+
 static void *loop_native(fwi_loop *loop)
 {
     return &fwi_uv_of(loop)->uv;
@@ -56,6 +62,7 @@ static const fwi_loop_ops loop_ops = {
     .stream_pending = fwi_uv_stream_pending,
     .stream_close = fwi_uv_stream_close,
     .clock_us = loop_clock_us,
+    .wall_ms = loop_wall_ms,
     .native = loop_native,
 };
 

@@ -37,6 +37,7 @@ typedef struct fwi_head {
     bool begun;   /* something of the request has been read */
     bool another; /* it is not the connection's first */
     const fwi_door *door;
+    fwi_protocol_id protocol; /* of a handshake */
     char peer[];
 } fwi_head;
 
@@ -113,6 +114,23 @@ void fwi_socket_await_request(fwi_conn *c);
 void fwi_socket_await_next(fwi_conn *c);
 void fwi_socket_await_end(fwi_conn *c);
 void fwi_socket_doom(fwi_conn *c);
+
+/* --- door_route.c, for door_request.c: what a request asks for --- */
+
+/* Is a session wanted, by the path? *protocol says which. */
+bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
+                           fwi_protocol_id *protocol);
+
+/* May the handshake be taken? 0, or the status to refuse it with, and *why, valid for
+ * ever. */
+int fwi_door_check(const fwi_transport_config *config, const fwi_head *head,
+                   const char **why);
+
+/* Which of the sub-protocols that the client offers is spoken; NULL: none. */
+const char *fwi_door_subprotocol(const fwi_head *head);
+
+/* NULL: out of memory. */
+fwi_facts *fwi_door_facts(const fwi_conn *c);
 
 /* --- door_request.c, for the socket --- */
 

@@ -48,10 +48,12 @@ void fwi_request_refuse(fwi_conn *c, int status, const char *reason)
     fwi_buf body, answer;
     fwi_buf_init(&body);
     fwi_buf_init(&answer);
-    bool ok =
-        fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
-        fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data, body.len,
-                        true, status == 426 ? fwi_ws_upgrade_headers : NULL);
+    bool ok = fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
+              fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data,
+                              body.len, true,
+                              status == 426   ? fwi_ws_upgrade_headers
+                              : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                                              : NULL);
     fwi_buf_fini(&body);
     if (!ok) {
         answer.len = 0;
@@ -71,43 +73,16 @@ static void end_by_fault(fwi_conn *c, int status, const char *reason)
 
 /* --- handshakes --- */
 
-/* Which of the sub-protocols that the client offers is spoken? None is known yet. */
-static const char *choose_protocol(const fwi_http_request *r)
-{
-    (void)r;
-    return NULL;
-}
-
-static fwi_facts *facts_of(const fwi_conn *c)
-{
-    const fwi_http_request *r = c->head->request;
-    char address[64];
-    fwi_client_address(r, c->head->peer, config_of(c)->trusted, address, sizeof address);
-    size_t n_headers = 0;
-    const char *const *headers = fwi_http_request_headers(r, &n_headers);
-    const fwi_facts_source source = {
-        .secure = c->secure,
-        .path = fwi_http_request_path(r),
-        .query = fwi_http_request_query(r),
-        .address = address,
-        .peer = c->head->peer,
-        .protocol = choose_protocol(r),
-        .headers = headers,
-        .n_headers = n_headers,
-    };
-    return fwi_facts_new(&source);
-}
-
 static void ask(fwi_conn *c)
 {
-    fwi_facts *facts = facts_of(c);
+    fwi_facts *facts = fwi_door_facts(c);
     if (facts == NULL) {
         fwi_request_refuse(c, 503, "out of memory");
         return;
     }
     int status = 503;
     c->session = fwi_session_new(fwi_transport_shard(c->transport), &fwi_door_port, c,
-                                 facts, &status);
+                                 facts, c->head->protocol, &status);
     if (c->session == NULL) {
         fwi_request_refuse(c, status, fwi_http_reason(status));
         return;
@@ -118,17 +93,10 @@ static void ask(fwi_conn *c)
 
 static void shake_hands(fwi_conn *c)
 {
-    const fwi_transport_config *config = config_of(c);
-    const fwi_http_request *r = c->head->request;
     const char *why = "";
-    int status = fwi_ws_handshake_check(r, &why);
+    int status = fwi_door_check(config_of(c), c->head, &why);
     if (status != 0) {
         end_by_fault(c, status, why);
-        return;
-    }
-    bool trusted = fwi_networks_contain(config->trusted, c->head->peer);
-    if (!fwi_ws_origin_is_allowed(r, trusted, config->origins, config->n_origins)) {
-        end_by_fault(c, 403, "this origin is not allowed");
         return;
     }
     ask(c);
@@ -145,7 +113,7 @@ bool fwi_request_accept(fwi_conn *c)
     }
     c->deflates = deflate.window_bits > 0;
     fwi_session_set_deflates(c->session, deflate.window_bits);
-    bool ok = fwi_ws_handshake_answer(r, choose_protocol(r),
+    bool ok = fwi_ws_handshake_answer(r, fwi_door_subprotocol(c->head),
                                       c->deflates ? &deflate : NULL, &answer) &&
               fwi_socket_write(c, answer.data, answer.len);
     fwi_buf_fini(&answer);
@@ -249,7 +217,7 @@ static void on_request(fwi_conn *c)
     fwi_head *head = c->head;
     const fwi_door *door = head->door;
     const fwi_http_request *r = head->request;
-    bool here = door->path != NULL && strcmp(fwi_http_request_path(r), door->path) == 0;
+    bool here = fwi_door_is_handshake(door, r, &head->protocol);
     bool upgrade = fwi_http_request_has_token(r, "upgrade", "websocket");
     if (here && (upgrade || door->service == NULL)) {
         shake_hands(c);

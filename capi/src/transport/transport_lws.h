@@ -18,7 +18,9 @@ typedef struct fwi_transport fwi_transport;
 /* What a connection came in by. Lives as long as the transports that know it. */
 typedef struct fwi_door {
     bool tls;
-    const char *path; /* handshakes are taken here; NULL: none, this is an HTTP door */
+    /* Raw handshakes are taken here; NULL: none, this is an HTTP door. */
+    const char *path;
+    const char *centrifuge_path; /* and those of the Centrifuge protocol; NULL: nowhere */
     /* Answers requests that are no handshakes. NULL: 426 on the path, 404 elsewhere. */
     const fwi_http_service *service;
     void *user;

@@ -13,7 +13,15 @@
 
 enum { MAGIC = 3, VERSION = 1, HEAD = 26, FIELD_HEAD = 3, ID = 16, NAME_MAX_BYTES = 255 };
 
-enum { EXCEPT = 1, TARGET = 2, ORIGIN = 3, USER = 4, NODE_NAME = 5, POSITION = 6 };
+enum {
+    EXCEPT = 1,
+    TARGET = 2,
+    ORIGIN = 3,
+    USER = 4,
+    NODE_NAME = 5,
+    POSITION = 6,
+    INFO = 7
+};
 
 static const uint8_t magic[MAGIC] = {0xff, 'F', 'W'};
 
@@ -99,12 +107,15 @@ static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len
 
 bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
 {
-    FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES);
+    FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES &&
+               e->info_len <= FWI_ENVELOPE_INFO_MAX);
+    const char *info = e->info_len > 0 ? (const char *)e->info : NULL;
     /* Two numbers like an id's, and as long. */
     const fwi_envelope_id position = {e->epoch, e->offset};
     size_t fields = id_size(&position) + id_size(&e->except) + id_size(&e->target) +
                     id_size(&e->origin) + name_size(e->user, e->user_len) +
-                    name_size(e->node_name, e->node_name_len);
+                    name_size(e->node_name, e->node_name_len) +
+                    name_size(info, e->info_len);
     if (e->len > SIZE_MAX / 2 || !fwi_buf_reserve(out, HEAD + fields + e->len)) {
         return false;
     }
@@ -123,6 +134,7 @@ bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
     p = put_id(p, ORIGIN, &e->origin);
     p = put_name(p, USER, e->user, e->user_len);
     p = put_name(p, NODE_NAME, e->node_name, e->node_name_len);
+    p = put_name(p, INFO, info, e->info_len);
     if (e->len > 0) {
         memcpy(p, e->data, e->len);
     }
@@ -161,6 +173,13 @@ static bool get_position(fwi_envelope *e, const uint8_t *p, size_t len)
     return true;
 }
 
+static bool get_info(fwi_envelope *e, const uint8_t *p, size_t len)
+{
+    e->info = p;
+    e->info_len = len;
+    return len <= FWI_ENVELOPE_INFO_MAX;
+}
+
 static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t len)
 {
     switch (type) {
@@ -176,6 +195,8 @@ static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t l
         return get_name(&e->node_name, &e->node_name_len, p, len);
     case POSITION:
         return get_position(e, p, len);
+    case INFO:
+        return get_info(e, p, len);
     default:
         return true; /* of a later version */
     }

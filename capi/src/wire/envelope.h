@@ -25,7 +25,8 @@
 enum {
     FWI_ENVELOPE_BINARY = 1,
     FWI_ENVELOPE_POSITION = 29, /* the head's 26 bytes, and three of the field's own */
-    FWI_ENVELOPE_POSITION_BYTES = 16
+    FWI_ENVELOPE_POSITION_BYTES = 16,
+    FWI_ENVELOPE_INFO_MAX = 1024
 };
 
 typedef struct fwi_envelope_id {
@@ -44,6 +45,8 @@ typedef struct fwi_envelope {
     const char *node_name; /* field 5; NULL: left out */
     size_t node_name_len;
     uint64_t epoch, offset; /* field 6 (16 bytes), first of all; left out when zero */
+    const uint8_t *info;    /* field 7: what the origin says of itself */
+    size_t info_len;        /* 0: left out; at most FWI_ENVELOPE_INFO_MAX */
     const uint8_t *data;
     size_t len;
 } fwi_envelope;

@@ -4,7 +4,7 @@ import { until } from './stage.mjs';
 
 /** Opens a connection; fails as ws does if it is refused. */
 export async function dial(url, options = {}) {
-  const socket = new WebSocket(url, options);
+  const socket = new WebSocket(url, options.protocols ?? [], options);
   socket.heard = [];
   socket.pings = 0;
   socket.on('message', (data, isBinary) => socket.heard.push({ data, isBinary }));
@@ -21,7 +21,7 @@ export async function dial(url, options = {}) {
 /** The HTTP status that a handshake is answered with; 101 if it is accepted. */
 export function handshakeStatus(url, options = {}) {
   return new Promise((done, failed) => {
-    const socket = new WebSocket(url, options);
+    const socket = new WebSocket(url, options.protocols ?? [], options);
     const answer = (status) => {
       done(status);
       socket.terminate();

@@ -1,0 +1,314 @@
+/*
+ * A session that speaks the Centrifuge protocol: its beginning and end, and what comes, a
+ * command after the other. A command whose reply takes time doesn't hold up the next,
+ * but for three cases: connect is being decided; an unsubscribe comes behind its own
+ * subscribe; too many are under way. Then the rest of the message waits here and the
+ * socket is not read, so that no more than one message of a client ever waits.
+ * @thread loop
+ */
+#include "core/centrifuge.h"
+
+#include <string.h>
+
+#include <fanwire/error.h>
+
+#include "core/raw_rooms.h"
+#include "wire/http_request.h"
+#include "wire/ws_codec.h"
+
+/* Who has connected and says nothing isn't waited for longer. */
+enum { STALE_MS = 15000 };
+
+/* --- saying --- */
+
+void fwi_cf_close(fwi_session *s, unsigned code, const char *reason)
+{
+    if (code == 3501) {
+        fwi_shard_count(s->shard, FWI_STAT_PROTOCOL_ERRORS);
+    }
+    fwi_session_close(s, code, reason);
+}
+
+void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok)
+{
+    fwi_frame *f = fwi_cf_frame_of(text, ok);
+    if (f != NULL) {
+        /* No policy for slow readers may drop a reply. */
+        fwi_session_push(s, f, FWI_OUTBOX_KEPT);
+        fwi_frame_unref(f);
+    } else if (s->state == FWI_SESSION_OPEN) {
+        fwi_cf_close(s, 3004, "internal server error");
+    }
+}
+
+void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message)
+{
+    fwi_buf text;
+    fwi_buf_init(&text);
+    fwi_cf_say(s, &text, fwi_cf_put_error(&text, id, code, message));
+}
+
+void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason)
+{
+    switch (err) {
+    case FW_ERR_REFUSED:
+        fwi_cf_error(s, id, FWI_CF_ERR_DENIED, reason[0] ? reason : NULL);
+        break;
+    case FW_ERR_LIMIT:
+        fwi_cf_error(s, id, FWI_CF_ERR_LIMIT, NULL);
+        break;
+    case FW_ERR_BUSY:
+        fwi_cf_error(s, id, FWI_CF_ERR_TOO_MANY, NULL);
+        break;
+    default:
+        fwi_cf_error(s, id, FWI_CF_ERR_INTERNAL, NULL);
+        break;
+    }
+}
+
+void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method)
+{
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = fwi_cf_begin_reply(&text, id, method) && fwi_cf_end_reply(&text);
+    fwi_cf_say(s, &text, ok);
+}
+
+bool fwi_cf_channel(fwi_session *s, const fwi_cf_command *c, char out[FWI_NAME_MAX + 1])
+{
+    if (c->channel.len <= 2) { /* its quotes */
+        fwi_cf_close(s, 3501, "a channel is missing");
+        return false;
+    }
+    long n = fwi_cf_text(&c->channel, out, FWI_NAME_MAX + 1);
+    if (n < 0 || fwi_name_problem(out, (size_t)n) != NULL) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_REQUEST, "the channel's name is not allowed");
+        return false;
+    }
+    return true;
+}
+
+/* --- commands --- */
+
+/* false: the command must wait. */
+static bool run(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    if (c->method == FWI_CF_PONG) {
+        return true; /* that something came is what counts */
+    }
+    if (c->method == FWI_CF_CONNECT) {
+        fwi_cf_connect(s, c);
+        return true;
+    }
+    if (cf->state == FWI_CF_NEW) {
+        fwi_cf_close(s, 3501, "connect must come first");
+        return true;
+    }
+    switch (c->method) {
+    case FWI_CF_PING:
+        fwi_cf_done(s, c->id, FWI_CF_PING);
+        break;
+    case FWI_CF_SUBSCRIBE:
+        fwi_cf_subscribe(s, c);
+        break;
+    case FWI_CF_UNSUBSCRIBE:
+        return fwi_cf_unsubscribe(s, c);
+    case FWI_CF_PUBLISH:
+        fwi_cf_publish(s, c);
+        break;
+    case FWI_CF_PRESENCE:
+    case FWI_CF_PRESENCE_STATS:
+        fwi_cf_presence(s, c);
+        break;
+    case FWI_CF_HISTORY:
+        fwi_cf_history(s, c);
+        break;
+    case FWI_CF_RPC:
+        fwi_cf_rpc(s, c);
+        break;
+    case FWI_CF_SEND:
+        fwi_cf_send(s, c);
+        break;
+    case FWI_CF_REFRESH:
+        fwi_cf_refresh(s, c);
+        break;
+    case FWI_CF_SUB_REFRESH:
+        fwi_cf_sub_refresh(s, c);
+        break;
+    default:
+        fwi_cf_error(s, c->id, FWI_CF_ERR_METHOD, NULL);
+        break;
+    }
+    return true;
+}
+
+/* May the next command be done now? */
+static bool may_go_on(const fwi_session *s)
+{
+    const fwi_centrifuge *cf = s->centrifuge;
+    return s->state == FWI_SESSION_OPEN && !cf->blocked && cf->state != FWI_CF_ASKING &&
+           cf->state != FWI_CF_JOINING && cf->under_way < FWI_CF_UNDER_WAY_MAX;
+}
+
+/* Does what can be done; the rest stays in the batch. */
+static void run_batch(fwi_session *s, fwi_cf_batch *batch)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    cf->running = true;
+    while (may_go_on(s) && cf->state != FWI_CF_DEAF) {
+        const fwi_cf_batch before = *batch;
+        fwi_cf_command c;
+        const char *why;
+        fwi_cf_result result = fwi_cf_next(batch, &c, &why);
+        if (result == FWI_CF_BAD) {
+            fwi_cf_close(s, 3501, why);
+        } else if (result == FWI_CF_COMMAND && !run(s, &c)) {
+            *batch = before;
+            cf->blocked = true;
+        }
+        if (result != FWI_CF_COMMAND) {
+            batch->len = 0;
+            break;
+        }
+    }
+    cf->running = false;
+    if (cf->state == FWI_CF_DEAF || s->state != FWI_SESSION_OPEN) {
+        batch->len = 0;
+    }
+}
+
+/* What is left of a message waits, and nothing more is read meanwhile. */
+static void keep(fwi_session *s, const fwi_cf_batch *rest)
+{
+    if (rest->len > 0 && !fwi_buf_append(&s->centrifuge->waiting, rest->at, rest->len)) {
+        fwi_cf_close(s, 3004, "internal server error");
+    }
+    if (s->state == FWI_SESSION_OPEN) {
+        fwi_session_hold(s, !may_go_on(s));
+    }
+}
+
+static bool is_blank(const char *p, size_t len)
+{
+    while (len > 0 && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n')) {
+        p++;
+        len--;
+    }
+    return len == 0;
+}
+
+static void on_message(fwi_session *s, bool text, const void *data, size_t len)
+{
+    (void)text; /* JSON comes in binary frames, too */
+    fwi_cf_batch batch = {data, len};
+    if (s->centrifuge->state == FWI_CF_DEAF) {
+        return;
+    }
+    if (is_blank(data, len)) {
+        fwi_cf_close(s, 3501, "a message without a command");
+        return;
+    }
+    if (s->centrifuge->waiting.len == 0) {
+        run_batch(s, &batch);
+    }
+    keep(s, &batch);
+}
+
+void fwi_cf_go_on(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    if (cf->running || !may_go_on(s)) {
+        return;
+    }
+    fwi_buf waiting = cf->waiting;
+    fwi_cf_batch batch = {waiting.data, waiting.len};
+    fwi_buf_init(&cf->waiting);
+    if (batch.len > 0) {
+        run_batch(s, &batch);
+    }
+    keep(s, &batch);
+    fwi_buf_fini(&waiting);
+}
+
+/* --- life --- */
+
+static void ask(fwi_session *s)
+{
+    char value[8];
+    fwi_centrifuge *cf = calloc(1, sizeof *cf);
+    if (cf == NULL) {
+        fwi_session_refuse(s, 503, "out of memory");
+        return;
+    }
+    s->centrifuge = cf;
+    cf->s = s;
+    fwi_list_init(&cf->asked);
+    fwi_timer_init(&cf->expiry, fwi_cf_on_expiry);
+    fwi_buf_init(&cf->given);
+    fwi_buf_init(&cf->waiting);
+    cf->frames = fwi_http_query_get(fwi_facts_query(s->facts), "cf_ws_frame_ping_pong", 0,
+                                    value, sizeof value) > 0 &&
+                 strcmp(value, "true") == 0;
+    if (fwi_session_greet(s)) {
+        fwi_loop_timer_set(s->shard->loop, &s->timer, STALE_MS);
+    }
+}
+
+static void late(fwi_session *s)
+{
+    fwi_cf_close(s, 3502, "stale");
+}
+
+static void freed(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    if (cf == NULL) {
+        return;
+    }
+    while (!fwi_list_is_empty(&cf->asked)) {
+        fwi_asked_free(fwi_list_entry(cf->asked.next, fwi_asked, link));
+    }
+    while (cf->subs != NULL) {
+        fwi_cf_sub_drop(s, cf->subs);
+    }
+    for (fwi_cf_seen *seen; (seen = cf->seen) != NULL;) {
+        cf->seen = seen->next;
+        free(seen);
+    }
+    fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
+    fwi_claims_free(cf->claims);
+    fwi_buf_fini(&cf->given);
+    fwi_buf_fini(&cf->waiting);
+    free(cf);
+}
+
+/* {}, always the same; never freed, as the first reference is nobody's. */
+static fwi_frame empty_object = {
+    .refs = 1, .header = 2, .len = 4, .bytes = {0x80 | FWI_WS_TEXT, 2, '{', '}', 0}};
+
+static fwi_frame *ping(const fwi_session *s)
+{
+    return s->centrifuge->frames ? fwi_raw_ping(s) : fwi_frame_ref(&empty_object);
+}
+
+const fwi_protocol fwi_centrifuge_protocol = {
+    .ask = ask,
+    .verdict = fwi_cf_verdict,
+    .replied = fwi_cf_replied,
+    .freed = freed,
+    .on_message = on_message,
+    .late = late,
+    .ping = ping,
+    .frame = fwi_cf_frame,
+    .wants_news = fwi_cf_wants_news,
+    .since = fwi_cf_since,
+    .joined = fwi_cf_joined,
+    .join_failed = fwi_cf_join_failed,
+    .left = fwi_cf_left,
+    .reset = fwi_cf_reset,
+    .farewell = {[FWI_END_AWAY] = {3001, "shutdown"},
+                 [FWI_END_SLOW] = {3008, "slow"},
+                 [FWI_END_SILENT] = {3012, "no pong"},
+                 [FWI_END_FLOOD] = {3013, "too many requests"}},
+};

@@ -1,0 +1,192 @@
+/*
+ * Sessions that speak the Centrifuge protocol: what is kept of each beside fwi_session,
+ * and what the files of this name want of each other. centrifuge.c has the row of
+ * fwi_protocol and the commands' order; _connect, _subscribe, _token, _publish and _read
+ * have what they do; _push what is told without having been asked for.
+ *
+ *   new ---> asking ---> joining ---> connected
+ *      \________\___________\____________\______> deaf
+ *
+ * new: nothing but `connect` may come. asking: the application decides. joining: it is
+ * in, and waits for the channels that it gets with its connection. deaf: it was refused,
+ * and what it still says isn't read. In asking and joining the session isn't read.
+ *
+ * @thread loop, all of it
+ */
+#ifndef FWI_CORE_CENTRIFUGE_H
+#define FWI_CORE_CENTRIFUGE_H
+
+#include <fanwire/version.h>
+
+#include "core/asked.h"
+#include "core/session_inside.h"
+#include "core/tokens.h"
+#include "wire/name.h"
+#include "wire/protocol_centrifuge.h"
+
+typedef enum {
+    FWI_CF_NEW,
+    FWI_CF_ASKING,
+    FWI_CF_JOINING,
+    FWI_CF_CONNECTED,
+    FWI_CF_DEAF
+} fwi_cf_state;
+
+/* A channel that the client has asked for, or was given. */
+typedef struct fwi_cf_sub {
+    struct fwi_cf_sub *next;
+    uint32_t id;   /* of the command that waits for its reply; 0: none */
+    bool given;    /* by the server, not asked for */
+    bool required; /* without it the client isn't let in */
+    bool pending;  /* not in the room yet */
+    bool quiet;    /* it leaves, and is told of it otherwise */
+    bool news;     /* it is told who comes and goes */
+    bool positioned, recoverable, recovering;
+    int64_t expires_s; /* by its token, since 1970; 0: never */
+    char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
+    bool or_error;     /* rather an error than not recovered */
+    bool any_epoch;    /* what it has seen is of whatever epoch there is */
+    uint64_t offset;   /* what it has seen, if recovering */
+    char channel[];
+} fwi_cf_sub;
+
+/* What a client says at connect that it has seen of a channel it may be given again. */
+typedef struct fwi_cf_seen {
+    struct fwi_cf_seen *next;
+    fwi_position at;
+    char channel[];
+} fwi_cf_seen;
+
+typedef struct fwi_centrifuge {
+    fwi_session *s;
+    uint8_t state;
+    bool frames;  /* pings are WebSocket's own */
+    bool running; /* commands are being done: who gets on with them returns here */
+    bool blocked; /* the next command waits for a subscribe before it */
+    uint32_t connect_id;
+    uint32_t under_way; /* commands without a reply yet */
+    fwi_cf_sub *subs;
+    fwi_cf_seen *seen;
+    fwi_claims *claims; /* of its token, until it is in; NULL: it has none */
+    int64_t expires_s;  /* by its token, since 1970; 0: never */
+    fwi_timer expiry; /* the first end of it or a subscription that is to be looked at */
+    fwi_list asked;
+    fwi_buf given;   /* the channels it gets with its connection, for the reply */
+    fwi_buf waiting; /* commands of a message that was read and not done */
+} fwi_centrifuge;
+
+/* So many commands of a client may be under way; then it isn't read until some are done.
+ */
+enum { FWI_CF_UNDER_WAY_MAX = 128 };
+
+#define FWI_CF_VERSION "fanwire " FW_VERSION_STRING
+
+static inline const fwi_room_options *fwi_cf_options(const fwi_session *s,
+                                                     const char *channel)
+{
+    char name[FWI_CHANNEL_CAP];
+    return fwi_room_options_of(s->shard->hub, fwi_channel_name('r', channel, name));
+}
+
+/* --- centrifuge.c --- */
+
+/* Its end, by a code of the protocol: 3501 and so on. */
+void fwi_cf_close(fwi_session *s, unsigned code, const char *reason);
+
+/* A reply that was put together in `text` (ok: without running out of memory), which is
+ * freed. */
+void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
+void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
+/* What an FW_ERR_ means to a client. */
+void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
+/* {"id":ID,"METHOD":{}} */
+void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method);
+
+/* A reply was given, or the state has changed: the next commands may be done. */
+void fwi_cf_go_on(fwi_session *s);
+
+/* The channel that a command names, into out. false: it has been answered that it is
+ * wrong. */
+bool fwi_cf_channel(fwi_session *s, const fwi_cf_command *c, char out[FWI_NAME_MAX + 1]);
+
+/* --- centrifuge_connect.c --- */
+
+void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text);
+/* In joining: is that over? */
+void fwi_cf_check_joining(fwi_session *s);
+/* One of its channels can't be had: it isn't let in. */
+void fwi_cf_refuse(fwi_session *s, int err);
+/* What it has said that it has seen; NULL: nothing. */
+const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel);
+void fwi_cf_seen_drop(fwi_session *s, const char *channel);
+fwi_position fwi_cf_since(fwi_session *s, const char *room);
+
+/* --- centrifuge_subscribe.c --- */
+
+void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c);
+/* false: it must wait for a subscribe before it. */
+bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c);
+fwi_cf_sub *fwi_cf_sub_find(const fwi_session *s, const char *channel);
+/* NULL: out of memory. */
+fwi_cf_sub *fwi_cf_sub_add(fwi_session *s, const char *channel);
+void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub);
+void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
+void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *reason);
+void fwi_cf_left(fwi_session *s, const char *room);
+void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at);
+bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
+
+/* Out of the room, with a push that says why; a room that it was given closes it. */
+void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char *reason);
+
+/* --- centrifuge_token.c --- */
+
+/* Looks at the token of connect, if there is one. false: it has been answered. */
+bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
+/* It is in: the channels that its token gives it. */
+void fwi_cf_take_claims(fwi_session *s);
+void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
+/* The token of a subscribe. NULL: it has been answered, or the session closed. */
+fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
+                              const char *channel);
+void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims);
+/* Seconds until it ends; 0: it doesn't. */
+uint32_t fwi_cf_ttl(const fwi_session *s);
+uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub);
+void fwi_cf_on_expiry(fwi_timer *t);
+
+/* --- centrifuge_publish.c --- */
+
+void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_rpc(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_send(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_replied(fwi_session *s, uint64_t number, fw_message *m, int code,
+                    const char *text);
+
+/* --- centrifuge_read.c --- */
+
+void fwi_cf_history(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_presence(fwi_session *s, const fwi_cf_command *c);
+
+/* --- centrifuge_push.c --- */
+
+/* A text frame of what was put together in `text` (ok: without running out of memory),
+ * which is freed. NULL: out of memory. */
+fwi_frame *fwi_cf_frame_of(fwi_buf *text, bool ok);
+/* What members of a channel get of m: see fwi_protocol. */
+fwi_frame *fwi_cf_frame(fwi_shard *shard, const char *channel, fw_message *m);
+/* m's bytes, as a client gets them. */
+fwi_cf_data fwi_cf_data_of(fw_message *m);
+/* Some bytes, likewise. len 0: none. */
+fwi_cf_data fwi_cf_data_of_bytes(const void *bytes, size_t len);
+/* m as a publication, behind out. */
+bool fwi_cf_put_message(fwi_buf *out, fw_message *m);
+/* A push of unsubscribe. */
+void fwi_cf_push_unsubscribe(fwi_session *s, const char *channel, unsigned code,
+                             const char *reason);
+/* Who is in a room or was, from the message that presence keeps. text: the id's. */
+fwi_cf_info fwi_cf_info_of(const fwi_origin *o, char text[FW_SESSION_ID_TEXT]);
+
+#endif

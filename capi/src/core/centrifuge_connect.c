@@ -1,0 +1,216 @@
+/*
+ * Who a client is: the connect command. The application decides where it wants to, else
+ * the options. Who is let in may be given channels, by the application's handler of OPEN;
+ * the reply says which, so it waits for them, and nothing is written before it. @thread
+ * loop
+ */
+#include <string.h>
+
+#include <fanwire/error.h>
+
+#include "core/centrifuge.h"
+#include "core/presence.h"
+
+/* --- what it has seen --- */
+
+static bool remember(fwi_centrifuge *cf, const char *channel, fwi_position at)
+{
+    size_t n = strlen(channel) + 1;
+    fwi_cf_seen *seen = malloc(sizeof *seen + n);
+    if (seen == NULL) {
+        return false;
+    }
+    memcpy(seen->channel, channel, n);
+    seen->at = at;
+    seen->next = cf->seen;
+    cf->seen = seen;
+    return true;
+}
+
+/* Of the channels that it was given on its last connection. false: it has been closed. */
+static bool read_seen(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_json_walk w = fwi_json_inside(&c->subs);
+    fwi_json key, value, epoch, recover;
+    int64_t left = s->shard->hub->set.limit_rooms;
+    while (fwi_json_next(&w, &key, &value)) {
+        char channel[FWI_NAME_MAX + 1];
+        fwi_position at = {0, 0};
+        if (value.kind != FWI_JSON_OBJECT ||
+            !fwi_cf_position(&value, &at.offset, &epoch)) {
+            fwi_cf_close(s, 3501, "a field of the wrong kind");
+            return false;
+        }
+        at.epoch = fwi_cf_epoch(&epoch);
+        bool wanted = fwi_json_get(&value, "recover", &recover) &&
+                      recover.kind == FWI_JSON_TRUE && at.epoch != 0 &&
+                      fwi_cf_text(&key, channel, sizeof channel) > 0;
+        if (wanted && (left-- <= 0 || !remember(s->centrifuge, channel, at))) {
+            return true; /* what isn't remembered isn't recovered, and it is told so */
+        }
+    }
+    return true;
+}
+
+const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel)
+{
+    const fwi_cf_seen *seen = s->centrifuge->seen;
+    while (seen != NULL && strcmp(seen->channel, channel) != 0) {
+        seen = seen->next;
+    }
+    return seen;
+}
+
+void fwi_cf_seen_drop(fwi_session *s, const char *channel)
+{
+    for (fwi_cf_seen **p = &s->centrifuge->seen; *p != NULL; p = &(*p)->next) {
+        fwi_cf_seen *seen = *p;
+        if (strcmp(seen->channel, channel) == 0) {
+            *p = seen->next;
+            free(seen);
+            return;
+        }
+    }
+}
+
+/* Of what it is given; what it subscribes to itself it asks for with its own words. */
+fwi_position fwi_cf_since(fwi_session *s, const char *room)
+{
+    const fwi_cf_seen *seen = fwi_cf_seen_find(s, room);
+    return seen != NULL && fwi_cf_sub_find(s, room) == NULL ? seen->at
+                                                            : (fwi_position){0, 0};
+}
+
+/* --- the command --- */
+
+/* Nothing more is heard of it; it hangs up by itself, or is closed as stale. */
+static void turn_away(fwi_session *s, unsigned code, const char *message, bool temporary)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    fwi_buf text;
+    fwi_buf_init(&text);
+    cf->state = FWI_CF_DEAF;
+    fwi_shard_count(s->shard, FWI_STAT_REFUSED);
+    fwi_cf_say(s, &text,
+               fwi_cf_put_failure(&text, cf->connect_id, code, message, temporary));
+    fwi_cf_go_on(s);
+}
+
+void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    const fwi_hub *hub = s->shard->hub;
+    const char *why;
+    if (cf->state != FWI_CF_NEW) {
+        fwi_cf_close(s, 3501, "connected already");
+        return;
+    }
+    if (!read_seen(s, c)) {
+        return;
+    }
+    cf->connect_id = c->id;
+    cf->state = FWI_CF_ASKING;
+    if (!fwi_cf_identify(s, c)) {
+        cf->state = FWI_CF_DEAF;
+        return;
+    }
+    const char *user = cf->claims != NULL ? cf->claims->user : "";
+    if (fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
+        if (!fwi_session_ask_application(s, user, c->data.at, c->data.len, &why) &&
+            s->state == FWI_SESSION_OPEN && cf->state == FWI_CF_ASKING) {
+            turn_away(s, FWI_CF_ERR_TOO_MANY, why, true);
+        }
+    } else if (cf->claims != NULL || hub->set.client_insecure ||
+               hub->set.client_anonymous) {
+        fwi_cf_verdict(s, true, 0, user);
+    } else {
+        fwi_shard_count(s->shard, FWI_STAT_TOKENS_MISSING);
+        fwi_cf_close(s, 3501, "a token is needed");
+    }
+}
+
+void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    char user[FWI_NAME_MAX + 1];
+    if (!accept) {
+        turn_away(s, (unsigned)code, text[0] ? text : "refused", code >= 500);
+        return;
+    }
+    snprintf(user, sizeof user, "%s", text);
+    cf->state = FWI_CF_JOINING;
+    s->mute |= FWI_MUTE_UNGREETED;
+    fwi_loop_timer_clear(s->shard->loop, &s->timer);
+    if (user[0] != '\0' && fwi_session_set_user(s, user, 0) != FW_OK) {
+        fwi_cf_close(s, 3004, "internal server error");
+        return;
+    }
+    if (cf->claims != NULL && cf->claims->info.len > 0) {
+        fwi_presence_set_info(s, cf->claims->info.at, cf->claims->info.len);
+    }
+    if (fwi_session_announce(s)) {
+        fwi_cf_take_claims(s);
+        fwi_cf_check_joining(s);
+    }
+}
+
+/* --- the reply --- */
+
+static bool all_in(const fwi_session *s)
+{
+    for (size_t i = 0; i < s->n_places; i++) {
+        if (!fwi_place_is_in(&s->places[i])) {
+            return false;
+        }
+    }
+    return s->n_asking == 0;
+}
+
+static bool put_reply(fwi_buf *text, const fwi_session *s)
+{
+    const fwi_centrifuge *cf = s->centrifuge;
+    char client[FW_SESSION_ID_TEXT];
+    uint64_t ping_ms = cf->frames ? 0 : s->shard->hub->set.heartbeat_interval_ms;
+    const fwi_cf_connected reply = {
+        .client = fw_session_id_text(fwi_session_identity(s), client),
+        .version = FWI_CF_VERSION,
+        .method = "connect",
+        .ttl_s = fwi_cf_ttl(s),
+        .ping_s = (uint32_t)((ping_ms + 999) / 1000),
+        .subs = &cf->given,
+    };
+    return fwi_cf_put_connected(text, cf->connect_id, &reply);
+}
+
+void fwi_cf_check_joining(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    if (cf->state != FWI_CF_JOINING || s->state != FWI_SESSION_OPEN ||
+        cf->claims != NULL || !all_in(s)) {
+        return;
+    }
+    fwi_buf text;
+    fwi_buf_init(&text);
+    fwi_frame *f = fwi_cf_frame_of(&text, put_reply(&text, s));
+    /* Ahead of what its channels have said meanwhile. */
+    if (f == NULL || !fwi_outbox_push_first(&s->ob, &s->shard->pool, f)) {
+        fwi_cf_close(s, 3004, "internal server error");
+        return;
+    }
+    fwi_buf_fini(&cf->given);
+    fwi_buf_init(&cf->given);
+    cf->state = FWI_CF_CONNECTED;
+    s->mute &= (uint8_t)~FWI_MUTE_UNGREETED;
+    fwi_session_mark_dirty(s);
+    fwi_cf_go_on(s);
+}
+
+void fwi_cf_refuse(fwi_session *s, int err)
+{
+    if (err == FW_ERR_LIMIT) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
+        fwi_cf_close(s, 3505, "channel limit");
+    } else {
+        fwi_cf_close(s, 3004, "internal server error");
+    }
+}

@@ -1,0 +1,146 @@
+/*
+ * What a client says: to a room, to the application without waiting for an answer (send)
+ * and with (rpc). @thread loop
+ */
+#include <string.h>
+
+#include <fanwire/error.h>
+
+#include "core/centrifuge.h"
+#include "core/decision.h"
+#include "core/presence.h"
+
+/* --- to a room --- */
+
+static void on_published(fwi_session *s, fwi_asked *a, const fw_event *e)
+{
+    s->centrifuge->under_way--;
+    if (e->code == FW_OK) {
+        fwi_cf_done(s, a->number, FWI_CF_PUBLISH);
+    } else {
+        fwi_cf_failure(s, a->number, e->code, e->reason);
+    }
+    fwi_cf_go_on(s);
+}
+
+static bool may_publish(const fwi_session *s, const char *channel)
+{
+    return s->shard->hub->set.client_insecure ||
+           fwi_cf_options(s, channel)->allow_publish;
+}
+
+/* NULL: out of memory. */
+static fw_message *message_of(fwi_session *s, const fwi_json *data)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, data->at, data->len, FW_TEXT);
+    if (m == NULL) {
+        return NULL;
+    }
+    m->shape = 1 + FWI_CF_VALUE;
+    m->origin = fwi_presence_origin(s);
+    if (m->origin == NULL) {
+        fw_message_unref(m);
+        return NULL;
+    }
+    atomic_store(&m->sent, true);
+    return m;
+}
+
+void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    char room[FWI_NAME_MAX + 1], channel[FWI_CHANNEL_CAP];
+    if (!fwi_cf_channel(s, c, room)) {
+        return;
+    }
+    if (c->data.kind == FWI_JSON_NONE) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_REQUEST, "there is no data");
+        return;
+    }
+    if (!may_publish(s, room)) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
+        return;
+    }
+    fwi_channel_name('r', room, channel);
+    fw_message *m = message_of(s, &c->data);
+    fwi_asked *a = m != NULL ? fwi_asked_new(s, &cf->asked, on_published, "") : NULL;
+    if (a == NULL) {
+        fw_message_unref(m);
+        fwi_cf_error(s, c->id, FWI_CF_ERR_INTERNAL, NULL);
+        return;
+    }
+    a->number = c->id;
+    cf->under_way++;
+    int err = fwi_hub_publish_ref(s->shard->hub, channel, m, a->ref);
+    if (err != FW_OK) {
+        fwi_asked_free(a);
+        cf->under_way--;
+        fwi_cf_failure(s, c->id, err, "");
+    }
+    fw_message_unref(m);
+}
+
+/* --- to the application --- */
+
+void fwi_cf_send(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_shard *shard = s->shard;
+    if (!fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE)) {
+        fwi_shard_count(shard, FWI_STAT_UNROUTED);
+        fwi_cf_close(s, 3508, "not available");
+        return;
+    }
+    fw_event e = {.type = FW_EVENT_MESSAGE,
+                  .data = c->data.kind != FWI_JSON_NONE ? c->data.at : "null",
+                  .len = c->data.kind != FWI_JSON_NONE ? c->data.len : strlen("null"),
+                  .flags = FW_TEXT};
+    fwi_shard_raise(shard, &e, s);
+}
+
+void fwi_cf_rpc(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_shard *shard = s->shard;
+    char method[FWI_NAME_MAX + 1] = "";
+    if (!fwi_events_want(&shard->hub->events, FW_EVENT_RPC)) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_NOT_AVAILABLE, NULL);
+        return;
+    }
+    if (c->rpc.kind != FWI_JSON_NONE && fwi_cf_text(&c->rpc, method, sizeof method) < 0) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_REQUEST, "the method's name is not allowed");
+        return;
+    }
+    fwi_decision *d = fwi_decision_new(s, FWI_ASKS_RPC, "", c->id);
+    if (d == NULL) {
+        fwi_cf_error(s, c->id, FWI_CF_ERR_INTERNAL, NULL);
+        return;
+    }
+    s->centrifuge->under_way++;
+    fw_event e = {.type = FW_EVENT_RPC,
+                  .token = fwi_decision_token(d),
+                  .reason = method,
+                  .data = c->data.kind != FWI_JSON_NONE ? c->data.at : "null",
+                  .len = c->data.kind != FWI_JSON_NONE ? c->data.len : strlen("null"),
+                  .flags = FW_TEXT};
+    fwi_shard_raise(shard, &e, s);
+}
+
+void fwi_cf_replied(fwi_session *s, uint64_t number, fw_message *m, int code,
+                    const char *text)
+{
+    uint32_t id = (uint32_t)number;
+    s->centrifuge->under_way--;
+    if (m != NULL) {
+        const fwi_cf_data data = fwi_cf_data_of(m);
+        fwi_buf reply;
+        fwi_buf_init(&reply);
+        bool ok = fwi_cf_begin_reply(&reply, id, FWI_CF_RPC) &&
+                  fwi_buf_puts(&reply, "\"data\":") && fwi_cf_put_data(&reply, &data) &&
+                  fwi_cf_end_reply(&reply);
+        fwi_cf_say(s, &reply, ok);
+    } else if (code > 0) {
+        fwi_cf_error(s, id, (unsigned)code, text[0] ? text : NULL);
+    } else {
+        fwi_cf_failure(s, id, code, text);
+    }
+    fwi_cf_go_on(s);
+}

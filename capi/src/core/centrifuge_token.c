@@ -1,0 +1,305 @@
+/*
+ * Tokens of clients: who somebody is, which channels it is given, which private ones it
+ * may have, and until when. What a token must be is in wire/token.h. @thread loop
+ */
+#include <string.h>
+
+#include <fanwire/error.h>
+
+#include "core/centrifuge.h"
+#include "core/presence.h"
+
+enum {
+    GRACE_S = 25, /* a client may be so late with a new token */
+    EXPIRED = 2501,
+    LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put */
+};
+
+static int64_t now_s(const fwi_session *s)
+{
+    return (int64_t)(fwi_loop_wall_ms(s->shard->loop) / 1000);
+}
+
+/* NULL: the command has been answered, or the session closed. */
+static fwi_claims *verify(fwi_session *s, const fwi_cf_command *c, fwi_token_use use)
+{
+    fwi_claims *claims = NULL;
+    const char *why;
+    fwi_buf text;
+    fwi_buf_init(&text);
+    fwi_token_result result = FWI_TOKEN_NO_MEMORY;
+    if (fwi_json_put_text_of(&text, &c->token)) {
+        result = fwi_tokens_verify(s->shard, use, text.data, text.len, &claims, &why);
+    }
+    fwi_buf_fini(&text);
+    if (result == FWI_TOKEN_GOOD && claims->expires_s != 0 &&
+        claims->expires_s <= now_s(s)) {
+        fwi_claims_free(claims);
+        result = FWI_TOKEN_EXPIRED;
+    }
+    switch (result) {
+    case FWI_TOKEN_GOOD:
+        return claims;
+    case FWI_TOKEN_EXPIRED: /* the client gets another, and comes again */
+        fwi_cf_error(s, c->id, FWI_CF_ERR_TOKEN_EXPIRED, NULL);
+        break;
+    case FWI_TOKEN_BAD:
+        if (use == FWI_TOKEN_CONNECT) {
+            fwi_cf_close(s, 3500, "invalid token");
+        } else {
+            fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
+        }
+        break;
+    default:
+        fwi_cf_error(s, c->id, FWI_CF_ERR_INTERNAL, NULL);
+        break;
+    }
+    return NULL;
+}
+
+static uint32_t ttl_of(const fwi_session *s, int64_t expires_s)
+{
+    int64_t left = expires_s - now_s(s);
+    return expires_s == 0      ? 0
+           : left < 1          ? 1
+           : left > UINT32_MAX ? UINT32_MAX
+                               : (uint32_t)left;
+}
+
+uint32_t fwi_cf_ttl(const fwi_session *s)
+{
+    return ttl_of(s, s->centrifuge->expires_s);
+}
+
+uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub)
+{
+    return ttl_of(s, sub->expires_s);
+}
+
+/* A value as it was written, on one line; NULL: there is none, or no memory. */
+static char *text_of(const fwi_json *value)
+{
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = value->kind != FWI_JSON_NONE && fwi_json_put_line(&text, value);
+    char *copy = ok ? fwi_buf_text(&text) : NULL;
+    if (copy == NULL) {
+        fwi_buf_fini(&text);
+    }
+    return copy; /* the buffer's memory is the caller's now */
+}
+
+/* --- when it is over --- */
+
+static bool is_over(const fwi_session *s, int64_t expires_s)
+{
+    return expires_s != 0 && now_s(s) >= expires_s + GRACE_S;
+}
+
+/* One of its subscriptions, or itself. */
+static void end_expired(fwi_session *s)
+{
+    if (is_over(s, s->centrifuge->expires_s)) {
+        fwi_cf_close(s, 3005, "connection expired");
+        return;
+    }
+    for (fwi_cf_sub *sub = s->centrifuge->subs, *next; sub != NULL; sub = next) {
+        next = sub->next;
+        if (!sub->pending && is_over(s, sub->expires_s)) {
+            fwi_cf_sub_lose(s, sub, EXPIRED, "subscription expired");
+            next = s->centrifuge->subs; /* handlers of LEAVE may have taken others */
+        }
+        if (s->state != FWI_SESSION_OPEN) {
+            return;
+        }
+    }
+}
+
+static void watch(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    int64_t first = cf->expires_s;
+    for (const fwi_cf_sub *sub = cf->subs; sub != NULL; sub = sub->next) {
+        if (sub->expires_s != 0 && (first == 0 || sub->expires_s < first)) {
+            first = sub->expires_s;
+        }
+    }
+    if (first == 0) {
+        fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
+        return;
+    }
+    int64_t left_ms =
+        (first + GRACE_S) * 1000 - (int64_t)fwi_loop_wall_ms(s->shard->loop);
+    uint64_t delay = left_ms < 1 ? 1 : (uint64_t)left_ms;
+    fwi_loop_timer_set(s->shard->loop, &cf->expiry,
+                       FWI_MIN(delay, (uint64_t)LOOK_AGAIN_MS));
+}
+
+void fwi_cf_on_expiry(fwi_timer *t)
+{
+    fwi_centrifuge *cf = fwi_container_of(t, fwi_centrifuge, expiry);
+    fwi_session *s = cf->s;
+    if (s->state == FWI_SESSION_OPEN) {
+        end_expired(s);
+    }
+    if (s->state == FWI_SESSION_OPEN) {
+        watch(s);
+    }
+}
+
+/* --- connections --- */
+
+bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    if (c->token.len <= 2 || s->shard->hub->set.client_insecure) {
+        return true;
+    }
+    cf->claims = verify(s, c, FWI_TOKEN_CONNECT);
+    if (cf->claims == NULL) {
+        return false;
+    }
+    if (cf->claims->info.len > FWI_INFO_MAX) {
+        fwi_cf_close(s, 3500, "the info of the token is too large");
+        return false;
+    }
+    cf->expires_s = cf->claims->expires_s;
+    return true;
+}
+
+/* The channels that its token gives it. The token has decided: nobody is asked. */
+static void give(fwi_session *s, const fwi_token_sub *given)
+{
+    const fwi_cf_seen *seen = fwi_cf_seen_find(s, given->channel);
+    fwi_join join = {.since = seen != NULL ? seen->at : (fwi_position){0, 0}};
+    if (fwi_cf_sub_find(s, given->channel) != NULL) {
+        return; /* the application was faster */
+    }
+    fwi_cf_sub *sub = fwi_cf_sub_add(s, given->channel);
+    int err = FW_ERR_MEMORY;
+    if (sub != NULL) {
+        sub->given = sub->required = sub->pending = true;
+        sub->data = text_of(&given->data);
+        err = s->n_places >= s->shard->hub->set.limit_rooms
+                  ? FW_ERR_LIMIT
+                  : fwi_session_enter(s, given->channel, &join);
+    }
+    if (err != FW_OK && s->state == FWI_SESSION_OPEN) {
+        fwi_cf_refuse(s, err);
+    }
+}
+
+void fwi_cf_take_claims(fwi_session *s)
+{
+    fwi_claims *claims = s->centrifuge->claims;
+    for (size_t i = 0; claims != NULL && i < claims->n_subs; i++) {
+        if (s->state == FWI_SESSION_OPEN) {
+            give(s, &claims->subs[i]);
+        }
+    }
+    s->centrifuge->claims = NULL;
+    fwi_claims_free(claims);
+    if (s->state == FWI_SESSION_OPEN) {
+        watch(s);
+    }
+}
+
+void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
+{
+    char client[FW_SESSION_ID_TEXT];
+    if (c->token.len <= 2) {
+        fwi_cf_close(s, 3501, "a token is missing");
+        return;
+    }
+    fwi_claims *claims = verify(s, c, FWI_TOKEN_CONNECT);
+    if (claims == NULL) {
+        return;
+    }
+    bool same = strcmp(claims->user, s->user != NULL ? s->user : "") == 0;
+    s->centrifuge->expires_s = claims->expires_s;
+    fwi_claims_free(claims);
+    if (!same) {
+        fwi_cf_close(s, 3500, "the token is somebody else's");
+        return;
+    }
+    watch(s);
+    const fwi_cf_connected reply = {
+        .client = fw_session_id_text(fwi_session_identity(s), client),
+        .version = FWI_CF_VERSION,
+        .method = "refresh",
+        .ttl_s = fwi_cf_ttl(s),
+    };
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = fwi_cf_put_connected(&text, c->id, &reply);
+    fwi_cf_say(s, &text, ok);
+}
+
+/* --- subscriptions --- */
+
+/* Is the token this session's, for this channel? */
+static bool is_mine(const fwi_session *s, const fwi_claims *claims, const char *channel)
+{
+    char client[FW_SESSION_ID_TEXT];
+    return strcmp(claims->user, s->user != NULL ? s->user : "") == 0 &&
+           strcmp(claims->channel, channel) == 0 &&
+           (claims->client == NULL ||
+            strcmp(claims->client, fw_session_id_text(fwi_session_identity(s), client)) ==
+                0);
+}
+
+fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
+                              const char *channel)
+{
+    fwi_claims *claims = verify(s, c, FWI_TOKEN_SUBSCRIBE);
+    if (claims != NULL && !is_mine(s, claims, channel)) {
+        fwi_claims_free(claims);
+        fwi_cf_close(s, 3500, "the token is for something else");
+        return NULL;
+    }
+    return claims;
+}
+
+void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims)
+{
+    unsigned on = claims->override.given & claims->override.on;
+    sub->expires_s = claims->expires_s;
+    sub->data = text_of(&claims->data);
+    sub->recoverable = sub->recoverable || (on & FWI_TOKEN_RECOVERY) != 0;
+    sub->positioned =
+        sub->positioned || sub->recoverable || (on & FWI_TOKEN_POSITIONING) != 0;
+    if (claims->override.given & FWI_TOKEN_JOIN_LEAVE) {
+        sub->news = sub->news && (on & FWI_TOKEN_JOIN_LEAVE) != 0;
+    }
+    watch(s);
+}
+
+void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
+{
+    char channel[FWI_NAME_MAX + 1];
+    if (!fwi_cf_channel(s, c, channel)) {
+        return;
+    }
+    fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
+    if (sub == NULL || sub->pending || c->token.len <= 2) {
+        fwi_cf_error(s, c->id,
+                     sub == NULL || sub->pending ? FWI_CF_ERR_DENIED : FWI_CF_ERR_REQUEST,
+                     NULL);
+        return;
+    }
+    fwi_claims *claims = fwi_cf_verify_sub(s, c, channel);
+    if (claims == NULL) {
+        return;
+    }
+    sub->expires_s = claims->expires_s;
+    fwi_claims_free(claims);
+    watch(s);
+    fwi_buf text;
+    fwi_buf_init(&text);
+    uint32_t ttl_s = fwi_cf_sub_ttl(s, sub);
+    bool ok = fwi_cf_begin_reply(&text, c->id, FWI_CF_SUB_REFRESH) &&
+              (ttl_s == 0 ||
+               fwi_buf_printf(&text, "\"expires\":true,\"ttl\":%u", (unsigned)ttl_s)) &&
+              fwi_cf_end_reply(&text);
+    fwi_cf_say(s, &text, ok);
+}

@@ -1,0 +1,97 @@
+/*
+ * What sessions speak: the wall between what happens to a session (session.c, room.c,
+ * fanout.c) and the bytes by which its client is told. A protocol is a row of functions;
+ * raw_rooms.c has the one, centrifuge.c the other. A session
+ * has one from its handshake to its
+ * end. @thread loop
+ */
+#ifndef FWI_CORE_PROTOCOL_H
+#define FWI_CORE_PROTOCOL_H
+
+#include "core/frame.h"
+#include "core/room.h"
+#include "core/session.h"
+
+/* Why a session is ended by the node itself. */
+typedef enum {
+    FWI_END_AWAY,   /* the node stops or drains */
+    FWI_END_SLOW,   /* its outbox was full */
+    FWI_END_SILENT, /* it didn't answer a ping */
+    FWI_END_FLOOD,  /* over limit.message_rate */
+    FWI_ENDS
+} fwi_end;
+
+typedef struct fwi_farewell {
+    uint16_t code; /* of the Close frame */
+    const char *reason;
+} fwi_farewell;
+
+typedef struct fwi_protocol {
+    /* Its handshake is in order: ask the application, let it in, or refuse it. */
+    void (*ask)(fwi_session *s);
+
+    /* The verdict on CONNECT: text is the user ("": nobody), or code (an HTTP status) and
+     * text say why not. */
+    void (*verdict)(fwi_session *s, bool accept, int code, const char *text);
+
+    /* The answer to an RPC of the client, by the number it gave: m, or NULL, and code (an
+     * FW_ERR_, or the application's) and text say why not. NULL: it has no calls. */
+    void (*replied)(fwi_session *s, uint64_t number, fw_message *m, int code,
+                    const char *text);
+
+    /* It is being freed, and what the protocol keeps of it. NULL: nothing. */
+    void (*freed)(fwi_session *s);
+
+    void (*on_message)(fwi_session *s, bool text, const void *data, size_t len);
+
+    /* Its timer, before it was opened. NULL: it isn't used then. */
+    void (*late)(fwi_session *s);
+
+    /* What it is pinged with; the caller's reference. */
+    fwi_frame *(*ping)(const fwi_session *s);
+
+    /* m as members of the channel get it ("u:ann", NULL: as one session or everybody
+     * does); the caller's reference. NULL: they get nothing, or there is no memory. */
+    fwi_frame *(*frame)(fwi_shard *shard, const char *channel, fw_message *m);
+
+    /* Is it told who comes to a room and goes? NULL: yes, always. */
+    bool (*wants_news)(const fwi_session *s, const fwi_room *room);
+
+    /* What a join that says nothing of that is to recover; {0, 0}: nothing. NULL: never
+     * anything. */
+    fwi_position (*since)(fwi_session *s, const char *room);
+
+    /* A join is complete; a->missed is to be said before what the room says next. Or it
+     * has failed (err). Then the application is told, if it has asked. */
+    void (*joined)(fwi_session *s, fwi_place *place, const fwi_admission *a);
+    void (*join_failed)(fwi_session *s, const char *room, int err, const char *reason);
+
+    /* It isn't in the room any more, by somebody's order. NULL: it needn't know. */
+    void (*left)(fwi_session *s, const char *room);
+
+    /* The history of a room goes on behind `at`: its members that speak this are told, or
+     * ended. */
+    void (*reset)(fwi_shard *shard, fwi_room *room, fwi_position at);
+
+    fwi_farewell farewell[FWI_ENDS];
+} fwi_protocol;
+
+extern const fwi_protocol fwi_raw_protocol, fwi_centrifuge_protocol;
+
+/* By fwi_protocol_id. */
+extern const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS];
+
+/* A message as each protocol tells it: made once, when the first member wants it. */
+typedef struct fwi_telling {
+    fwi_shard *shard;
+    const char *channel; /* as for `frame` */
+    fw_message *m;
+    fwi_frame *frame[FWI_PROTOCOLS];
+    bool made[FWI_PROTOCOLS];
+} fwi_telling;
+
+/* The telling's; NULL: nothing is told. */
+fwi_frame *fwi_telling_as(fwi_telling *t, unsigned protocol);
+void fwi_telling_fini(fwi_telling *t);
+
+#endif
