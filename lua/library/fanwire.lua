@@ -58,6 +58,14 @@ local fanwire = {}
 ---@field handshake_timeout? fanwire.Duration
 ---@field limit_pending? fanwire.Number
 ---@field http_listen? string
+---@field http_request_timeout? fanwire.Duration
+---@field http_idle_timeout? fanwire.Duration
+---@field limit_http_connections? fanwire.Number
+---@field api_key? fanwire.List
+---@field api_max_bytes? fanwire.Number
+---@field api_max_items? fanwire.Number
+---@field api_timeout? fanwire.Duration
+---@field admin_password? string
 ---@field redis_url? string
 ---@field redis_prefix? string
 ---@field redis_required? fanwire.Switch

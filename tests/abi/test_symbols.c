@@ -128,6 +128,7 @@ static const struct {
     {"fw_strerror", (any_function)fw_strerror},
     {"fw_token_sign", (any_function)fw_token_sign},
     {"fw_user_disconnect", (any_function)fw_user_disconnect},
+    {"fw_user_join", (any_function)fw_user_join},
     {"fw_user_leave", (any_function)fw_user_leave},
     {"fw_user_send", (any_function)fw_user_send},
     {"fw_user_send_message", (any_function)fw_user_send_message},

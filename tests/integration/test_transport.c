@@ -186,18 +186,29 @@ END_TEST
 
 enum { PAGE_BYTES = 3000000 };
 
-static void answer_page(void *user, const fwi_http_request *r, fwi_buf *answer)
+static size_t allow_100(void *user, fwi_http_call *call)
+{
+    (void)user;
+    (void)call;
+    return 100;
+}
+
+static void answer_page(void *user, fwi_http_call *call)
 {
     (void)user;
     size_t len = 0;
-    const char *body = fwi_http_request_body(r, &len);
+    const char *body = fwi_http_request_body(call->request, &len);
     char *page = malloc(PAGE_BYTES);
     for (size_t i = 0; i < PAGE_BYTES; i++) {
         page[i] = len > 0 ? body[i % len] : 'x';
     }
-    ck_assert(fwi_http_answer(answer, 200, "text/plain", page, PAGE_BYTES, true, NULL));
+    call->answer(
+        call, &(fwi_http_reply){
+                  .status = 200, .type = "text/plain", .body = page, .len = PAGE_BYTES});
     free(page);
 }
+
+static const fwi_http_service pages = {.on_head = allow_100, .on_request = answer_page};
 
 START_TEST(other_requests_get_their_whole_answer)
 {
@@ -207,8 +218,7 @@ START_TEST(other_requests_get_their_whole_answer)
         "GET /ws HTTP/1.1\r\nHost: a\r\n\r\n",
     };
     rig_prepare();
-    R.door.on_request = answer_page;
-    R.door.body_max = 100;
+    R.door.service = &pages;
     rig_start();
     client c = client_open(4096);
     client_send(&c, requests[_i], strlen(requests[_i]));

@@ -121,6 +121,9 @@ static inline void rig_prepare(void)
     R.config = (fwi_transport_config){
         .log = &R.log,
         .handshake_timeout_ms = 5000,
+        .request_timeout_ms = 5000,
+        .idle_timeout_ms = 5000,
+        .http_max = 100,
         .message_max = 4 << 20,
         .trusted = fwi_networks_new(networks, 1, &bad),
         .run_pending = fwi_loop_uv_run_pending,

@@ -259,6 +259,135 @@ START_TEST(a_body_of_known_length_comes_whole)
 }
 END_TEST
 
+static const struct {
+    const char *name, *body;
+    int status;     /* 0: taken, 1: not complete */
+    const char *is; /* what is in it */
+} chunked[] = {
+    {"nothing", "0\r\n\r\n", 0, ""},
+    {"one chunk", "5\r\nhello\r\n0\r\n\r\n", 0, "hello"},
+    {"two chunks", "3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n", 0, "hello"},
+    {"hexadecimal, zeros in front", "000B\r\nhello world\r\n00\r\n\r\n", 0,
+     "hello world"},
+    {"an extension", "5;a=\"b\"\r\nhello\r\n0 ; x\r\n\r\n", 0, "hello"},
+    {"trailers", "5\r\nhello\r\n0\r\nX: y\r\nZ: 1\r\n\r\n", 0, "hello"},
+    {"not ended", "5\r\nhello\r\n", 1, ""},
+    {"the end not ended", "0\r\n", 1, ""},
+    {"no size", "\r\nhello", 400, NULL},
+    {"no digits", "xyz\r\nhello", 400, NULL},
+    {"a sign", "+5\r\nhello\r\n", 400, NULL},
+    {"0x", "0x5\r\nhello\r\n", 400, NULL},
+    {"too many digits", "0000000000000005\r\nhello\r\n", 400, NULL},
+    {"a bare LF", "5\nhello\r\n", 400, NULL},
+    {"a bare CR", "5\rhello\r\n", 400, NULL},
+    {"longer than its size", "4\r\nhello\r\n", 400, NULL},
+    {"shorter than its size", "6\r\nhello\r\n0\r\n\r\n", 400, NULL},
+    {"a control character in an extension", "5;\1\r\nhello\r\n", 400, NULL},
+    {"a bare LF in a trailer", "0\r\nX: y\nZ: 1\r\n\r\n", 400, NULL},
+    {"more than allowed", "c\r\nhello worlds\r\n0\r\n\r\n", 413, NULL},
+    {"more in pieces", "6\r\nhello \r\n6\r\nworlds\r\n0\r\n\r\n", 413, NULL},
+    {"a huge one", "fffffffffffffff\r\nx", 413, NULL},
+};
+
+START_TEST(a_body_in_chunks_is_put_together)
+{
+    for (size_t piece = 0; piece < 12; piece++) {
+        fwi_buf in = {0};
+        fwi_buf_puts(&in,
+                     "POST /api HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n");
+        fwi_buf_puts(&in, chunked[_i].body);
+        size_t whole = in.len;
+        if (chunked[_i].status == 0) {
+            fwi_buf_puts(&in, "MORE");
+        }
+        fwi_http_result result;
+        size_t taken, len;
+        fwi_http_request *r = feed(in.data, in.len, 11, piece, &result, &taken);
+        int status = result == FWI_HTTP_BAD    ? fwi_http_request_status(r)
+                     : result == FWI_HTTP_MORE ? 1
+                                               : 0;
+        ck_assert_msg(status == chunked[_i].status, "%s, pieces of %zu: %d (%s)",
+                      chunked[_i].name, piece, status, fwi_http_request_why(r));
+        if (status == 0) {
+            const char *body = fwi_http_request_body(r, &len);
+            ck_assert_uint_eq(taken, whole);
+            ck_assert(len == strlen(chunked[_i].is) &&
+                      memcmp(body, chunked[_i].is, len) == 0);
+        }
+        fwi_http_request_free(r);
+        fwi_buf_fini(&in);
+    }
+}
+END_TEST
+
+START_TEST(what_isn_t_the_body_between_chunks_is_bounded)
+{
+    for (size_t where = 0; where < 2; where++) {
+        fwi_buf in = {0};
+        fwi_buf_puts(&in,
+                     "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n");
+        fwi_buf_puts(&in, where ? "0\r\n" : "5;");
+        for (size_t i = 0; i < 20000; i++) {
+            fwi_buf_puts(&in, "x");
+        }
+        fwi_http_result result;
+        size_t taken;
+        fwi_http_request *r = feed(in.data, in.len, 11, 100, &result, &taken);
+        ck_assert_int_eq(fwi_http_request_status(r), 400);
+        fwi_http_request_free(r);
+        fwi_buf_fini(&in);
+    }
+}
+END_TEST
+
+START_TEST(a_coding_that_is_not_chunks_is_refused)
+{
+    static const char *const heads[] = {
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip, chunked\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: identity\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: xchunked\r\n\r\n",
+        "POST / HTTP/1.1\r\n" HOST
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "POST / HTTP/1.0\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n"};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(heads); i++) {
+        fwi_http_result result;
+        size_t taken;
+        fwi_http_request *r = feed(heads[i], strlen(heads[i]), 11, 0, &result, &taken);
+        ck_assert_msg(result == FWI_HTTP_BAD, "%s", heads[i]);
+        ck_assert_int_ge(fwi_http_request_status(r), 400);
+        fwi_http_request_free(r);
+    }
+}
+END_TEST
+
+START_TEST(a_head_may_be_seen_before_its_body_is_allowed)
+{
+    static const char in[] = "POST / HTTP/1.1\r\n" HOST
+                             "Expect: 100-continue\r\nContent-Length: 5\r\n\r\nhello";
+    for (size_t max = 4; max <= 5; max++) {
+        size_t used, more, len;
+        fwi_http_request *r = fwi_http_request_new();
+        ck_assert(fwi_http_request_feed(r, in, sizeof in - 1, FWI_HTTP_ASK, &used) ==
+                  FWI_HTTP_HEAD);
+        ck_assert_uint_eq(used, sizeof in - 1 - 5);
+        ck_assert(fwi_http_request_waits_for_100(r));
+        ck_assert(fwi_http_request_allow_body(r, max) == (max == 5));
+        fwi_http_result result = fwi_http_request_feed(r, in + used, 5, 0, &more);
+        ck_assert(result == (max == 5 ? FWI_HTTP_DONE : FWI_HTTP_BAD));
+        ck_assert_int_eq(fwi_http_request_status(r), max == 5 ? 0 : 413);
+        fwi_http_request_body(r, &len);
+        ck_assert_uint_eq(len, max == 5 ? 5 : 0);
+        fwi_http_request_free(r);
+    }
+    size_t used;
+    fwi_http_request *r = fwi_http_request_new();
+    ck_assert(fwi_http_request_feed(r, LINE HOST "\r\n", strlen(LINE HOST "\r\n"),
+                                    FWI_HTTP_ASK, &used) == FWI_HTTP_DONE);
+    ck_assert(!fwi_http_request_waits_for_100(r));
+    fwi_http_request_free(r);
+}
+END_TEST
+
 static int status_of(const fwi_buf *b, size_t piece)
 {
     fwi_http_result result;
@@ -402,6 +531,10 @@ int main(void)
     tcase_add_test(tc, tokens_are_found_whole_and_without_case);
     tcase_add_test(tc, keep_alive_follows_the_version);
     tcase_add_test(tc, a_body_of_known_length_comes_whole);
+    tcase_add_loop_test(tc, a_body_in_chunks_is_put_together, 0, FWI_ARRAY_LEN(chunked));
+    tcase_add_test(tc, what_isn_t_the_body_between_chunks_is_bounded);
+    tcase_add_test(tc, a_coding_that_is_not_chunks_is_refused);
+    tcase_add_test(tc, a_head_may_be_seen_before_its_body_is_allowed);
     tcase_add_test(tc, a_head_has_at_most_16_kib);
     tcase_add_test(tc, a_head_has_at_most_100_headers);
     tcase_add_test(tc, broken_heads_end_the_same_however_they_come);

@@ -374,8 +374,8 @@ START_TEST(the_only_node_there_is_has_its_facts)
     ck_assert_int_eq(fwi_hub_read_nodes(&rig.hub, 5), FW_OK);
     core_rig_settle(&rig);
     ck_assert_uint_eq(ref, 5);
-    ck_assert_str_eq(members,
-                     "?@node:{\"version\":\"0.1.0\",\"sessions\":1,\"uptime\":5} ");
+    ck_assert_str_eq(members, "?@node:{\"version\":\"0.1.0\",\"sessions\":1,\"rooms\":1,"
+                              "\"members\":1,\"uptime\":5} ");
     core_conn_free(ann);
     core_rig_fini(&rig);
 }

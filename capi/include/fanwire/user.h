@@ -47,6 +47,17 @@ FW_API int fw_user_disconnect(struct fw_hub *hub, const char *user, unsigned cod
                               const char *reason);
 
 /**
+ * Put every session of a user, on all nodes, into a room: those that there are now, each
+ * as by fw_session_join, with the JOIN event where it is. Nobody there is not an error.
+ *
+ * @param room borrowed; 1..255 bytes UTF-8 without control characters
+ * @return FW_OK, FW_ERR_INVALID, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_user_join(struct fw_hub *hub, const char *user, const char *room);
+
+/**
  * Take every session of a user, on all nodes, out of a room. Not being there is not an
  * error.
  *

@@ -39,6 +39,7 @@ void fwi_take_apart(fw_hub *hub)
         pthread_mutex_unlock(&hub->lock);
         fwi_loop_uv_free(loop);
     }
+    fwi_site_fini(&hub->site);
     fwi_access_free(hub->access);
     hub->access = NULL;
 }
@@ -131,6 +132,9 @@ fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *er
         .tls_cert = cert[0] ? cert : NULL,
         .tls_key = key[0] ? key : NULL,
         .handshake_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HANDSHAKE_TIMEOUT),
+        .request_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_REQUEST_TIMEOUT),
+        .idle_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_IDLE_TIMEOUT),
+        .http_max = (unsigned)fwi_options_int(o, FWI_OPT_LIMIT_HTTP_CONNECTIONS),
         .message_max = (size_t)fwi_options_int(options, FWI_OPT_MESSAGE_MAX_BYTES),
         .compression = hub->core.set.compression,
         .origins = a->origins,
@@ -156,11 +160,29 @@ static int make_backplane(fw_hub *hub)
     return hub->core.bp ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
 }
 
+static void take_figures(void *user, fwi_hub_figures *out)
+{
+    fwi_figures_take(user, out);
+}
+
+static int make_site(fw_hub *hub)
+{
+    if (!fwi_site_init(&hub->site, &hub->core, hub->options)) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    hub->site.take_figures = take_figures;
+    hub->site.user = hub;
+    return FW_OK;
+}
+
 int fwi_put_together(fw_hub *hub)
 {
     fwi_shards_free(hub); /* of a start that failed */
     int err;
     hub->access = fwi_access_new(hub, hub->options, &err);
+    if (err == FW_OK) {
+        err = make_site(hub);
+    }
     hub->n_loops = loops_wanted(hub->options);
     hub->core.n_shards = hub->core.routes.n_loops = hub->n_loops;
     for (unsigned i = 0; i < hub->n_loops && err == FW_OK; i++) {

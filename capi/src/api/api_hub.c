@@ -448,6 +448,9 @@ static void run_end(fwi_shard *shard, fwi_item *item)
         hub->core.bp->ops->stop(hub->core.bp);
     }
     fwi_transport_close(hub->transport[shard->index]);
+    if (shard->index == 0) {
+        fwi_site_stop(&hub->site);
+    }
     fwi_loop_uv_stop(shard->loop);
     fwi_api_ack(hub, item);
 }

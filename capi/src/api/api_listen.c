@@ -51,13 +51,6 @@ static void on_starved(void *user)
 
 static const fwi_listener_events listener_events = {on_accept, on_starved};
 
-static void on_http(void *user, const fwi_http_request *r, fwi_buf *answer)
-{
-    fwi_hub_figures figures;
-    fwi_figures_take(user, &figures);
-    fwi_pages_answer(&figures, r, answer);
-}
-
 /* --- the addresses --- */
 
 static int prepare_gate(fw_hub *hub, const char *text, bool http)
@@ -85,8 +78,8 @@ static int prepare_gate(fw_hub *hub, const char *text, bool http)
     gate->door.tls = gate->at.tls;
     gate->door.path = http ? NULL : gate->at.path;
     gate->door.centrifuge_path = http || centrifuge[0] == '\0' ? NULL : centrifuge;
-    gate->door.on_request = http ? on_http : NULL;
-    gate->door.user = hub;
+    gate->door.service = http ? &fwi_site_service : NULL;
+    gate->door.user = &hub->site;
     hub->n_gates++;
     return FW_OK;
 }

@@ -82,15 +82,25 @@ int fw_hub_nodes(fw_hub *hub, uint64_t ref)
     return err != FW_OK ? err : fwi_hub_read_nodes(&hub->core, ref);
 }
 
-int fw_user_leave(fw_hub *hub, const char *user, const char *room)
+static int check_user_and_room(fw_hub *hub, const char *user, const char *room)
 {
     int err = fwi_api_enter_running(hub);
     if (err == FW_OK) {
         err = fwi_check_name("user", user);
     }
-    if (err == FW_OK) {
-        err = fwi_check_name("room", room);
-    }
+    return err == FW_OK ? fwi_check_name("room", room) : err;
+}
+
+int fw_user_join(fw_hub *hub, const char *user, const char *room)
+{
+    int err = check_user_and_room(hub, user, room);
+    return err != FW_OK ? err
+                        : fwi_hub_user_join(&hub->core, user, room, (fwi_position){0, 0});
+}
+
+int fw_user_leave(fw_hub *hub, const char *user, const char *room)
+{
+    int err = check_user_and_room(hub, user, room);
     return err != FW_OK ? err : fwi_hub_user_leave(&hub->core, user, room);
 }
 

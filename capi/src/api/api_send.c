@@ -221,18 +221,15 @@ int fwi_check_close(unsigned code, const char *reason)
 int fw_user_disconnect(fw_hub *hub, const char *user, unsigned code, const char *reason)
 {
     int err = fwi_check_close(code, reason);
-    if (err != FW_OK) {
-        return err;
+    if (err == FW_OK) {
+        err = fwi_api_enter_running(hub);
     }
-    const char *text = reason ? reason : "";
-    fw_message *m = fwi_message_new(FWI_MSG_CLOSE, text, strlen(text), FW_TEXT);
-    if (m == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    if (err == FW_OK) {
+        err = fwi_check_name("user", user);
     }
-    m->code = (uint16_t)code;
-    err = publish_named(hub, 'u', "user", user, m, 0);
-    fw_message_unref(m);
-    return err;
+    return err != FW_OK ? err
+                        : fwi_hub_user_close(&hub->core, user, code, reason ? reason : "",
+                                             fw_session_none());
 }
 
 /* --- sessions --- */

@@ -14,7 +14,7 @@
 #include "base/forkmark.h"
 #include "core/error.h"
 #include "core/shard.h"
-#include "http/pages.h"
+#include "http/site.h"
 #include "io/loop_uv.h"
 #include "transport/transport_lws.h"
 
@@ -67,6 +67,7 @@ struct fw_hub {
     fwi_gate *gates; /* of option listen, and behind them that of http.listen */
     size_t n_gates;
     fwi_gate *http; /* NULL: off */
+    fwi_site site;  /* what is served there */
     unsigned next_loop;
     fwi_taken *taken;
     size_t n_taken;

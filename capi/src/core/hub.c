@@ -226,8 +226,8 @@ static void run_deliver(fwi_shard *shard, fwi_item *item)
 
 static void run_close_channel(fwi_shard *shard, fwi_item *item)
 {
-    fwi_room_close(shard, item->text, item->m->code,
-                   (const char *)fwi_message_bytes(item->m));
+    fwi_room_close_but(shard, item->text, item->m->code,
+                       (const char *)fwi_message_bytes(item->m), item->m->except);
     fwi_item_free(item);
 }
 
@@ -261,6 +261,13 @@ static void deliver_all(fwi_shard *shard, fw_message *m)
 static void run_leave_channel(fwi_shard *shard, fwi_item *item)
 {
     fwi_room_leave_all(shard, item->text, (const char *)fwi_message_bytes(item->m));
+    fwi_item_free(item);
+}
+
+static void run_join_channel(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_join_all(shard, item->text, (const char *)fwi_message_bytes(item->m),
+                      fwi_message_join_since(item->m));
     fwi_item_free(item);
 }
 
@@ -427,8 +434,7 @@ static void on_order(fwi_hub *hub, fw_message *m)
         fwi_hub_close(hub, m->target, m->code, text);
         break;
     case FWI_MSG_JOIN:
-        fwi_hub_join_since(hub, m->target, text,
-                           (fwi_position){m->except.node, m->except.local}, 0);
+        fwi_hub_join_since(hub, m->target, text, fwi_message_join_since(m), 0);
         break;
     case FWI_MSG_LEAVE:
         fwi_hub_leave(hub, m->target, text);
@@ -444,6 +450,29 @@ static void on_order(fwi_hub *hub, fw_message *m)
     }
 }
 
+/* What an order to all sessions of a user has them do; NULL: there is no such. */
+static fwi_item_fn of_user(const fw_message *m)
+{
+    switch (m->kind) {
+    case FWI_MSG_CLOSE:
+        return run_close_channel;
+    case FWI_MSG_JOIN:
+        return run_join_channel;
+    case FWI_MSG_LEAVE:
+        return run_leave_channel;
+    default:
+        return NULL;
+    }
+}
+
+static void on_user_order(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    const fwi_route *r = fwi_route_find(&hub->routes, channel);
+    if (r != NULL && is_fit(m, (const char *)fwi_message_bytes(m))) {
+        to_loops(hub, r->loops, of_user(m), channel, m);
+    }
+}
+
 static bool is_known(const fw_message *m)
 {
     return m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO;
@@ -452,7 +481,6 @@ static bool is_known(const fw_message *m)
 static void on_message(void *user, const char *channel, fw_message *m)
 {
     fwi_hub *hub = user;
-    bool of_user = channel[0] == 'u';
     if (fwi_trace_is(m)) {
         fwi_trace_came(hub, channel, m);
     } else if (!is_known(m)) { /* of a node of a later version */
@@ -460,13 +488,8 @@ static void on_message(void *user, const char *channel, fw_message *m)
     } else if (m->kind == FWI_MSG_DATA ||
                (fwi_presence_is_news(m) && channel[0] == 'r')) {
         on_channel_message(hub, channel, m);
-    } else if ((m->kind == FWI_MSG_CLOSE || m->kind == FWI_MSG_LEAVE) && of_user) {
-        fwi_route *r = fwi_route_find(&hub->routes, channel);
-        if (r != NULL && is_fit(m, (const char *)fwi_message_bytes(m))) {
-            to_loops(hub, r->loops,
-                     m->kind == FWI_MSG_CLOSE ? run_close_channel : run_leave_channel,
-                     channel, m);
-        }
+    } else if (channel[0] == 'u' && of_user(m) != NULL) {
+        on_user_order(hub, channel, m);
     } else {
         on_order(hub, m);
     }

@@ -71,7 +71,7 @@ typedef struct fwi_hub {
     bool backplane_told;     /* loop 0: an event has said up or down */
     fwi_histories histories; /* loop 0 */
     fwi_traces traces;       /* loop 0 */
-    struct fwi_ask *asks;    /* loop 0: publish.h */
+    struct fwi_ask *asks;    /* loop 0: ask.h */
     uint64_t last_ask;
     /* For those who wait: the last session has gone or, once released, the last pending
      * connection is decided; the backplane's state. @thread loop */
@@ -128,8 +128,13 @@ int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 /* What presence tells of the session beside its user. len at most FWI_INFO_MAX. */
 int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t len);
 
-/* All sessions of a user leave a room. */
+/* All sessions of a user leave a room, enter it (since: see fwi_join), or are closed, but
+ * for one: users.c. */
 int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room);
+int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
+                      fwi_position since);
+int fwi_hub_user_close(fwi_hub *hub, const char *user, unsigned code, const char *reason,
+                       fw_session_id except);
 
 /* PRESENCE, or NODES, with this ref tells. */
 int fwi_hub_read_presence(fwi_hub *hub, const char *channel, uint64_t cursor,

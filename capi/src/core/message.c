@@ -92,6 +92,15 @@ bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
     return fwi_envelope_encode(&e, out);
 }
 
+fw_message *fwi_message_join(const char *room, fwi_position since)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_JOIN, room, strlen(room), FW_TEXT);
+    if (m != NULL) {
+        m->except = (fw_session_id){since.epoch, since.offset};
+    }
+    return m;
+}
+
 fw_message *fwi_message_from_envelope(const fwi_envelope *e)
 {
     /* Text of another node was checked there; a damaged one would get its reader's

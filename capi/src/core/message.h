@@ -20,8 +20,8 @@ typedef enum {
     FWI_MSG_DATA = 1,    /* to the members of the channel */
     FWI_MSG_SESSION = 2, /* to one session (target), over its node's channel */
     FWI_MSG_CLOSE = 3, /* close target, or all of a user's sessions: code, data=reason */
-    FWI_MSG_JOIN = 4,  /* target enters the room named by data */
-    FWI_MSG_LEAVE = 5, /* target leaves the room named by data */
+    FWI_MSG_JOIN = 4,  /* target, or all of a user's, enters the room named by data */
+    FWI_MSG_LEAVE = 5, /* target, or all of a user's, leaves the room named by data */
     FWI_MSG_SET_USER = 6,  /* target becomes the session of the user named by data */
     FWI_MSG_PROBE = 7,     /* the backplane's own; never reaches the hub */
     FWI_MSG_ENTERED = 8,   /* origin has come into the channel; data=its info */
@@ -49,6 +49,7 @@ struct fw_message {
     atomic_bool sent; /* nothing may be set any more */
     uint8_t kind;     /* fwi_msg_kind */
     uint8_t flags;    /* FW_BINARY */
+    bool passing;     /* not for its room's history */
     uint16_t code;    /* CLOSE */
     atomic_uchar
         shape; /* 0: nobody has looked; else 1 and the fwi_cf_kind of its bytes */
@@ -87,6 +88,16 @@ bool fwi_message_encode(const fw_message *m, uint64_t node, uint64_t serial,
 /* ... at another position than its own. */
 bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
                            fwi_position at, fwi_buf *out);
+
+/* An order to enter a room. What has been heard of it travels where others have whom to
+ * leave out: nodes that know nothing of histories look there for messages only. NULL: out
+ * of memory. */
+fw_message *fwi_message_join(const char *room, fwi_position since);
+
+static inline fwi_position fwi_message_join_since(const fw_message *m)
+{
+    return (fwi_position){m->except.node, m->except.local};
+}
 
 /* What came over the backplane: from an envelope that was decoded, or from bytes without
  * one, which are a DATA message, text if they are UTF-8. NULL: out of memory, or what the

@@ -31,7 +31,7 @@ static const struct {
     {FWI_OPT_LISTEN, "Listening and threads"},
     {FWI_OPT_EVENTS, "Events of the application"},
     {FWI_OPT_INBOX_MAX_BYTES, "Time-outs and queues"},
-    {FWI_OPT_HTTP_LISTEN, "Health and metrics"},
+    {FWI_OPT_HTTP_LISTEN, "HTTP: health, metrics, API"},
     {FWI_OPT_REDIS_URL, "Redis"},
     {FWI_OPT_NODE_NAME, "Node"},
     {FWI_OPT_HEARTBEAT_INTERVAL, "Sessions"},

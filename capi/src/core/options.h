@@ -43,7 +43,23 @@
     XX(LIMIT_PENDING, "limit.pending", NUMBER, 1, 1000000, "10000", "0.1",               \
        "connections without a verdict")                                                  \
     XX(HTTP_LISTEN, "http.listen", ADDRESS, 0, 0, "", "0.1",                             \
-       "where /health, /ready and /metrics are served; empty or off: nowhere")           \
+       "where /health, /ready, /metrics and /api are served; empty or off: nowhere")     \
+    XX(HTTP_REQUEST_TIMEOUT, "http.request_timeout", DURATION, 1, 3600000, "10s", "0.1", \
+       "how long a request there may take to come, head and body; then 408")             \
+    XX(HTTP_IDLE_TIMEOUT, "http.idle_timeout", DURATION, 1, 3600000, "75s", "0.1",       \
+       "how long a connection there is kept for the next request")                       \
+    XX(LIMIT_HTTP_CONNECTIONS, "limit.http_connections", NUMBER, 1, 1000000, "1000",     \
+       "0.1", "connections there; one more is answered 503")                             \
+    XX(API_KEY, "api.key", API_KEYS, 0, 0, "", "0.1",                                    \
+       "keys of the HTTP API, each as good as the others; empty: there is no API")       \
+    XX(API_MAX_BYTES, "api.max_bytes", SIZE, 64, 1073741824, "4MiB", "0.1",              \
+       "of the body of a request to the API; more is 413")                               \
+    XX(API_MAX_ITEMS, "api.max_items", NUMBER, 1, 1000000, "10000", "0.1",               \
+       "commands, channels, members or messages of one request to the API or answer")    \
+    XX(API_TIMEOUT, "api.timeout", DURATION, 1, 3600000, "10s", "0.1",                   \
+       "how long the answer to a request to the API may take")                           \
+    XX(ADMIN_PASSWORD, "admin.password", PASSWORD, 0, 0, "", "0.1",                      \
+       "who knows it may use the page /admin on http.listen; empty: there is none")      \
     XX(REDIS_URL, "redis.url", REDIS_URL, 0, 0, "", "0.1",                               \
        "the Redis that connects the nodes; empty: this node alone, in memory")           \
     XX(REDIS_PREFIX, "redis.prefix", PREFIX, 0, 0, "fanwire", "0.1",                     \

@@ -141,6 +141,10 @@ static int read_scalar(const fwi_option_row *row, const char *text,
     if (next->text == NULL) {
         return no_memory(row);
     }
+    if (row->type->is_secret && text[0] != '\0') {
+        next->shown = strdup(hidden);
+        return next->shown != NULL ? FW_OK : no_memory(row);
+    }
     if (row->type->has_password && strpbrk(text, "@?") != NULL) {
         char shown[512];
         next->shown = strdup(fwi_option_show(text, shown, sizeof shown));

@@ -79,6 +79,23 @@ static const char *check_network(const char *text)
     return NULL;
 }
 
+/* What a header can carry, and two spellings can't be mixed up. */
+static const char *check_api_key(const char *text)
+{
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') {
+            return "ASCII characters without blanks";
+        }
+    }
+    return NULL;
+}
+
+static const char *check_password(const char *text)
+{
+    return text[0] == '\0' || strlen(text) >= 8 ? NULL
+                                                : "a password must have 8 bytes or more";
+}
+
 static const char *check_path(const char *text)
 {
     bool good = text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL;
@@ -165,6 +182,17 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_FILE_NAME] = {.name = "text",
                             .kind = FWI_KIND_TEXT,
                             .allowed = "the path of a file"},
+    [FWI_TYPE_API_KEYS] = {.name = "list",
+                           .kind = FWI_KIND_LIST,
+                           .allowed =
+                               "keys of ASCII characters without blanks and commas",
+                           .check = check_api_key,
+                           .is_secret = true},
+    [FWI_TYPE_PASSWORD] = {.name = "text",
+                           .kind = FWI_KIND_TEXT,
+                           .allowed = "8 bytes or more",
+                           .check = check_password,
+                           .is_secret = true},
     [FWI_TYPE_PATH] = {.name = "text",
                        .kind = FWI_KIND_TEXT,
                        .allowed = "/PATH, or off",

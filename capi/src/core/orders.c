@@ -212,24 +212,12 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room,
     return err;
 }
 
-/* What it has heard travels where others have whom to leave out: nodes that know nothing
- * of histories look there for messages only. */
-static int join_abroad(fwi_hub *hub, fw_session_id id, const char *room,
-                       fwi_position since)
-{
-    fw_message *m = fwi_message_new(FWI_MSG_JOIN, room, strlen(room), FW_TEXT);
-    if (m != NULL) {
-        m->except = (fw_session_id){since.epoch, since.offset};
-    }
-    return send_abroad(hub, id, m);
-}
-
 int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
                        fwi_position since, uint64_t ref)
 {
     char channel[FWI_CHANNEL_CAP];
     if (id.node != hub->node) {
-        return join_abroad(hub, id, room, since);
+        return send_abroad(hub, id, fwi_message_join(room, since));
     }
     fwi_shard *here = fwi_shard_here(hub);
     if (here != NULL && here->index == fwi_id_loop(id)) {

@@ -172,18 +172,38 @@ void fwi_presence_set_info(fwi_session *s, const void *data, size_t len)
 
 /* --- questions --- */
 
+static void ask_now(fwi_hub *hub, const char *channel, uint64_t cursor, uint32_t limit,
+                    const fwi_asker *who)
+{
+    fwi_backplane *bp = hub->bp;
+    uint64_t number = fwi_ask_new(hub, FWI_ASK_PRESENCE, channel, who);
+    bool of_nodes = channel[0] == '\0';
+    bool ok = number != 0 &&
+              (of_nodes ? bp->ops->read_nodes(bp, number)
+                        : bp->ops->read_presence(bp, channel, cursor, limit, number));
+    if (!ok) {
+        free(fwi_ask_take(hub, number));
+        fw_event e = {
+            .type = FW_EVENT_PRESENCE, .code = FW_ERR_MEMORY, .reason = "out of memory"};
+        fwi_asker_tell(hub, who, &e);
+    }
+}
+
+void fwi_ask_presence(fwi_hub *hub, const char *channel, uint64_t cursor, uint32_t limit,
+                      const fwi_asker *who)
+{
+    ask_now(hub, channel, cursor, limit, who);
+}
+
+void fwi_ask_nodes(fwi_hub *hub, const fwi_asker *who)
+{
+    ask_now(hub, "", 0, 0, who);
+}
+
 static void run_read(fwi_shard *shard, fwi_item *item)
 {
-    fwi_backplane *bp = shard->hub->bp;
-    bool of_nodes = item->text[0] == '\0';
-    bool ok = of_nodes ? bp->ops->read_nodes(bp, item->ref)
-                       : bp->ops->read_presence(bp, item->text, item->id.local,
-                                                item->count, item->ref);
-    if (!ok) {
-        fwi_presence_on_members(
-            shard->hub, item->ref,
-            &(fwi_member_page){.err = FW_ERR_MEMORY, .why = "out of memory"});
-    }
+    ask_now(shard->hub, item->text, item->id.local, item->count,
+            &(fwi_asker){.ref = item->ref});
     fwi_item_free(item);
 }
 
@@ -211,27 +231,17 @@ int fwi_hub_read_nodes(fwi_hub *hub, uint64_t ref)
     return post_read(hub, fwi_item_new(run_read, NULL, NULL), ref);
 }
 
-int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room)
-{
-    char channel[FWI_CHANNEL_CAP];
-    fw_message *m = fwi_message_new(FWI_MSG_LEAVE, room, strlen(room), FW_TEXT);
-    if (m == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
-    }
-    atomic_store(&m->sent, true);
-    int err = fwi_hub_publish(hub, fwi_channel_name('u', user, channel), m);
-    fw_message_unref(m);
-    return err;
-}
-
 /* --- what the backplane tells --- */
 
-void fwi_presence_on_members(void *user, uint64_t ref, const fwi_member_page *page)
+void fwi_presence_on_members(void *user, uint64_t number, const fwi_member_page *page)
 {
     fwi_hub *hub = user;
+    fwi_ask *a = fwi_ask_take(hub, number);
+    if (a == NULL) {
+        return;
+    }
     fwi_members *list = fwi_members_new(page->members, page->n);
     fw_event e = {.type = FW_EVENT_PRESENCE,
-                  .token = ref,
                   .code = list ? page->err : FW_ERR_MEMORY,
                   .reason = list ? page->why : "out of memory",
                   .members = list};
@@ -239,8 +249,9 @@ void fwi_presence_on_members(void *user, uint64_t ref, const fwi_member_page *pa
         list->total = page->total;
         list->next = page->next;
     }
-    fwi_asked_tell(hub, &e);
+    fwi_asker_tell(hub, &a->who, &e);
     fwi_members_unref(list);
+    free(a);
 }
 
 void fwi_presence_on_node(void *user, uint64_t node, const char *name, bool up)
@@ -270,11 +281,18 @@ void fwi_presence_raise(fwi_hub *hub, const char *channel, const fw_message *m)
 fw_message *fwi_presence_describe(void *user)
 {
     fwi_hub *hub = user;
-    char facts[160];
+    char facts[240];
     uint64_t up_us = fwi_loop_now_us(hub->shard[0]->loop) - hub->started_us;
+    uint64_t rooms = 0, members = 0;
+    for (unsigned i = 0; i < hub->n_shards; i++) {
+        rooms += fwi_stat_get(&hub->shard[i]->stats, FWI_STAT_ROOMS);
+        members += fwi_stat_get(&hub->shard[i]->stats, FWI_STAT_MEMBERS);
+    }
     int n = snprintf(facts, sizeof facts,
-                     "{\"version\":\"%s\",\"sessions\":%ld,\"uptime\":%" PRIu64 "}",
-                     FW_VERSION_STRING, atomic_load(&hub->sessions), up_us / 1000000);
+                     "{\"version\":\"%s\",\"sessions\":%ld,\"rooms\":%" PRIu64
+                     ",\"members\":%" PRIu64 ",\"uptime\":%" PRIu64 "}",
+                     FW_VERSION_STRING, atomic_load(&hub->sessions), rooms, members,
+                     up_us / 1000000);
     fw_message *m = fwi_message_new(FWI_MSG_LEFT, facts, (size_t)n, FW_TEXT);
     fwi_origin *origin =
         m ? fwi_origin_new((fw_session_id){hub->node, 0}, "", hub->name) : NULL;

@@ -6,6 +6,7 @@
 #ifndef FWI_CORE_PRESENCE_H
 #define FWI_CORE_PRESENCE_H
 
+#include "core/ask.h"
 #include "core/session_inside.h"
 
 enum { FWI_INFO_MAX = 1024 };
@@ -32,8 +33,13 @@ static inline bool fwi_presence_is_news(const fw_message *m)
 /* ROOM_JOIN or ROOM_LEAVE, of such a message. @thread loop 0 */
 void fwi_presence_raise(fwi_hub *hub, const char *channel, const fw_message *m);
 
+/* The questions of core/hub.h, asked here; who is borrowed. @thread loop 0 */
+void fwi_ask_presence(fwi_hub *hub, const char *channel, uint64_t cursor, uint32_t limit,
+                      const fwi_asker *who);
+void fwi_ask_nodes(fwi_hub *hub, const fwi_asker *who);
+
 /* The backplane's sink. */
-void fwi_presence_on_members(void *user, uint64_t ref, const fwi_member_page *page);
+void fwi_presence_on_members(void *user, uint64_t number, const fwi_member_page *page);
 void fwi_presence_on_node(void *user, uint64_t node, const char *name, bool up);
 fw_message *fwi_presence_describe(void *user);
 

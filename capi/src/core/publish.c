@@ -8,83 +8,41 @@
 
 #include <string.h>
 
-#include "core/asked.h"
 #include "core/error.h"
 #include "core/history.h"
 #include "core/shard.h"
 
-/* --- questions --- */
+/* --- answers --- */
 
-/* 0: out of memory. */
-static uint64_t ask(fwi_hub *hub, fwi_ask_kind kind, const char *channel, uint64_t ref)
-{
-    size_t n = strlen(channel);
-    fwi_ask *a = calloc(1, sizeof *a + n + 1);
-    if (a == NULL) {
-        return 0;
-    }
-    a->number = ++hub->last_ask;
-    a->kind = kind;
-    a->ref = ref;
-    memcpy(a->channel, channel, n);
-    HASH_ADD(hh, hub->asks, number, sizeof a->number, a);
-    if (!FWI_HASH_ADDED(a)) {
-        free(a);
-        return 0;
-    }
-    return a->number;
-}
-
-/* The caller's now; NULL: there is none. */
-static fwi_ask *take(fwi_hub *hub, uint64_t number)
-{
-    fwi_ask *a = NULL;
-    HASH_FIND(hh, hub->asks, &number, sizeof number, a);
-    if (a != NULL) {
-        HASH_DEL(hub->asks, a);
-    }
-    return a;
-}
-
-void fwi_asks_fini(fwi_hub *hub)
-{
-    for (fwi_ask *a; (a = hub->asks) != NULL;) {
-        HASH_DEL(hub->asks, a);
-        free(a);
-    }
-}
-
-static void raise_result(fwi_hub *hub, const char *channel, uint64_t ref,
-                         const fwi_published *what)
+static void tell_result(fwi_hub *hub, const char *channel, const fwi_asker *who,
+                        const fwi_published *what)
 {
     fw_event e = {.type = FW_EVENT_RESULT,
                   .room = channel[0] == 'r' ? channel + 2 : NULL,
-                  .token = ref,
                   .code = what->err,
                   .reason = what->why,
                   .at = what->at};
-    fwi_asked_tell(hub, &e);
+    fwi_asker_tell(hub, who, &e);
 }
 
-static void raise_history(fwi_hub *hub, const char *channel, uint64_t ref,
-                          const fwi_history_page *page)
+static void tell_history(fwi_hub *hub, const char *channel, const fwi_asker *who,
+                         const fwi_history_page *page)
 {
     fwi_members *list = fwi_members_new(page->messages, page->n);
     fw_event e = {.type = FW_EVENT_HISTORY,
                   .room = channel + 2,
-                  .token = ref,
                   .code = list ? page->err : FW_ERR_MEMORY,
                   .reason = list ? page->why : "out of memory",
                   .at = page->top,
                   .messages = list};
-    fwi_asked_tell(hub, &e);
+    fwi_asker_tell(hub, who, &e);
     fwi_members_unref(list);
 }
 
 void fwi_publish_on_published(void *user, uint64_t number, const fwi_published *what)
 {
     fwi_hub *hub = user;
-    fwi_ask *a = take(hub, number);
+    fwi_ask *a = fwi_ask_take(hub, number);
     if (a == NULL) {
         return;
     }
@@ -93,19 +51,19 @@ void fwi_publish_on_published(void *user, uint64_t number, const fwi_published *
     if (r != NULL && r->history != NULL && what->err == FW_OK) {
         fwi_history_forgotten(r->history, what->at);
     }
-    raise_result(hub, a->channel, a->ref, what);
+    tell_result(hub, a->channel, &a->who, what);
     free(a);
 }
 
 void fwi_publish_on_history(void *user, uint64_t number, const fwi_history_page *page)
 {
     fwi_hub *hub = user;
-    fwi_ask *a = take(hub, number);
+    fwi_ask *a = fwi_ask_take(hub, number);
     if (a == NULL) {
         return;
     }
     if (a->kind == FWI_ASK_HISTORY) {
-        raise_history(hub, a->channel, a->ref, page);
+        tell_history(hub, a->channel, &a->who, page);
     } else {
         const fwi_route *r = fwi_route_find(&hub->routes, a->channel);
         bool theirs = r != NULL && r->history != NULL && r->history->ref == number;
@@ -126,7 +84,7 @@ void fwi_publish_send_off(fwi_hub *hub, const char *channel, fw_message *m,
                           uint64_t number)
 {
     const fwi_room_options *o = fwi_room_options_of(hub, channel);
-    bool kept = o->history_size > 0 && m->kind == FWI_MSG_DATA;
+    bool kept = o->history_size > 0 && m->kind == FWI_MSG_DATA && !m->passing;
     fwi_terms terms = {.history_size = kept ? o->history_size : 0,
                        .history_ttl_ms = o->history_ttl_ms,
                        .ref = number};
@@ -144,14 +102,16 @@ static void trace(fwi_hub *hub, const char *channel, const fw_message *m,
     }
 }
 
-static void publish_now(fwi_hub *hub, const char *channel, fw_message *m, uint64_t ref)
+void fwi_publish_now(fwi_hub *hub, const char *channel, fw_message *m,
+                     const fwi_asker *who)
 {
     fwi_shard_count(hub->shard[0], FWI_STAT_PUBLISHED);
     fwi_route *r = fwi_route_find(&hub->routes, channel);
-    uint64_t number = ref != 0 ? ask(hub, FWI_ASK_PUBLISH, channel, ref) : 0;
-    if (ref != 0 && number == 0) {
+    bool asked = fwi_asker_is_somebody(who);
+    uint64_t number = asked ? fwi_ask_new(hub, FWI_ASK_PUBLISH, channel, who) : 0;
+    if (asked && number == 0) {
         fwi_published what = {.err = FW_ERR_MEMORY, .why = "out of memory"};
-        raise_result(hub, channel, ref, &what);
+        tell_result(hub, channel, who, &what);
     } else if (r == NULL || r->subscribed) {
         trace(hub, channel, m, FWI_TRACE_PUBLISHED);
         fwi_publish_send_off(hub, channel, m, number);
@@ -165,7 +125,7 @@ static void publish_now(fwi_hub *hub, const char *channel, fw_message *m, uint64
 
 static void run_publish(fwi_shard *shard, fwi_item *item)
 {
-    publish_now(shard->hub, item->text, item->m, item->ref);
+    fwi_publish_now(shard->hub, item->text, item->m, &(fwi_asker){.ref = item->ref});
     fwi_item_free(item);
 }
 
@@ -173,7 +133,7 @@ int fwi_hub_publish_ref(fwi_hub *hub, const char *channel, fw_message *m, uint64
 {
     fwi_shard *here = fwi_shard_here(hub);
     if (here != NULL && here->index == 0) {
-        publish_now(hub, channel, m, ref);
+        fwi_publish_now(hub, channel, m, &(fwi_asker){.ref = ref});
         return FW_OK;
     }
     fwi_item *item = fwi_item_new(run_publish, channel, m);
@@ -192,41 +152,50 @@ int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m)
 
 uint64_t fwi_hub_read_room(fwi_hub *hub, const char *channel, const fwi_history_query *q)
 {
-    uint64_t number = ask(hub, FWI_ASK_ROOM, channel, 0);
+    uint64_t number = fwi_ask_new(hub, FWI_ASK_ROOM, channel, &(fwi_asker){0});
     if (number != 0 && !hub->bp->ops->read_history(hub->bp, channel, q, number)) {
-        free(take(hub, number));
+        free(fwi_ask_take(hub, number));
         number = 0;
     }
     return number;
 }
 
+void fwi_ask_history(fwi_hub *hub, const char *channel, const fwi_history_query *q,
+                     const fwi_asker *who)
+{
+    uint64_t number = fwi_ask_new(hub, FWI_ASK_HISTORY, channel, who);
+    if (number == 0 || !hub->bp->ops->read_history(hub->bp, channel, q, number)) {
+        free(fwi_ask_take(hub, number));
+        tell_history(hub, channel, who,
+                     &(fwi_history_page){.err = FW_ERR_MEMORY, .why = "out of memory"});
+    }
+}
+
+void fwi_ask_forget(fwi_hub *hub, const char *channel, const fwi_asker *who)
+{
+    uint64_t number = fwi_ask_new(hub, FWI_ASK_FORGET, channel, who);
+    if (number == 0 || !hub->bp->ops->forget_history(hub->bp, channel, number)) {
+        free(fwi_ask_take(hub, number));
+        fwi_published what = {.err = FW_ERR_MEMORY, .why = "out of memory"};
+        tell_result(hub, channel, who, &what);
+    }
+}
+
 /* count: the limit; code: reverse. */
 static void run_read(fwi_shard *shard, fwi_item *item)
 {
-    fwi_hub *hub = shard->hub;
-    fwi_history_query q = {.since = item->at,
-                           .limit = item->count,
-                           .reverse = item->code != 0,
-                           .history_ttl_ms =
-                               fwi_room_options_of(hub, item->text)->history_ttl_ms};
-    uint64_t number = ask(hub, FWI_ASK_HISTORY, item->text, item->ref);
-    if (number == 0 || !hub->bp->ops->read_history(hub->bp, item->text, &q, number)) {
-        free(take(hub, number));
-        raise_history(hub, item->text, item->ref,
-                      &(fwi_history_page){.err = FW_ERR_MEMORY, .why = "out of memory"});
-    }
+    fwi_history_query q = {
+        .since = item->at,
+        .limit = item->count,
+        .reverse = item->code != 0,
+        .history_ttl_ms = fwi_room_options_of(shard->hub, item->text)->history_ttl_ms};
+    fwi_ask_history(shard->hub, item->text, &q, &(fwi_asker){.ref = item->ref});
     fwi_item_free(item);
 }
 
 static void run_forget(fwi_shard *shard, fwi_item *item)
 {
-    fwi_hub *hub = shard->hub;
-    uint64_t number = ask(hub, FWI_ASK_FORGET, item->text, item->ref);
-    if (number == 0 || !hub->bp->ops->forget_history(hub->bp, item->text, number)) {
-        free(take(hub, number));
-        fwi_published what = {.err = FW_ERR_MEMORY, .why = "out of memory"};
-        raise_result(hub, item->text, item->ref, &what);
-    }
+    fwi_ask_forget(shard->hub, item->text, &(fwi_asker){.ref = item->ref});
     fwi_item_free(item);
 }
 

@@ -247,38 +247,87 @@ void fwi_room_deliver(fwi_shard *shard, const char *channel, fw_message *m)
     fwi_telling_fini(&told);
 }
 
-void fwi_room_leave_all(fwi_shard *shard, const char *channel, const char *from)
+void fwi_room_count_all(fwi_shard *shard,
+                        void (*each)(void *user, const char *channel, uint32_t members),
+                        void *user)
+{
+    for (const fwi_room *room = shard->rooms; room != NULL; room = room->hh.next) {
+        if (room->n_in > 0) {
+            each(user, room->channel, room->n_in);
+        }
+    }
+}
+
+/* Does something to each member. Backwards: handlers may take members out of this room,
+ * and the last one then moves into the hole; who was put in meanwhile isn't meant. */
+static void for_each(fwi_shard *shard, const char *channel,
+                     void (*act)(fwi_session *s, const void *what), const void *what)
 {
     fwi_room *room = fwi_room_find(shard, channel);
     if (room == NULL) {
         return;
     }
     room->busy++;
-    /* Backwards: handlers of LEAVE may take members out of this one, too, and the last
-     * one then moves into the hole; who was put in meanwhile isn't meant. */
     for (uint32_t i = room->n; i-- > 0;) {
         if (i < room->n) {
-            fwi_session_leave(room->members[i], from);
+            act(room->members[i], what);
         }
     }
     room->busy--;
     drop_if_unused(shard, room);
 }
 
+static void leave_it(fwi_session *s, const void *room)
+{
+    fwi_session_leave(s, room);
+}
+
+void fwi_room_leave_all(fwi_shard *shard, const char *channel, const char *from)
+{
+    for_each(shard, channel, leave_it, from);
+}
+
+typedef struct into {
+    const char *room;
+    fwi_position since;
+} into;
+
+static void join_it(fwi_session *s, const void *what)
+{
+    const into *to = what;
+    fwi_session_join(s, to->room, &(fwi_join){.since = to->since});
+}
+
+void fwi_room_join_all(fwi_shard *shard, const char *channel, const char *room,
+                       fwi_position since)
+{
+    for_each(shard, channel, join_it, &(into){room, since});
+}
+
+typedef struct ending {
+    unsigned code;
+    const char *reason;
+    fw_session_id except;
+} ending;
+
+static void close_it(fwi_session *s, const void *what)
+{
+    const ending *e = what;
+    if (!fw_session_id_equal(fwi_session_identity(s), e->except)) {
+        fwi_session_close(s, e->code, e->reason);
+    }
+}
+
+void fwi_room_close_but(fwi_shard *shard, const char *channel, unsigned code,
+                        const char *reason, fw_session_id except)
+{
+    for_each(shard, channel, close_it, &(ending){code, reason, except});
+}
+
 void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason)
 {
-    fwi_room *room = fwi_room_find(shard, channel);
-    if (room == NULL) {
-        return;
-    }
-    room->busy++;
-    /* Closing takes a session out of the room, and handlers may take out more. */
-    while (room->n > 0) {
-        fwi_session_close(room->members[room->n - 1], code, reason);
-    }
-    room->busy--;
-    drop_if_unused(shard, room);
+    fwi_room_close_but(shard, channel, code, reason, fw_session_none());
 }
 
 static void end_slow(fwi_session *s, const fwi_room *room, void *arg)

@@ -84,12 +84,23 @@ void fwi_room_reset(struct fwi_shard *shard, const char *channel, fwi_position a
 /* Each member gets m at the end of the turn. */
 void fwi_room_deliver(struct fwi_shard *shard, const char *channel, fw_message *m);
 
+/* How many members each channel has that is heard here. */
+void fwi_room_count_all(struct fwi_shard *shard,
+                        void (*each)(void *user, const char *channel, uint32_t members),
+                        void *user);
+
 /* Takes each member's session out of that room. */
 void fwi_room_leave_all(struct fwi_shard *shard, const char *channel, const char *room);
 
-/* Closes each member's session. */
+/* Each member's session enters that room, too. since: see fwi_join. */
+void fwi_room_join_all(struct fwi_shard *shard, const char *channel, const char *room,
+                       fwi_position since);
+
+/* Closes each member's session, or each but one. */
 void fwi_room_close(struct fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason);
+void fwi_room_close_but(struct fwi_shard *shard, const char *channel, unsigned code,
+                        const char *reason, fw_session_id except);
 
 /* Members have missed something that the room has said: ends them as too slow. */
 void fwi_room_behind(struct fwi_shard *shard, const char *channel);

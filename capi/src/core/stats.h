@@ -108,9 +108,31 @@
        "counter", "")                                                                    \
     XX(LIMIT_COMMANDS, "fanwire_limit_hits_total", "limit=\"commands\"", "counter", "")  \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
+    XX(LIMIT_HTTP_CONNECTIONS, "fanwire_limit_hits_total", "limit=\"http_connections\"", \
+       "counter", "")                                                                    \
+    XX(LIMIT_HTTP_REQUEST, "fanwire_limit_hits_total", "limit=\"http_request_timeout\"", \
+       "counter", "")                                                                    \
+    XX(LIMIT_HTTP_BODY, "fanwire_limit_hits_total", "limit=\"api_max_bytes\"",           \
+       "counter", "")                                                                    \
+    XX(LIMIT_API_ITEMS, "fanwire_limit_hits_total", "limit=\"api_max_items\"",           \
+       "counter", "")                                                                    \
+    XX(LIMIT_API_TIME, "fanwire_limit_hits_total", "limit=\"api_timeout\"", "counter",   \
+       "")                                                                               \
+    XX(LIMIT_ADMIN_LOGINS, "fanwire_limit_hits_total", "limit=\"admin_logins\"",         \
+       "counter", "")                                                                    \
     XX(LIMIT_TRACES, "fanwire_limit_hits_total", "limit=\"traces\"", "counter", "")      \
     XX(LIMIT_TRACE_REPORTS, "fanwire_limit_hits_total", "limit=\"trace_reports\"",       \
        "counter", "")                                                                    \
+    XX(HTTP_REQUESTS, "fanwire_http_requests_total", "", "counter",                      \
+       "Requests on http.listen that were complete")                                     \
+    XX(API_COMMANDS, "fanwire_api_commands_total", "", "counter",                        \
+       "Commands of the HTTP API that were answered, each of a batch")                   \
+    XX(API_ERRORS, "fanwire_api_errors_total", "", "counter",                            \
+       "Commands of the HTTP API that were answered with an error")                      \
+    XX(API_UNAUTHORIZED, "fanwire_api_unauthorized_total", "", "counter",                \
+       "Requests to the HTTP API without a good key")                                    \
+    XX(ADMIN_REFUSED, "fanwire_admin_refused_total", "", "counter",                      \
+       "Wrong passwords of the admin page")                                              \
     XX(HEARTBEAT_TIMEOUTS, "fanwire_heartbeat_timeouts_total", "", "counter",            \
        "Sessions closed because they answered no ping")                                  \
     XX(DECISION_TIMEOUTS, "fanwire_decision_timeouts_total", "", "counter",              \

@@ -1,11 +1,13 @@
 /*
- * The pages for machines that watch over a node. Called by the hub for each request on
- * http.listen; knows no socket and no hub, only a snapshot of figures. Any thread.
+ * The pages for machines that watch over a node: made of a snapshot of figures, for each
+ * request. Knows no socket.
  */
 #include "http/pages.h"
 
 #include <inttypes.h>
 #include <string.h>
+
+#include "http/site.h"
 
 #include "wire/json.h"
 
@@ -63,32 +65,18 @@ static bool ready_page(const fwi_hub_figures *f, fwi_buf *body)
                        : fwi_buf_printf(body, "not ready: %s\n", why);
 }
 
-typedef struct page {
-    int status;
-    const char *type, *extra;
-    fwi_buf body;
-} page;
-
-static const char text_type[] = "text/plain; charset=utf-8";
-
-static bool make_page(const fwi_hub_figures *f, const char *method, const char *path,
-                      page *p)
+bool fwi_page_of_figures(const fwi_hub_figures *f, const char *method, const char *path,
+                         fwi_page *p)
 {
-    bool known = strcmp(path, "/health") == 0 || strcmp(path, "/ready") == 0 ||
-                 strcmp(path, "/metrics") == 0;
-    *p = (page){.status = 200, .type = text_type, .extra = "Cache-Control: no-store\r\n"};
-    if (!known) {
-        p->status = 404;
-        return fwi_buf_puts(&p->body,
-                            "not found: there are /health, /ready and /metrics\n");
-    }
+    *p = (fwi_page){
+        .status = 200, .type = fwi_page_text, .extra = "Cache-Control: no-store\r\n"};
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         p->status = 405;
         p->extra = "Allow: GET, HEAD\r\n";
         return fwi_buf_puts(&p->body, "only GET and HEAD\n");
     }
     if (strcmp(path, "/health") == 0) {
-        p->type = "application/json";
+        p->type = fwi_page_json;
         return health_page(f, &p->body);
     }
     if (strcmp(path, "/ready") == 0) {
@@ -99,21 +87,13 @@ static bool make_page(const fwi_hub_figures *f, const char *method, const char *
     return fwi_metrics_text(f, &p->body);
 }
 
-void fwi_pages_answer(const fwi_hub_figures *f, const fwi_http_request *r,
-                      fwi_buf *answer)
+void fwi_pages_on_request(fwi_site *site, fwi_http_call *call)
 {
-    const char *method = fwi_http_request_method(r);
-    page p;
-    size_t before = answer->len;
-    /* The door ends a connection behind its answer, whatever the request asks for. */
-    bool ok =
-        make_page(f, method, fwi_http_request_path(r), &p) &&
-        fwi_http_answer(answer, p.status, p.type, p.body.data, p.body.len, true, p.extra);
-    if (!ok) {
-        answer->len = before;
-    } else if (strcmp(method, "HEAD") == 0) {
-        /* The head as for GET, its Content-Length too (RFC 9110 9.3.2), without body. */
-        answer->len -= p.body.len;
-    }
-    fwi_buf_fini(&p.body);
+    const fwi_http_request *r = call->request;
+    fwi_hub_figures figures;
+    fwi_page p;
+    site->take_figures(site->user, &figures);
+    bool ok = fwi_page_of_figures(&figures, fwi_http_request_method(r),
+                                  fwi_http_request_path(r), &p);
+    fwi_page_send(&p, call, ok);
 }

@@ -1,16 +1,16 @@
 /*
- * What is answered to HTTP requests that are no handshakes: /health, /ready, /metrics.
- * Knows the figures, not where they come from; knows no socket. pages.c has the pages,
- * metrics.c the text of /metrics.
+ * The pages for machines that watch over a node: /health, /ready, /metrics. Knows the
+ * figures, not where they come from; knows no socket. pages.c has the pages, metrics.c
+ * the text of /metrics.
  *
  * Figures of Redis are there only where the backplane is Redis.
  */
 #ifndef FWI_HTTP_PAGES_H
 #define FWI_HTTP_PAGES_H
 
-#include "wire/http_request.h"
 #include "core/backplane.h"
 #include "core/stats.h"
+#include "http/page.h"
 
 /* A snapshot of a hub, made by the api layer for each request. */
 typedef struct fwi_hub_figures {
@@ -36,9 +36,12 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out);
 bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value);
 
 /* GET and HEAD of /health (200 always while it lives; JSON with node, backplane, probe
- * age), /ready (200, or 503 while draining or while Redis is away), /metrics; 404 and 405
- * else. Appends a whole answer; nothing when out of memory. */
-void fwi_pages_answer(const fwi_hub_figures *f, const fwi_http_request *r,
-                      fwi_buf *answer);
+ * age), /ready (200, or 503 while draining or while Redis is away), /metrics; 405 else.
+ * false: out of memory. */
+bool fwi_page_of_figures(const fwi_hub_figures *f, const char *method, const char *path,
+                         fwi_page *p);
+
+struct fwi_site;
+void fwi_pages_on_request(struct fwi_site *site, fwi_http_call *call);
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * A connection, and what the two files of this folder want of each other. socket_lws.c
- * owns what lies below (the wsi, the lists, closing), door.c what lies above (the phase,
- * the request, the session). Nobody outside of src/transport includes it.
+ * A connection, and what the files of this folder want of each other. socket_lws.c owns
+ * what lies below (the wsi, the lists, closing), door.c what lies above (the phase, the
+ * session), door_request.c what comes before there is a session (the request, the
+ * answer). Nobody outside of src/transport includes it.
  *
  * A connection is freed in one place only, when libwebsockets says that the socket is
  * closed, and that never happens inside a callback of its own. So whatever a session does
@@ -19,16 +20,22 @@ struct lws;
 
 typedef enum fwi_phase {
     FWI_PHASE_HEAD,      /* the request is being read */
-    FWI_PHASE_ASKED,     /* the verdict is pending; one read at most */
+    FWI_PHASE_ASKED,     /* verdict or answer is pending; one read at most */
     FWI_PHASE_OPEN,      /* the 101 is written, frames come and go */
     FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost
                           */
     FWI_PHASE_DEAD       /* to be closed, or closed */
 } fwi_phase;
 
-/* Until the verdict. */
+/* Until the verdict, or as long as requests come. */
 typedef struct fwi_head {
+    fwi_conn *conn;
     fwi_http_request *request;
+    fwi_http_call call;
+    bool called;  /* the service has the call, and hasn't answered */
+    bool whole;   /* all of the request has been read */
+    bool begun;   /* something of the request has been read */
+    bool another; /* it is not the connection's first */
     const fwi_door *door;
     fwi_protocol_id protocol; /* of a handshake */
     char peer[];
@@ -61,6 +68,7 @@ struct fwi_conn {
     bool reading : 1;  /* as libwebsockets was told last */
     bool shut : 1;     /* no more writing: FIN is sent */
     bool deflates : 1; /* compressed messages may come */
+    bool guest : 1;    /* counted among those of doors without a path */
 };
 
 _Static_assert(sizeof(struct fwi_conn) <= 120, "with malloc's own 8 bytes 128 are taken");
@@ -97,14 +105,17 @@ void fwi_socket_shut(fwi_conn *c);
 /* The close to come is a reset. */
 void fwi_socket_reset(fwi_conn *c);
 
-/* What a connection waits for: nothing that ends by itself, its head, the end of its
- * FINISHING, or to be closed. fwi_door_on_deadline tells that it took too long. */
+/* What a connection waits for: nothing that ends by itself, its head, on a door without a
+ * path a request as a whole or the next one, the end of its FINISHING, or to be closed.
+ * fwi_door_on_deadline tells that it took too long. */
 void fwi_socket_rest(fwi_conn *c);
 void fwi_socket_await_head(fwi_conn *c);
+void fwi_socket_await_request(fwi_conn *c);
+void fwi_socket_await_next(fwi_conn *c);
 void fwi_socket_await_end(fwi_conn *c);
 void fwi_socket_doom(fwi_conn *c);
 
-/* --- door_route.c, for the door: what a request asks for --- */
+/* --- door_route.c, for door_request.c: what a request asks for --- */
 
 /* Is a session wanted, by the path? *protocol says which. */
 bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
@@ -121,10 +132,12 @@ const char *fwi_door_subprotocol(const fwi_head *head);
 /* NULL: out of memory. */
 fwi_facts *fwi_door_facts(const fwi_conn *c);
 
-/* --- door.c, for the socket --- */
+/* --- door_request.c, for the socket --- */
 
-/* It is there: waits for a head, or with a status refuses it with that. */
-void fwi_door_begin(fwi_conn *c, const fwi_door *door, const char *peer, int status);
+/* It is there: waits for a request, or with a status refuses it with that. */
+void fwi_request_begin(fwi_conn *c, const fwi_door *door, const char *peer, int status);
+
+/* --- door.c, for the socket --- */
 
 void fwi_door_on_data(fwi_conn *c, uint8_t *data, size_t len);
 void fwi_door_on_writable(fwi_conn *c); /* and nothing is buffered */
@@ -138,5 +151,27 @@ bool fwi_door_wants_data(const fwi_conn *c);
 
 /* Cuts the tie without a word: the session is gone already. */
 void fwi_door_forget_session(fwi_conn *c);
+
+/* --- door.c, for door_request.c --- */
+
+extern const fwi_transport_ops fwi_door_port;
+
+/* The only writer of the phase. */
+void fwi_door_enter(fwi_conn *c, fwi_phase next);
+
+/* --- door_request.c, for door.c --- */
+
+/* In phase HEAD. How much was taken: one request at most. */
+size_t fwi_request_on_data(fwi_conn *c, uint8_t *data, size_t len);
+void fwi_request_on_deadline(fwi_conn *c);
+
+/* A session is let in: the 101. false: it can't be written. */
+bool fwi_request_accept(fwi_conn *c);
+
+/* Answers with a status and its reason as text, and ends. */
+void fwi_request_refuse(fwi_conn *c, int status, const char *reason);
+
+/* Nothing more is read or answered. */
+void fwi_request_drop(fwi_conn *c);
 
 #endif

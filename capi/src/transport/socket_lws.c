@@ -51,7 +51,8 @@ struct fwi_transport {
     void *native;
     fwi_inflater *inflater;
     fwi_list resting;
-    deadlines heads, ends;
+    deadlines heads, requests, idles, ends;
+    unsigned guests; /* connections of doors without a path */
     fwi_list doomed;
     fwi_timer reaper;
     bool closed;
@@ -225,6 +226,16 @@ void fwi_socket_await_head(fwi_conn *c)
     await(c, &c->transport->heads);
 }
 
+void fwi_socket_await_request(fwi_conn *c)
+{
+    await(c, &c->transport->requests);
+}
+
+void fwi_socket_await_next(fwi_conn *c)
+{
+    await(c, &c->transport->idles);
+}
+
 void fwi_socket_await_end(fwi_conn *c)
 {
     await(c, &c->transport->ends);
@@ -254,6 +265,7 @@ static void on_reap(fwi_timer *timer)
 
 static void conn_free(fwi_conn *c)
 {
+    c->transport->guests -= c->guest;
     fwi_list_remove(&c->link); /* for the door, dying is to be doomed */
     free(c);
 }
@@ -331,6 +343,15 @@ static bool adopt(fwi_conn *c, int fd)
     return c->wsi != NULL; /* else it has closed fd */
 }
 
+static int admit_guest(fwi_transport *t, const fwi_door *door)
+{
+    if (t->guests < t->config->http_max) {
+        return 0;
+    }
+    door->service->on_limit(door->user, FWI_HTTP_TOO_MANY);
+    return 503;
+}
+
 void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const char *peer)
 {
     FWI_ASSERT(!door->tls || t->tls != NULL);
@@ -341,7 +362,7 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
     line_log = t->config->log;
     /* Who watches over us is to be answered when too many wait at the other door, too. */
     bool counted = door->path != NULL;
-    int status = counted ? fwi_shard_admit(t->shard) : 0;
+    int status = counted ? fwi_shard_admit(t->shard) : admit_guest(t, door);
     /* Who isn't let in over TLS gets no answer: it would cost us a TLS handshake. */
     fwi_conn *c = status == 0 || !door->tls ? calloc(1, sizeof *c) : NULL;
     if (c == NULL) {
@@ -350,10 +371,12 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
         c->transport = t;
         c->secure = door->tls;
         c->reading = true;
+        c->guest = !counted;
+        t->guests += c->guest;
         fwi_list_init(&c->link);
         if (adopt(c, fd)) {
             c->admitted = counted && status == 0;
-            fwi_door_begin(c, door, peer, status);
+            fwi_request_begin(c, door, peer, status);
             return;
         }
         /* With TLS that is mostly the peer's doing: its hello was there already, and bad.
@@ -499,6 +522,8 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     };
     fwi_list_init(&t->resting);
     deadlines_init(&t->heads, t, config->handshake_timeout_ms);
+    deadlines_init(&t->requests, t, config->request_timeout_ms);
+    deadlines_init(&t->idles, t, config->idle_timeout_ms);
     deadlines_init(&t->ends, t, END_MS);
     fwi_list_init(&t->doomed);
     fwi_timer_init(&t->reaper, on_reap);
@@ -532,6 +557,8 @@ void fwi_transport_close(fwi_transport *t)
     t->closed = true;
     fwi_list_splice(&t->doomed, &t->resting);
     fwi_list_splice(&t->doomed, &t->heads.list);
+    fwi_list_splice(&t->doomed, &t->requests.list);
+    fwi_list_splice(&t->doomed, &t->idles.list);
     fwi_list_splice(&t->doomed, &t->ends.list);
     for (fwi_list *e = t->doomed.next; e != &t->doomed; e = e->next) {
         fwi_conn *c = fwi_list_entry(e, fwi_conn, link);
@@ -542,6 +569,8 @@ void fwi_transport_close(fwi_transport *t)
     }
     on_reap(&t->reaper);
     fwi_loop_timer_clear(t->loop, &t->heads.timer);
+    fwi_loop_timer_clear(t->loop, &t->requests.timer);
+    fwi_loop_timer_clear(t->loop, &t->idles.timer);
     fwi_loop_timer_clear(t->loop, &t->ends.timer);
     fwi_loop_timer_clear(t->loop, &t->reaper);
     line_log = NULL;

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "core/loop.h"
 #include "core/session.h"
-#include "wire/http_request.h"
+#include "wire/http_call.h"
 #include "wire/ws_handshake.h"
 
 typedef struct fwi_transport fwi_transport;
@@ -18,21 +18,21 @@ typedef struct fwi_transport fwi_transport;
 /* What a connection came in by. Lives as long as the transports that know it. */
 typedef struct fwi_door {
     bool tls;
-    const char
-        *path; /* raw handshakes are taken here; NULL: none, this is an HTTP door */
+    /* Raw handshakes are taken here; NULL: none, this is an HTTP door. */
+    const char *path;
     const char *centrifuge_path; /* and those of the Centrifuge protocol; NULL: nowhere */
-    /* Answers a request that is no handshake: appends a whole answer (fwi_http_answer).
-     * NULL: 426 on the path, 404 elsewhere. The connection ends after the answer, so that
-     * should say "Connection: close". @thread loop */
-    void (*on_request)(void *user, const fwi_http_request *r, fwi_buf *answer);
+    /* Answers requests that are no handshakes. NULL: 426 on the path, 404 elsewhere. */
+    const fwi_http_service *service;
     void *user;
-    size_t body_max; /* bytes of body that a request may have; 0: none, a body is 413 */
 } fwi_door;
 
 typedef struct fwi_transport_config {
     const fwi_log *log;
     const char *tls_cert, *tls_key; /* files; NULL: no door has TLS */
     uint64_t handshake_timeout_ms;
+    /* Of doors without a path: for a request as a whole, and for the next one. */
+    uint64_t request_timeout_ms, idle_timeout_ms;
+    unsigned http_max; /* connections that came in by them */
     size_t message_max;
     bool compression; /* permessage-deflate is agreed on with those who offer it */
     const char *const *origins;
@@ -67,7 +67,7 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door,
 
 /* Closes all connections at once: those tied to a session are reset, their sessions have
  * been ended before and aren't told. Later adopts are closed. First half of the end. Not
- * from inside something the transport called (a session, on_request). @thread loop */
+ * from inside something the transport called (a session, a service). @thread loop */
 void fwi_transport_close(fwi_transport *t);
 
 /* Second half: when the loop's thread has been joined, or was never started. The loop can

@@ -1,9 +1,8 @@
 /*
- * The head of a request. http-parser knows the grammar; a scanner in front of it looks at
- * each byte first, because the parser as it is packaged is built lenient: it takes bare
- * CR, bare LF, folding, blanks in names and bytes above 7F in the target. The scanner
- * also finds the end of the head, so that the parser never sees a byte of a body or of
- * what follows: the body, whose length must be known, is counted here.
+ * The head of a request. http-parser knows the grammar; http_scan in front of it looks at
+ * each byte first and finds the end of the head, so that the parser never sees a byte of
+ * a body or of what follows: a body of known length is counted here, one in chunks is
+ * read by http_chunks.
  *
  * Text is collected in one buffer as NUL-terminated pieces; fields are offsets into it
  * until the head is complete, pointers afterwards.
@@ -16,20 +15,18 @@
 #include <string.h>
 #include <strings.h>
 
+#include "wire/http_chunks.h"
+#include "wire/http_scan.h"
+
 typedef struct field {
     size_t name, value; /* offsets in text */
     size_t lines; /* how many were joined into this one; 0: it was joined to another */
 } field;
 
-/* Where in a line the scanner is. */
-typedef enum { LINE_START, IN_LINE, AFTER_CR, HEAD_ENDED } scan_state;
-
 struct fwi_http_request {
     http_parser parser;
-    scan_state scan;
-    bool line_is_empty, any_line; /* the line being read; was there one with bytes? */
+    fwi_http_scan scan;
     bool in_value, complete;
-    size_t head_bytes;
     fwi_buf text;
     size_t target_len;
     field fields[FWI_HTTP_HEADERS_MAX];
@@ -38,7 +35,10 @@ struct fwi_http_request {
     size_t *pair_lines;
     size_t n_pairs;
     const char *path, *query;
-    uint64_t body_left;
+    bool in_chunks;
+    fwi_http_chunks chunks;
+    uint64_t body_left; /* of a known length */
+    size_t body_max;
     fwi_buf body;
     int status;
     const char *why;
@@ -56,59 +56,6 @@ static bool refuse(fwi_http_request *r, int status, const char *why)
 static bool refuse_memory(fwi_http_request *r)
 {
     return refuse(r, 500, "out of memory");
-}
-
-/* --- the scanner --- */
-
-/* The byte that follows a CR or begins a line: RFC 9112 2.2, 5.2. */
-static bool scan_structure(fwi_http_request *r, uint8_t c)
-{
-    if (r->scan == AFTER_CR) {
-        if (c != '\n') {
-            return refuse(r, 400, "a carriage return without a line feed");
-        }
-        /* Empty lines before the first are let pass, RFC 9112 2.2. */
-        r->scan = r->line_is_empty && r->any_line ? HEAD_ENDED : LINE_START;
-        return true;
-    }
-    if (c == '\r') {
-        r->line_is_empty = r->scan == LINE_START;
-        r->scan = AFTER_CR;
-        return true;
-    }
-    if (r->scan == LINE_START) {
-        if (c == ' ' || c == '\t') {
-            return refuse(r, 400, "a line that begins with a blank");
-        }
-        r->any_line = true;
-        r->scan = IN_LINE;
-    }
-    return true;
-}
-
-/* How many bytes belong to the head, up to and with its end. false: refused. */
-static bool scan(fwi_http_request *r, const uint8_t *data, size_t len, size_t *n)
-{
-    size_t i = 0;
-    while (i < len && r->scan != HEAD_ENDED) {
-        if (r->head_bytes + i >= FWI_HTTP_HEAD_MAX) {
-            return refuse(r, 431, "the head is larger than 16 KiB");
-        }
-        uint8_t c = data[i++];
-        bool control = (c < 0x20 && c != '\t' && c != '\r') || c == 0x7f;
-        if (control && !(c == '\n' && r->scan == AFTER_CR)) {
-            return refuse(r, 400, "a control character in the head");
-        }
-        if (r->scan == IN_LINE && c != '\r') {
-            continue;
-        }
-        if (!scan_structure(r, c)) {
-            return false;
-        }
-    }
-    r->head_bytes += i;
-    *n = i;
-    return true;
 }
 
 /* --- http-parser's callbacks: collect text --- */
@@ -325,13 +272,37 @@ static bool split_target(fwi_http_request *r)
     return true;
 }
 
-/* RFC 9112 6.1-6.3. A body counts only if its length is known. */
+/* RFC 9112 6.1: chunks are the one coding that is spoken here, and HTTP/1.0 has none. */
+static bool check_coding(fwi_http_request *r, const char *coding, size_t body_max)
+{
+    if (body_max == 0) {
+        return refuse(r, 411, "a body needs a Content-Length");
+    }
+    if (r->parser.http_minor == 0) {
+        return refuse(r, 400, "Transfer-Encoding in HTTP/1.0");
+    }
+    if (strcasecmp(coding, "chunked") != 0) {
+        return refuse(r, 501, "a Transfer-Encoding that is not chunked");
+    }
+    r->in_chunks = true;
+    return true;
+}
+
+static bool check_size(fwi_http_request *r, size_t body_max)
+{
+    r->body_max = body_max;
+    return r->body_left <= body_max || refuse(r, 413, "the body is too large");
+}
+
+/* RFC 9112 6.1-6.3. A body counts only if it is clear where it ends. */
 static bool check_body(fwi_http_request *r, size_t body_max)
 {
     const char *length = fwi_http_request_header(r, "content-length");
-    if (fwi_http_request_header(r, "transfer-encoding")) {
+    const char *coding = fwi_http_request_header(r, "transfer-encoding");
+    r->body_max = body_max;
+    if (coding != NULL) {
         return length ? refuse(r, 400, "both Content-Length and Transfer-Encoding")
-                      : refuse(r, 411, "a body needs a Content-Length");
+                      : check_coding(r, coding, body_max);
     }
     if (length == NULL) {
         return true;
@@ -343,7 +314,7 @@ static bool check_body(fwi_http_request *r, size_t body_max)
     }
     /* 18 digits fit; a longer number is too large or has silly zeros in front. */
     r->body_left = digits > 18 ? UINT64_MAX : strtoull(length, NULL, 10);
-    return r->body_left <= body_max || refuse(r, 413, "the body is too large");
+    return check_size(r, body_max);
 }
 
 static bool finish_head(fwi_http_request *r, size_t body_max)
@@ -405,8 +376,10 @@ static const char *parser_complaint(enum http_errno error)
 static bool feed_head(fwi_http_request *r, const char *data, size_t len, size_t body_max,
                       size_t *n)
 {
-    if (!scan(r, (const uint8_t *)data, len, n)) {
-        return false;
+    const char *why = NULL;
+    int status = fwi_http_scan_feed(&r->scan, data, len, n, &why);
+    if (status != 0) {
+        return refuse(r, status, why);
     }
     /* With an upgrade asked for the parser stops before the last LF; that is no failure.
      */
@@ -415,32 +388,83 @@ static bool feed_head(fwi_http_request *r, const char *data, size_t len, size_t 
     if (error != HPE_OK) {
         return refuse(r, 400, parser_complaint(error));
     }
-    if (r->complete != (r->scan == HEAD_ENDED)) {
+    if (r->complete != r->scan.ended) {
         return refuse(r, 400, "a request that is not well-formed");
     }
     return !r->complete || finish_head(r, body_max);
+}
+
+static bool has_body(const fwi_http_request *r)
+{
+    return r->in_chunks || r->body_left > 0;
+}
+
+static bool feed_chunks(fwi_http_request *r, const char *data, size_t len, size_t *used)
+{
+    const char *why = "";
+    switch (
+        fwi_http_chunks_feed(&r->chunks, data, len, r->body_max, &r->body, used, &why)) {
+    case FWI_CHUNKS_MORE:
+        return true;
+    case FWI_CHUNKS_DONE:
+        r->in_chunks = false;
+        return true;
+    case FWI_CHUNKS_BAD:
+        return refuse(r, 400, why);
+    case FWI_CHUNKS_TOO_BIG:
+        return refuse(r, 413, "the body is too large");
+    default:
+        return refuse_memory(r);
+    }
+}
+
+static bool feed_body(fwi_http_request *r, const char *data, size_t len, size_t *used)
+{
+    if (r->in_chunks) {
+        return feed_chunks(r, data, len, used);
+    }
+    size_t n = (size_t)FWI_MIN(r->body_left, (uint64_t)len);
+    if (!fwi_buf_append(&r->body, data, n)) {
+        return refuse_memory(r);
+    }
+    r->body_left -= n;
+    *used = n;
+    return true;
 }
 
 fwi_http_result fwi_http_request_feed(fwi_http_request *r, const void *data, size_t len,
                                       size_t body_max, size_t *used)
 {
     *used = 0;
-    if (r->status == 0 && r->scan != HEAD_ENDED) {
+    if (r->status == 0 && !r->scan.ended) {
         feed_head(r, data, len, body_max, used);
-    }
-    if (r->status == 0 && r->scan == HEAD_ENDED) {
-        size_t n = (size_t)FWI_MIN(r->body_left, len - *used);
-        if (fwi_buf_append(&r->body, (const char *)data + *used, n)) {
-            *used += n;
-            r->body_left -= n;
-        } else {
-            refuse_memory(r);
+        if (r->status == 0 && r->scan.ended && body_max == FWI_HTTP_ASK && has_body(r)) {
+            return FWI_HTTP_HEAD;
         }
+    }
+    if (r->status == 0 && r->scan.ended && has_body(r)) {
+        size_t n = 0;
+        feed_body(r, (const char *)data + *used, len - *used, &n);
+        *used += n;
     }
     if (r->status != 0) {
         return FWI_HTTP_BAD;
     }
-    return r->scan == HEAD_ENDED && r->body_left == 0 ? FWI_HTTP_DONE : FWI_HTTP_MORE;
+    return r->scan.ended && !has_body(r) ? FWI_HTTP_DONE : FWI_HTTP_MORE;
+}
+
+bool fwi_http_request_allow_body(fwi_http_request *r, size_t body_max)
+{
+    if (body_max == 0) {
+        return refuse(r, 413, "no body is taken here");
+    }
+    return check_size(r, body_max);
+}
+
+bool fwi_http_request_waits_for_100(const fwi_http_request *r)
+{
+    return fwi_http_request_is_1_1(r) &&
+           fwi_http_request_has_token(r, "expect", "100-continue");
 }
 
 int fwi_http_request_status(const fwi_http_request *r)

@@ -21,24 +21,37 @@ fwi_http_request *fwi_http_request_new(void); /* NULL: out of memory */
 void fwi_http_request_free(fwi_http_request *r);
 
 typedef enum {
-    FWI_HTTP_MORE, /* the head isn't complete */
+    FWI_HTTP_MORE, /* the request isn't complete */
+    FWI_HTTP_HEAD, /* the head is, and a body follows: see FWI_HTTP_ASK */
     FWI_HTTP_DONE, /* it is; *used bytes belonged to it */
     FWI_HTTP_BAD   /* refuse with fwi_http_request_status() and _why() */
 } fwi_http_result;
 
-/* Feeds bytes of the head. body_max > 0 lets a body of known length come too (DONE is
- * then said when it is complete; fwi_http_request_body); with 0 a body is 413. *used
+/* As body_max: the head is to be seen before it is said how large a body may be. */
+#define FWI_HTTP_ASK SIZE_MAX
+
+/* Feeds bytes of the request. With body_max > 0 it may have a body, whose length is known
+ * or which comes in chunks (DONE is then said when it is complete;
+ * fwi_http_request_body); with 0 a body is 413, or 411. With FWI_HTTP_ASK a head with a
+ * body is HEAD, and then fwi_http_request_allow_body says what body_max would have. *used
  * never counts bytes that follow the request. After DONE or BAD no more should be fed. */
 fwi_http_result fwi_http_request_feed(fwi_http_request *r, const void *data, size_t len,
                                       size_t body_max, size_t *used);
 
-/* After BAD: 400; 405 (CONNECT); 411 (a body without Content-Length); 413; 431; 500 (out
- * of memory); 505 (neither HTTP/1.0 nor 1.1). why is a sentence, valid for ever. */
+/* After HEAD. false: it is known to be larger, which is BAD with 413. */
+bool fwi_http_request_allow_body(fwi_http_request *r, size_t body_max);
+
+/* Does who sent the head wait for a "100 Continue" before the body (RFC 9110 10.1.1)? */
+bool fwi_http_request_waits_for_100(const fwi_http_request *r);
+
+/* After BAD: 400; 405 (CONNECT); 411 (a body in chunks where none may come); 413; 431;
+ * 500 (out of memory); 501 (another coding than chunks); 505 (neither HTTP/1.0 nor 1.1).
+ * why is a sentence, valid for ever. */
 int fwi_http_request_status(const fwi_http_request *r);
 const char *fwi_http_request_why(const fwi_http_request *r);
 
-/* After DONE; path begins with "/" (or is "*" of OPTIONS); HTTP/1.1 has one Host. Strings
- * are valid as long as r, NUL-terminated, never containing NUL. */
+/* After HEAD or DONE; path begins with "/" (or is "*" of OPTIONS); HTTP/1.1 has one Host.
+ * Strings are valid as long as r, NUL-terminated, never containing NUL. */
 const char *fwi_http_request_method(const fwi_http_request *r); /* "GET" */
 const char *fwi_http_request_path(const fwi_http_request *r);   /* "/ws", not decoded */
 const char *fwi_http_request_query(const fwi_http_request *r);  /* "" if none, no "?" */

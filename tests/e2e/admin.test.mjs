@@ -1,0 +1,182 @@
+// The admin page in Chromium, as somebody uses it who looks after a cluster of two nodes.
+// What it looks like is kept in docs/images with FW_IMAGES=docs/images.
+import assert from 'node:assert/strict';
+import fs from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { launchBrowser } from './lib/browser.mjs';
+import { dial } from './lib/dial.mjs';
+import { source, Stage, slow, until } from './lib/stage.mjs';
+
+const password = 'open sesame';
+let stage, nodes, browser, context, page, faults;
+const members = [];
+
+async function node(name, redis) {
+  const server = await stage.fanwired({
+    'http.listen': '127.0.0.1:0',
+    'redis.url': redis.url,
+    'admin.password': password,
+    'node.name': name,
+    'room.history.size': '100',
+    'room.presence': 'on',
+  });
+  [, server.http] = await stage.printed(server.child, /^http (\S+)$/m);
+  server.admin = `http://${server.http}/admin`;
+  return server;
+}
+
+before(async () => {
+  stage = new Stage();
+  const redis = await stage.redis();
+  nodes = [await node('berlin', redis), await node('paris', redis)];
+  for (const [who, where, room] of [
+    ['ann', 0, 'news:sports'],
+    ['bob', 0, 'news:sports'],
+    ['carl', 1, 'news:sports'],
+    ['dora', 0, 'lobby'],
+  ]) {
+    const member = await dial(`${nodes[where].url}?room=${room}&user=${who}`);
+    member.send(`"${who} is here"`);
+    await member.hears('its own words', () => member.heard.length > 0);
+    members.push(member);
+  }
+  browser = await launchBrowser();
+  context = await browser.newContext({ viewport: { width: 1100, height: 900 } });
+  context.setDefaultTimeout(15_000 * slow);
+  page = await context.newPage();
+  faults = [];
+  page.on('pageerror', (error) => faults.push(error.message));
+});
+
+after(async () => {
+  await browser?.close();
+  members.forEach((member) => member.terminate());
+  await stage.strike();
+});
+
+const row = (table, text) => page.locator(`#${table} tr`, { hasText: text });
+
+test('a wrong password is refused in words, the right one shows the nodes', async () => {
+  await page.goto(nodes[0].admin);
+  await page.getByLabel('Password').fill('open sesam');
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await page.getByRole('alert').getByText('the password is wrong').waitFor();
+  assert.equal(await page.locator('main').isVisible(), false);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await row('nodes', 'berlin').waitFor();
+  await row('nodes', 'paris').waitFor();
+  assert.equal(await page.getByRole('alert').isVisible(), false);
+});
+
+test('the cookie is for this site and no script', async () => {
+  const [cookie] = await context.cookies();
+  assert.equal(cookie.name, 'fanwire_admin');
+  assert.deepEqual([cookie.sameSite, cookie.httpOnly, cookie.path], ['Strict', true, '/admin']);
+  assert.equal(await page.evaluate(() => document.cookie), '');
+});
+
+test('rooms are listed, and one is looked into: members of all nodes, and history', async () => {
+  await row('rooms', 'lobby').waitFor();
+  await page.getByRole('button', { name: 'news:sports' }).click();
+  for (const [who, where] of [['ann', 'berlin'], ['bob', 'berlin'], ['carl', 'paris']]) {
+    await row('members', who).filter({ hasText: where }).waitFor();
+  }
+  await row('history', 'carl is here').waitFor();
+  await page.getByLabel('Pattern').fill('news:*');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await row('rooms', 'lobby').waitFor({ state: 'detached' });
+});
+
+test('what is published reaches members, as it was written', async () => {
+  const [ann] = members;
+  const before = ann.heard.length;
+  await page.getByLabel('Publish JSON').fill('{"score": 12345678901234567890}');
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByText('published as 4').waitFor();
+  await ann.hears('the news', () => ann.heard.length > before);
+  assert.equal(ann.heard.at(-1).data.toString(), '{"score": 12345678901234567890}');
+  await row('history', 'score').waitFor();
+  await page.getByLabel('Publish JSON').fill('{"score": }');
+  await page.getByRole('button', { name: 'Publish' }).click();
+  await page.getByRole('alert').getByText('JSON').waitFor();
+});
+
+test('it looks as in the docs', async () => {
+  await page.getByLabel('Pattern').fill('');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await page.getByLabel('Publish JSON').fill('{"text": "hello"}');
+  await row('rooms', 'lobby').waitFor();
+  await page.getByRole('alert').waitFor({ state: 'hidden' });
+  const folder = process.env.FW_IMAGES
+    ? path.resolve(source, process.env.FW_IMAGES)
+    : stage.directory;
+  const file = path.join(folder, 'admin.png');
+  await page.screenshot({ path: file, fullPage: true });
+  assert.ok(fs.statSync(file).size > 20_000);
+});
+
+test('what comes from outside is text and no markup', async () => {
+  const evil = '<img src=x onerror="document.title=1">';
+  const mallory = await dial(
+    `${nodes[0].url}?room=news:sports&user=${encodeURIComponent(evil)}`);
+  mallory.send(JSON.stringify(evil));
+  await row('members', 'onerror').waitFor();
+  await row('history', 'onerror').waitFor();
+  assert.equal(await page.title(), 'fanwire');
+  assert.equal(await page.locator('img').count(), 0);
+  mallory.terminate();
+  await row('members', 'onerror').waitFor({ state: 'detached' });
+});
+
+test('a session and a user are disconnected, wherever they are', async () => {
+  const [ann, bob, carl, dora] = members;
+  await row('members', 'bob').getByRole('button', { name: 'disconnect' }).click();
+  assert.equal((await bob.closed).code, 3503);
+  await page.locator('#user').fill('carl');
+  await page.getByRole('button', { name: 'Disconnect', exact: true }).click();
+  assert.equal((await carl.closed).code, 3503);
+  await row('members', 'carl').waitFor({ state: 'detached' });
+  assert.deepEqual([ann.readyState, dora.readyState], [1, 1]);
+});
+
+test('a page of another site can do nothing', async () => {
+  const other = await context.newPage();
+  await other.goto(`http://${nodes[1].http}/health`); // another port is another origin
+  const outcome = await other.evaluate(async (url) => {
+    try {
+      const response = await fetch(`${url}/api/disconnect`, {
+        method: 'POST',
+        credentials: 'include',
+        headers: { 'Content-Type': 'application/json' },
+        body: '{"user":"ann"}',
+      });
+      return response.status;
+    } catch (error) {
+      return error.name;
+    }
+  }, nodes[0].admin);
+  assert.equal(outcome, 'TypeError'); // nobody has allowed it to ask
+  assert.equal(members[0].readyState, 1);
+  await other.close();
+});
+
+test('logged out, the page shows nothing', async () => {
+  await page.getByRole('button', { name: 'Log out' }).click();
+  await page.getByLabel('Password').waitFor();
+  await page.reload();
+  await page.getByLabel('Password').waitFor();
+  assert.equal(await page.locator('main').isVisible(), false);
+  assert.deepEqual(await context.cookies(), []);
+  assert.deepEqual(faults, []);
+});
+
+test('a node that ends is gone from the table', async () => {
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+  await row('nodes', 'paris').waitFor();
+  await stage.end(nodes[1].child);
+  await until('paris is gone', async () => (await row('nodes', 'paris').count()) === 0,
+    30_000 * slow);
+});
