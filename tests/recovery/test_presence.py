@@ -152,27 +152,31 @@ def test_a_node_that_was_stopped_and_goes_on_is_present_again(cluster, crowds, o
     assert cluster.metric("fanwire_sessions") == n + 2
 
 
-def test_at_idle_presence_costs_as_much_for_few_sessions_as_for_many(cluster, crowds):
-    many = 10000 if FULL else 1000
+def idle_calls(redis, seconds):
+    """How often each command is called while nothing happens, and for how long."""
+    before, began = Counter(redis.calls()), time.monotonic()
+    pause(seconds)
+    calls = Counter(redis.calls()) - before
+    calls.subtract({"info": 1})
+    return calls, time.monotonic() - began
+
+
+def test_at_idle_presence_costs_beats_of_nodes_and_nothing_of_sessions(cluster, crowds):
+    many, nodes, there = 10000 if FULL else 1000, 2, 0
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 3 * many), hard))
-    cluster.start(2, "--node.lease", "1s", "--room.presence", "on",
+    cluster.start(nodes, "--node.lease", f"{LEASE}s", "--room.presence", "on",
                   "--heartbeat.interval", "0s")
     wait_for_all(cluster)
-    seconds, rates, there = 3, {}, 0
     for n in (100, many):
         crowds(cluster.nodes[0].url, n - there)
         there = n
         wait_until(lambda n=n: present(cluster.redis, many // A_ROOM) == n,
                    f"{n} are present")
         pause(1)  # what their coming has brought is over
-        before = Counter(cluster.redis.calls())
-        began = time.monotonic()
-        pause(seconds)
-        calls = Counter(cluster.redis.calls()) - before
-        calls.subtract({"info": 1})
-        rates[n] = sum(calls.values()) / (time.monotonic() - began)
-        assert calls["hdel"] == calls["sadd"] == 0
-        # Three beats a lease and node, each with what its script does; and the probe.
-        assert rates[n] <= 2 * (3 * 8 + 4), calls
-    assert abs(rates[many] - rates[100]) <= 0.2 * rates[100] + 4, rates
+        calls, seconds = idle_calls(cluster.redis, 1.5 * LEASE)
+        beats, probes = calls["zadd"], calls["publish"] + calls["ping"]
+        # Three beats a lease and node, and a script of eight commands is a beat.
+        assert 1 <= beats <= nodes * (3 * seconds / LEASE + 2), calls
+        assert sum(calls.values()) - probes <= 8 * beats + nodes, calls
+        assert probes <= nodes * (4 * seconds + 2), calls
