@@ -267,6 +267,19 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
     }
 }
 
+static void fwb_put_presence(lua_State *L, fw_event *e)
+{
+    const int at = FWB_AT_PAYLOAD;
+
+    lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+    lua_rawseti(L, -2, at);
+    fwb_put_number(L, at + 1, fw_event_code(e));
+    fwb_put_text(L, at + 2, fw_event_reason(e));
+    fwb_put_count(L, at + 3, fw_event_total(e));
+    fwb_put_count(L, at + 4, fw_event_cursor(e));
+    fwb_put_members(L, at + 5, e);
+}
+
 /*
  * { kind, session, event, payload ... } with this payload:
  *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room, position
@@ -279,6 +292,7 @@ static void fwb_put_answer(lua_State *L, fw_event *e)
  *   PRESENCE ref, code, why, total, cursor, members: {session, user, node, info} each
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
  *   RPC     data, binary, method
+ *   TRACE   ref, json, sentence
  * A verdict on CONNECT, JOIN or RPC takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
@@ -328,13 +342,7 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_text(L, at, fw_event_reason(e));
         break;
     case FW_EVENT_PRESENCE:
-        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
-        lua_rawseti(L, -2, at);
-        fwb_put_number(L, at + 1, fw_event_code(e));
-        fwb_put_text(L, at + 2, fw_event_reason(e));
-        fwb_put_count(L, at + 3, fw_event_total(e));
-        fwb_put_count(L, at + 4, fw_event_cursor(e));
-        fwb_put_members(L, at + 5, e);
+        fwb_put_presence(L, e);
         break;
     case FW_EVENT_ROOM_JOIN:
     case FW_EVENT_ROOM_LEAVE: {
@@ -346,6 +354,13 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_bytes(L, at + 3, info, len);
         break;
     }
+    case FW_EVENT_TRACE:
+        lua_pushinteger(L, (lua_Integer)fw_event_token(e)); /* the caller's own, small */
+        lua_rawseti(L, -2, at);
+        lua_pushstring(L, fw_event_data(e, NULL));
+        lua_rawseti(L, -2, at + 1);
+        fwb_put_text(L, at + 2, fw_event_reason(e));
+        break;
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
         fwb_put_text(L, at, fw_event_node_name(e));

@@ -41,7 +41,7 @@
 %typemap(out) int "SWIG_arg += fwb_outcome(L, $1);"
 /* These count, or give a descriptor. */
 %typemap(out) int fw_hub_event_fd, int fw_emitter_publish, int fw_emitter_send_user,
-              int fw_emitter_send_all {
+              int fw_emitter_send_all, int fw_emitter_disconnect_user {
     if ($1 < 0) {
         SWIG_arg += fwb_outcome(L, $1);
     } else {

@@ -376,6 +376,9 @@ static PyObject *fwb_payload(fw_event *e)
     case FW_EVENT_LOG:
         return Py_BuildValue("(iNN)", fw_event_code(e), fwb_text_out(fw_event_reason(e)),
                              fwb_data_of(e));
+    case FW_EVENT_TRACE:
+        return Py_BuildValue("(KNN)", (unsigned long long)fw_event_token(e),
+                             fwb_data_of(e), fwb_text_out(fw_event_reason(e)));
     case FW_EVENT_DELIVER:
         return Py_BuildValue("(NiN)", fwb_data_of(e), fw_event_code(e),
                              fwb_text_out(fw_event_reason(e)));

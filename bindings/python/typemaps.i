@@ -56,7 +56,7 @@ static PyObject *fwb_no_new(PyTypeObject *type, PyObject *args, PyObject *keywor
 }
 /* These count, or give a descriptor. */
 %typemap(out) int fw_hub_event_fd, int fw_emitter_publish, int fw_emitter_send_user,
-              int fw_emitter_send_all {
+              int fw_emitter_send_all, int fw_emitter_disconnect_user {
     if ($1 < 0) {
         fwb_raise($1);
         SWIG_fail;
@@ -234,6 +234,7 @@ static fw_event *fwb_event_in(PyObject *in)
 /* ---- what blocks ------------------------------------------------------------------------------- */
 
 %thread fw_hub_start;
+%thread fw_hub_reload;
 %thread fw_hub_drain;
 %thread fw_hub_stop;
 %thread fw_stats_get;
@@ -241,6 +242,7 @@ static fw_event *fwb_event_in(PyObject *in)
 %thread fw_emitter_publish;
 %thread fw_emitter_send_user;
 %thread fw_emitter_send_all;
+%thread fw_emitter_disconnect_user;
 
 /* ---- batches of events ---------------------------------------------------------------------------- */
 

@@ -24,6 +24,8 @@ static const struct {
     {"presence", FWD_PRESENCE, 1, " ROOM"},
     {"history", FWD_HISTORY, 1, " ROOM"},
     {"token", FWD_TOKEN, 0, " --user USER"},
+    {"disconnect", FWD_DISCONNECT, 1, " USER"},
+    {"trace", FWD_TRACE, 1, " ROOM"},
 };
 
 const fwd_own_flag fwd_own_flags[] = {
@@ -204,34 +206,33 @@ const char *fwd_args_flag(const fwd_args *args, const char *name)
     return value;
 }
 
-static int apply_flag(fwd_command command, const fwd_flag *flag, fw_options *options)
+static int apply_flag(fwd_command command, const fwd_flag *flag, fw_options *options,
+                      char *why, size_t cap)
 {
     const char *own = allowed_for_own(command, flag->name);
     const char *allowed = own != NULL ? own : fw_options_describe(flag->name, "allowed");
     if (flag->value == NULL && allowed != NULL) {
-        return fwd_report(FWD_CONFIGURATION, "%s: a value is missing: %s", flag->name,
-                          allowed);
+        snprintf(why, cap, "%s: a value is missing: %s", flag->name, allowed);
+        return FW_ERR_OPTION;
     }
     if (own != NULL) {
-        return FWD_OK;
+        return FW_OK;
     }
     /* An unknown name without value: the library says what was probably meant. */
     int err = fw_options_set(options, flag->name, flag->value != NULL ? flag->value : "");
-    if (err == FW_OK) {
-        return FWD_OK;
+    if (err != FW_OK) {
+        snprintf(why, cap, "%s", fw_error_detail());
     }
-    return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED, err);
+    return err;
 }
 
-int fwd_args_apply(const fwd_args *args, fw_options *options)
+int fwd_args_apply(const fwd_args *args, fw_options *options, char *why, size_t cap)
 {
-    for (int i = 0; i < args->n_flags; i++) {
-        int status = apply_flag(args->command, &args->flags[i], options);
-        if (status != FWD_OK) {
-            return status;
-        }
+    int err = FW_OK;
+    for (int i = 0; i < args->n_flags && err == FW_OK; i++) {
+        err = apply_flag(args->command, &args->flags[i], options, why, cap);
     }
-    return FWD_OK;
+    return err;
 }
 
 void fwd_args_fini(fwd_args *args)

@@ -14,6 +14,8 @@ typedef enum {
     FWD_PRESENCE,
     FWD_HISTORY,
     FWD_TOKEN,
+    FWD_DISCONNECT,
+    FWD_TRACE,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN
@@ -52,8 +54,9 @@ int fwd_args_read(fwd_args *args, int argc, char **argv);
  * given. */
 const char *fwd_args_flag(const fwd_args *args, const char *name);
 
-/* Sets the options that are flags. 0 or the exit status. */
-int fwd_args_apply(const fwd_args *args, fw_options *options);
+/* Sets the options that are flags. FW_OK or FW_ERR_, and why is a line that names the
+ * wrong one. */
+int fwd_args_apply(const fwd_args *args, fw_options *options, char *why, size_t cap);
 
 void fwd_args_fini(fwd_args *args);
 

@@ -21,4 +21,10 @@ int fwd_history(const fwd_args *args, fw_options *options);
 /* fanwired token --user USER. */
 int fwd_token(const fwd_args *args, const fw_options *options);
 
+/* fanwired disconnect USER. */
+int fwd_disconnect(const fwd_args *args, const fw_options *options);
+
+/* fanwired trace ROOM. As fwd_presence. */
+int fwd_trace(const fwd_args *args, fw_options *options);
+
 #endif

@@ -38,14 +38,17 @@ static fw_log_level read_level(const char *name)
     return level;
 }
 
+static void read_options(fwd_log *log, const fw_options *options)
+{
+    log->path = fw_options_get(options, "log.file");
+    log->json = strcmp(fw_options_get(options, "log.format"), "json") == 0;
+    log->level = (int)read_level(fw_options_get(options, "log.level"));
+}
+
 int fwd_log_open(fwd_log *log, const fw_options *options)
 {
-    *log = (fwd_log){
-        .fd = STDERR_FILENO,
-        .path = fw_options_get(options, "log.file"),
-        .json = strcmp(fw_options_get(options, "log.format"), "json") == 0,
-        .level = read_level(fw_options_get(options, "log.level")),
-    };
+    *log = (fwd_log){.fd = STDERR_FILENO};
+    read_options(log, options);
     pthread_mutex_init(&log->lock, NULL);
     if (log->path[0] == '\0') {
         return FWD_OK;
@@ -59,17 +62,34 @@ int fwd_log_open(fwd_log *log, const fw_options *options)
     return FWD_OK;
 }
 
+static void close_fd(int fd)
+{
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
 void fwd_log_close(fwd_log *log)
 {
-    if (log->fd > STDERR_FILENO) {
-        close(log->fd);
-    }
+    close_fd(log->fd);
     pthread_mutex_destroy(&log->lock);
+}
+
+static void write_to(fwd_log *log, int fd)
+{
+    pthread_mutex_lock(&log->lock);
+    int old = log->fd;
+    log->fd = fd;
+    pthread_mutex_unlock(&log->lock);
+    close_fd(old);
 }
 
 void fwd_log_reopen(fwd_log *log)
 {
     if (log->path[0] == '\0') {
+        if (log->fd != STDERR_FILENO) {
+            write_to(log, STDERR_FILENO);
+        }
         return;
     }
     int fd = open_file(log->path);
@@ -79,12 +99,14 @@ void fwd_log_reopen(fwd_log *log)
                     log->path, strerror_r(errno, why, sizeof why));
         return;
     }
-    pthread_mutex_lock(&log->lock);
-    int old = log->fd;
-    log->fd = fd;
-    pthread_mutex_unlock(&log->lock);
-    close(old);
+    write_to(log, fd);
     fwd_log_say(log, FW_LOG_INFO, "log reopened file=%s", log->path);
+}
+
+void fwd_log_reload(fwd_log *log, const fw_options *options)
+{
+    read_options(log, options);
+    fwd_log_reopen(log);
 }
 
 /* How many bytes the character at p has (RFC 3629); 0: it is none. */
@@ -180,7 +202,7 @@ void fwd_log_line(void *user, fw_log_level level, const char *component,
 {
     fwd_log *log = user;
     char line[LINE_MAX_BYTES + 128];
-    if (level > log->level) {
+    if ((int)level > log->level) {
         return;
     }
     size_t len = make_line(log, line, level, component, message), done = 0;

@@ -7,14 +7,15 @@
 #include <fanwire/fanwire.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 typedef struct fwd_log {
     pthread_mutex_t lock; /* of fd: HUP exchanges it while others write */
     int fd;
     const char *path; /* ""; or log.file, borrowed from the options */
-    bool json;
-    fw_log_level level; /* the most talkative that is written */
+    atomic_bool json;
+    atomic_int level; /* fw_log_level: the most talkative that is written */
 } fwd_log;
 
 /* Reads log.file, log.format and log.level; options are borrowed as long as log. 0, or
@@ -23,8 +24,12 @@ int fwd_log_open(fwd_log *log, const fw_options *options);
 void fwd_log_close(fwd_log *log);
 
 /* Opens log.file anew, after it was moved away. If that fails the old one is kept, and
- * told. @thread any */
+ * told. @thread main */
 void fwd_log_reopen(fwd_log *log);
+
+/* The same with other options, borrowed from now on instead of those before. @thread main
+ */
+void fwd_log_reload(fwd_log *log, const fw_options *options);
 
 /* A fw_log_fn; user is the fwd_log. @thread any */
 void fwd_log_line(void *user, fw_log_level level, const char *component,

@@ -2,52 +2,17 @@
  * fanwired: the hub as a ready server, for those who write no code. Built on the public
  * headers alone, so whatever it does an application can do too.
  *
- * Here: where the configuration comes from, and which command runs.
+ * Here: which command runs.
  */
 #include <fanwire/fanwire.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "args.h"
 #include "commands.h"
+#include "config.h"
 #include "manual.h"
 #include "report.h"
-
-/* Nobody handles messages here, so rooms it is, unless somebody says otherwise. */
-static fw_options *default_options(void)
-{
-    fw_options *options = fw_options_new();
-    if (options != NULL && fw_options_set(options, "raw.mode", "rooms") != FW_OK) {
-        fw_options_free(options);
-        options = NULL;
-    }
-    return options;
-}
-
-/* Later ones win: the file, the environment, the flags. */
-static int load_options(const fwd_args *args, fw_options *options)
-{
-    const char *config = args->config;
-    if (config == NULL) {
-        config = getenv("FANWIRE_CONFIG"); /* NOLINT(concurrency-mt-unsafe) */
-    }
-    int err = FW_OK;
-    if (config != NULL && config[0] != '\0') {
-        err = fw_options_load(options, config);
-        if (err == FW_ERR_SYSTEM) {
-            return fwd_report(FWD_CONFIGURATION, "config: %s", fw_error_detail());
-        }
-    }
-    if (err == FW_OK) {
-        err = fw_options_load_env(options);
-    }
-    if (err != FW_OK) {
-        return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,
-                                err);
-    }
-    return fwd_args_apply(args, options);
-}
 
 static int print_manual(const fwd_args *args, const fw_options *options)
 {
@@ -66,9 +31,11 @@ static int run_command(const fwd_args *args, fw_options *options)
     if (args->command >= FWD_HELP) {
         return print_manual(args, options);
     }
-    int status = load_options(args, options);
-    if (status != FWD_OK) {
-        return status;
+    char why[1024];
+    int err = fwd_config_read(args, options, why, sizeof why);
+    if (err != FW_OK) {
+        return fwd_report(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED, "%s",
+                          why);
     }
     switch (args->command) {
     case FWD_PUBLISH:
@@ -79,6 +46,10 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_history(args, options);
     case FWD_TOKEN:
         return fwd_token(args, options);
+    case FWD_DISCONNECT:
+        return fwd_disconnect(args, options);
+    case FWD_TRACE:
+        return fwd_trace(args, options);
     default:
         return fwd_serve(args, options);
     }
@@ -90,7 +61,7 @@ int main(int argc, char **argv)
     fw_options *options = NULL;
     int status = fwd_args_read(&args, argc, argv);
     if (status == FWD_OK) {
-        options = default_options();
+        options = fwd_config_new();
         status = options != NULL ? run_command(&args, options)
                                  : fwd_report_error(FWD_FAILED, FW_ERR_MEMORY);
     }

@@ -88,6 +88,8 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "       fanwired history ROOM [--json] [--name value]...\n"
         "       fanwired token --user USER [--expire 1h] [--channel ROOM] [--info JSON]\n"
         "                      [--key FILE] [--name value]...\n"
+        "       fanwired disconnect USER [--json] [--name value]...\n"
+        "       fanwired trace ROOM [--json] [--name value]...\n"
         "       fanwired --check-config [...] | --version | --help\n"
         "\n"
         "Options come from flags, then from the environment (--redis.url is\n"
@@ -96,7 +98,8 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "when\n"
         "something fails at start, 2 for a wrong configuration. TERM and INT close the\n"
         "sessions at drain.rate and stop, a second one stops at once; HUP reopens "
-        "log.file.\n"
+        "log.file\n"
+        "and reads the configuration anew.\n"
         "\n"
         "  --config FILE\n"
         "      an INI file: name = value, or [redis] and url = ...\n"
@@ -146,6 +149,23 @@ static void markdown_option(FILE *out, const fw_options *options, const char *na
     cell(out, fw_options_describe(name, "allowed"));
     cell(out, fw_options_describe(name, "help"));
     fprintf(out, "| %s |\n", fw_options_describe(name, "since"));
+}
+
+static void markdown_reload(FILE *out)
+{
+    const char *name;
+    fputs(
+        "\n## While it runs\n\n"
+        "HUP makes fanwired read its configuration anew (`fw_hub_reload` in a program). "
+        "These\noptions hold from then on, and sessions stay; of any other that has "
+        "changed the log\nwarns, and it stays as it was. TLS certificates are read anew, "
+        "too.\n\n",
+        out);
+    for (size_t i = 0; (name = fw_options_name(i)) != NULL; i++) {
+        if (strcmp(fw_options_describe(name, "reload"), "on") == 0) {
+            fprintf(out, "- `%s`\n", name);
+        }
+    }
 }
 
 void fwd_manual_markdown(FILE *out, const fw_options *options)
@@ -204,4 +224,5 @@ void fwd_manual_markdown(FILE *out, const fw_options *options)
         }
         markdown_option(out, options, name);
     }
+    markdown_reload(out);
 }

@@ -46,3 +46,30 @@ void fwd_notify_reloading(void)
              (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u);
     fwd_notify(state);
 }
+
+/* Which unit a process is of, as its control group says. */
+static size_t read_group(pid_t pid, char *out, size_t cap)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/cgroup", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    size_t n = fread(out, 1, cap, file);
+    fclose(file);
+    return n;
+}
+
+void fwd_notify_relieved(pid_t successor)
+{
+    char ours[1024], theirs[1024], state[32];
+    size_t n = read_group(getpid(), ours, sizeof ours);
+    if (n > 0 && read_group(successor, theirs, sizeof theirs) == n &&
+        memcmp(ours, theirs, n) == 0) {
+        snprintf(state, sizeof state, "MAINPID=%d", (int)successor);
+        fwd_notify(state);
+    } else {
+        fwd_notify("STOPPING=1");
+    }
+}

@@ -100,7 +100,8 @@ static int run(fw_hub *hub, fwd_question *q, const fw_options *options)
     return report(q, options, in_time);
 }
 
-int fwd_question_run(fwd_question *q, const fwd_args *args, fw_options *options)
+int fwd_question_hub(const char *command, const fwd_args *args, fw_options *options,
+                     fw_hub **hub)
 {
     static const char *const quiet[][2] = {{"listen", ""},
                                            {"http.listen", "off"},
@@ -108,24 +109,30 @@ int fwd_question_run(fwd_question *q, const fwd_args *args, fw_options *options)
                                            {"events", "inline"},
                                            {"redis.required", "on"}};
     if (fw_options_get(options, "redis.url")[0] == '\0') {
-        return fwd_report(FWD_CONFIGURATION, "redis.url: %s needs it: %s", q->command,
+        return fwd_report(FWD_CONFIGURATION, "redis.url: %s needs it: %s", command,
                           fw_options_describe("redis.url", "allowed"));
     }
     int err = fw_name_check(args->words[0]);
     for (size_t i = 0; err == FW_OK && i < sizeof quiet / sizeof quiet[0]; i++) {
         err = fw_options_set(options, quiet[i][0], quiet[i][1]);
     }
-    fw_hub *hub = NULL;
     if (err == FW_OK) {
-        err = fw_hub_new(&hub, options);
+        err = fw_hub_new(hub, options);
     }
-    if (err != FW_OK) {
-        return fwd_report_error(FWD_CONFIGURATION, err);
+    return err == FW_OK ? FWD_OK : fwd_report_error(FWD_CONFIGURATION, err);
+}
+
+int fwd_question_run(fwd_question *q, const fwd_args *args, fw_options *options)
+{
+    fw_hub *hub = NULL;
+    int status = fwd_question_hub(q->command, args, options, &hub);
+    if (status != FWD_OK) {
+        return status;
     }
     q->room = args->words[0];
     q->json = args->json;
     sem_init(&q->done, 0, 0);
-    int status = run(hub, q, options);
+    status = run(hub, q, options);
     fw_hub_free(hub);
     sem_destroy(&q->done);
     return status;

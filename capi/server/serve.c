@@ -7,20 +7,29 @@
 #include "commands.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
+#include "handover.h"
 #include "log_file.h"
 #include "notify.h"
+#include "passed.h"
 #include "report.h"
 #include "signals.h"
 
 typedef struct server {
-    const fw_options *options;
+    const fwd_args *args;
+    const fw_options *options; /* of the start */
+    fw_options *reloaded;      /* of the last reload; NULL: there was none */
     fw_hub *hub;
     fwd_log log;
     fwd_signals signals;
+    fwd_handover handover;
 } server;
 
 static bool option_is(const fw_options *options, const char *name, const char *value)
@@ -107,15 +116,39 @@ static void *drain(void *user)
     return NULL;
 }
 
-static void reopen_log(server *s, bool draining)
+/* What is wrong goes to the log and to the metric, and nothing has changed. */
+static void reload(server *s)
 {
-    if (!draining) {
-        fwd_notify_reloading();
+    char why[1024] = "out of memory";
+    fw_options *next = fwd_config_new();
+    int err =
+        next != NULL ? fwd_config_read(s->args, next, why, sizeof why) : FW_ERR_MEMORY;
+    if (err != FW_OK) {
+        fw_hub_reload(s->hub, NULL);
+    } else {
+        err = fw_hub_reload(s->hub, next);
+        snprintf(why, sizeof why, "%s", err != FW_OK ? fw_error_detail() : "");
     }
-    fwd_log_reopen(&s->log);
-    if (!draining) {
-        fwd_notify("READY=1");
+    if (err != FW_OK) {
+        fwd_log_say(&s->log, FW_LOG_ERROR, "reload: nothing has changed: %s", why);
+        fw_options_free(next);
+        fwd_log_reopen(&s->log);
+        return;
     }
+    fwd_log_reload(&s->log, next);
+    fw_options_free(s->reloaded);
+    s->reloaded = next;
+}
+
+static void on_hup(server *s, bool draining)
+{
+    if (draining) {
+        fwd_log_reopen(&s->log);
+        return;
+    }
+    fwd_notify_reloading();
+    reload(s);
+    fwd_notify("READY=1");
 }
 
 /* Until all sessions are gone, or somebody is in a hurry. */
@@ -123,13 +156,12 @@ static void drain_and_stop(server *s)
 {
     pthread_t thread;
     fwd_log_say(&s->log, FW_LOG_INFO, "draining; a second signal stops at once");
-    fwd_notify("STOPPING=1");
     bool draining = pthread_create(&thread, NULL, drain, s) == 0;
     fwd_wake wake = FWD_REOPEN;
     while (draining && wake == FWD_REOPEN) {
         wake = fwd_signals_wait(&s->signals);
         if (wake == FWD_REOPEN) {
-            reopen_log(s, true);
+            on_hup(s, true);
         }
     }
     /* Ends a drain that is still under way. */
@@ -140,6 +172,46 @@ static void drain_and_stop(server *s)
     fwd_log_say(&s->log, FW_LOG_INFO, "stopped");
 }
 
+static void hand_over(server *s)
+{
+    fw_hub_listener_release(s->hub);
+    pid_t successor = fwd_handover_finish(&s->handover);
+    fwd_log_say(&s->log, FW_LOG_INFO, "handed over pid=%d", (int)successor);
+    fwd_notify_relieved(successor);
+}
+
+static void stop_serving(server *s)
+{
+    /* Whoever has got the sockets and isn't ready yet needs them open. */
+    if (fwd_handover_is_under_way(&s->handover)) {
+        fw_hub_listener_release(s->hub);
+    }
+    fwd_handover_close(&s->handover);
+    fwd_notify("STOPPING=1");
+}
+
+/* Returns when this process is to go: it was told to, or another has taken its place. */
+static void serve_until_the_end(server *s)
+{
+    for (;;) {
+        switch (fwd_signals_wait_or(&s->signals, fwd_handover_fd(&s->handover),
+                                    fwd_handover_timeout_ms(&s->handover))) {
+        case FWD_REOPEN:
+            on_hup(s, false);
+            break;
+        case FWD_OTHER:
+            if (fwd_handover_step(&s->handover, s->hub)) {
+                hand_over(s);
+                return;
+            }
+            break;
+        default:
+            stop_serving(s);
+            return;
+        }
+    }
+}
+
 static int run(server *s)
 {
     int err = fw_hub_start(s->hub);
@@ -147,14 +219,27 @@ static int run(server *s)
         return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,
                                 err);
     }
+    fwd_handover_begin(&s->handover, s->hub);
     print_addresses(s);
     warn_of_names_by_query(s);
     fwd_notify("READY=1");
-    while (fwd_signals_wait(&s->signals) == FWD_REOPEN) {
-        reopen_log(s, false);
-    }
+    serve_until_the_end(s);
     drain_and_stop(s);
     return FWD_OK;
+}
+
+static int take_sockets_and_run(server *s)
+{
+    bool lent;
+    int status = fwd_passed_take(s->hub, &lent);
+    if (status == FWD_OK) {
+        status = fwd_handover_open(&s->handover, s->options, &s->log, lent, s->hub);
+        if (status == FWD_OK) {
+            status = run(s);
+        }
+        fwd_handover_close(&s->handover);
+    }
+    return status;
 }
 
 static int open_and_run(server *s)
@@ -166,18 +251,37 @@ static int open_and_run(server *s)
             fwd_report(FWD_FAILED, "signals: %s", strerror_r(errno, why, sizeof why));
     } else if (status == FWD_OK) {
         fw_hub_on_log(s->hub, fwd_log_line, &s->log);
-        status = run(s);
+        status = take_sockets_and_run(s);
         fw_hub_free(s->hub); /* its last lines need the log */
         s->hub = NULL;
         fwd_signals_close(&s->signals);
     }
     fwd_log_close(&s->log);
+    fw_options_free(s->reloaded);
     return status;
+}
+
+/* glibc gives the loop's thread an arena of its own, which grows by a page and a system
+ * call at a time: a tenth of what a connection costs. Where one loop does all the work,
+ * the process' first arena serves as well, and that grows by as much as it is told. What
+ * isn't touched of it takes no memory. Several loops would wait for each other there.
+ */
+static void settle_malloc(const fw_options *options)
+{
+#ifdef __GLIBC__
+    if (option_is(options, "threads", "1")) {
+        mallopt(M_ARENA_MAX, 1);
+        mallopt(M_TOP_PAD, 4 << 20);
+    }
+#else
+    (void)options;
+#endif
 }
 
 int fwd_serve(const fwd_args *args, const fw_options *options)
 {
-    server s = {.options = options};
+    server s = {.args = args, .options = options};
+    settle_malloc(options);
     int err = fw_hub_new(&s.hub, options);
     if (err != FW_OK) {
         return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,

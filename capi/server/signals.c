@@ -43,18 +43,27 @@ void fwd_signals_close(fwd_signals *s)
 
 fwd_wake fwd_signals_wait(fwd_signals *s)
 {
+    return fwd_signals_wait_or(s, -1, -1);
+}
+
+fwd_wake fwd_signals_wait_or(fwd_signals *s, int fd, int timeout_ms)
+{
     struct pollfd fds[] = {{.fd = s->fd, .events = POLLIN},
-                           {.fd = s->done_fd, .events = POLLIN}};
+                           {.fd = s->done_fd, .events = POLLIN},
+                           {.fd = fd, .events = POLLIN}};
     for (;;) {
         struct signalfd_siginfo info;
         uint64_t count;
-        /* EINTR (a debugger, a stopped process that goes on) just looks again. */
-        (void)poll(fds, 2, -1);
+        int n = poll(fds, 3, timeout_ms);
         if (read(s->fd, &info, sizeof info) == (ssize_t)sizeof info) {
             return info.ssi_signo == SIGHUP ? FWD_REOPEN : FWD_STOP;
         }
         if (read(s->done_fd, &count, sizeof count) == (ssize_t)sizeof count) {
             return FWD_DONE;
+        }
+        /* EINTR (a debugger, a stopped process that goes on) just looks again. */
+        if (n == 0 || (n > 0 && fds[2].revents != 0)) {
+            return FWD_OTHER;
         }
     }
 }

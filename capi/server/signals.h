@@ -13,6 +13,7 @@ typedef enum {
     FWD_STOP,   /* TERM or INT */
     FWD_REOPEN, /* HUP */
     FWD_DONE,   /* fwd_signals_done() */
+    FWD_OTHER,  /* what fwd_signals_wait_or was to look at, too */
 } fwd_wake;
 
 /* Blocks TERM, INT and HUP in this thread and in those started later, so call it before
@@ -22,6 +23,10 @@ void fwd_signals_close(fwd_signals *s);
 
 /* Waits for the next signal, or for fwd_signals_done(). */
 fwd_wake fwd_signals_wait(fwd_signals *s);
+
+/* Waits also until fd can be read (-1: none), and not longer than timeout_ms (-1: without
+ * end). */
+fwd_wake fwd_signals_wait_or(fwd_signals *s, int fd, int timeout_ms);
 
 /* Wakes the one that waits: something else than a signal has come. @thread any */
 void fwd_signals_done(fwd_signals *s);

@@ -16,6 +16,7 @@ local call = require "fanwire.call"
 local handlers = require "fanwire.handlers"
 local lanes = require "fanwire.lanes"
 local native = require "fanwire.native"
+local presence = require "fanwire.presence"
 local queue = require "fanwire.queue"
 local request = require "fanwire.request"
 local session = require "fanwire.session"
@@ -26,6 +27,9 @@ local CONNECT, OPEN, MESSAGE = native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN,
 local CLOSE, JOIN = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN
 local LEAVE = native.FW_EVENT_LEAVE
 local ROOM_MESSAGE, RESULT = native.FW_EVENT_ROOM_MESSAGE, native.FW_EVENT_RESULT
+local PRESENCE, ROOM_JOIN, ROOM_LEAVE = native.FW_EVENT_PRESENCE,
+  native.FW_EVENT_ROOM_JOIN, native.FW_EVENT_ROOM_LEAVE
+local NODE_UP, NODE_DOWN = native.FW_EVENT_NODE_UP, native.FW_EVENT_NODE_DOWN
 local HISTORY, ROOM_RESET = native.FW_EVENT_HISTORY, native.FW_EVENT_ROOM_RESET
 local DELIVER, LOG = native.FW_EVENT_DELIVER, native.FW_EVENT_LOG
 local UP, DOWN = native.FW_EVENT_BACKPLANE_UP, native.FW_EVENT_BACKPLANE_DOWN
@@ -279,10 +283,11 @@ function Life:_answer(answer, ok, id, why, name)
   end
 end
 
---- Ask for something of a room, by call(handle, ref). what: it, in the log.
-function Life:ask(what, room, callback, call)
-  local ref = self:_ask{what = string.format("%s of room %q", what, room),
-    called = what .. " callback", callback = callback, id = ""}
+--- Ask for something, by call(handle, ref). what and of: it and whose it is, in the log.
+--- made: nil, or what the callback gets of the answer's list.
+function Life:ask(what, of, callback, call, made)
+  local ref = self:_ask{what = what .. " of " .. of, called = what .. " callback",
+    callback = callback, id = "", made = made}
   local ok, why, name = call(self.handle, ref)
   if not ok then
     self:_take_answer(ref)
@@ -373,12 +378,27 @@ on[LEAVE] = function(self, e)
 end
 
 on[ROOM_MESSAGE] = function(self, e)
-  return self:_submit(self._of_rooms, e[6], ROOM_MESSAGE, nil, e[3], 3, e[6], e[4], e[5])
+  return self:_submit(self._of_rooms, e[6], ROOM_MESSAGE, nil, e[3],
+    e[7] ~= nil and 4 or 3, e[6], e[4], e[5], e[7])
 end
 
 on[ROOM_RESET] = function(self, e)
   return self:_submit(self._of_rooms, e[4], ROOM_RESET, nil, e[3], 2, e[4], e[5])
 end
+
+on[ROOM_JOIN] = function(self, e)
+  return self:_submit(self._of_rooms, e[4], e[1], nil, e[3], 2, e[4],
+    {session = e[2], user = e[5], node = e[6], info = e[7]})
+end
+
+on[ROOM_LEAVE] = on[ROOM_JOIN]
+
+on[NODE_UP] = function(self, e)
+  return self:_submit(self._of_others, "nodes", e[1], nil, e[3], 1,
+    presence.node(e[2], e[4]))
+end
+
+on[NODE_DOWN] = on[NODE_UP]
 
 on[UP] = function(self, e)
   return self:_submit(self._of_others, "backplane", UP, nil, e[3], 0)
@@ -386,6 +406,13 @@ end
 
 on[DOWN] = function(self, e)
   return self:_submit(self._of_others, "backplane", DOWN, nil, e[3], 1, e[4])
+end
+
+-- Why it failed, and the error's name.
+local function failure_of(e)
+  local code, why = e[5], e[6]
+  return why ~= nil and why ~= "" and why or native.fw_strerror(code),
+    native.fw_err_name(code)
 end
 
 on[RESULT] = function(self, e)
@@ -399,8 +426,7 @@ on[RESULT] = function(self, e)
     if ok and e[1] == HISTORY then
       ok, why, name = e[9], e[8], nil -- messages, and the position
     elseif not ok then
-      why = e[6] ~= nil and e[6] ~= "" and e[6] or native.fw_strerror(code)
-      name = native.fw_err_name(code)
+      why, name = failure_of(e)
     end
     self:_answer(answer, ok, e[2], why, name)
   end
@@ -408,6 +434,20 @@ on[RESULT] = function(self, e)
 end
 
 on[HISTORY] = on[RESULT]
+
+on[PRESENCE] = function(self, e)
+  local answer = self:_take_answer(e[4])
+  if answer == nil then
+    return true
+  elseif e[5] ~= native.FW_OK then
+    self:_answer(answer, nil, e[2], failure_of(e))
+  elseif answer.made ~= nil then
+    self:_answer(answer, answer.made(e[9]), e[2])
+  else
+    self:_answer(answer, e[9], e[2], e[7], e[8] ~= 0 and e[8] or nil)
+  end
+  return true
+end
 
 on[DELIVER] = function(self, e)
   local id, code = e[2], e[6]

@@ -88,6 +88,22 @@ function Emitter:send_all(value, how)
   return native.fw_emitter_send_all(self._handle, message, self._ms)
 end
 
+--- Close all sessions of a user, on all nodes. As publish.
+function Emitter:disconnect_user(user, code, reason)
+  check.type(user, "string", "user", 2)
+  local good, why, name = check.close(code, reason, 2)
+  if not good then
+    return nil, why, name
+  end
+  local ok, problem, kind = check.text(user, "user")
+  if not ok then
+    return nil, problem, kind
+  elseif self._handle == nil then
+    return nil, CLOSED, "FW_ERR_CLOSED"
+  end
+  return native.fw_emitter_disconnect_user(self._handle, user, good, why, self._ms)
+end
+
 --- Close the connection. Closing twice is not an error.
 function Emitter:close()
   self._handle = nil

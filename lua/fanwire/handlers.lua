@@ -17,6 +17,10 @@ local KINDS = {
   leave = native.FW_EVENT_LEAVE,
   room_message = native.FW_EVENT_ROOM_MESSAGE,
   room_reset = native.FW_EVENT_ROOM_RESET,
+  room_join = native.FW_EVENT_ROOM_JOIN,
+  room_leave = native.FW_EVENT_ROOM_LEAVE,
+  node_up = native.FW_EVENT_NODE_UP,
+  node_down = native.FW_EVENT_NODE_DOWN,
   backplane_up = native.FW_EVENT_BACKPLANE_UP,
   backplane_down = native.FW_EVENT_BACKPLANE_DOWN,
 }
@@ -65,6 +69,7 @@ function Handlers:kinds()
   local wanted = {
     [native.FW_EVENT_RESULT] = true,
     [native.FW_EVENT_HISTORY] = true,
+    [native.FW_EVENT_PRESENCE] = true,
     [native.FW_EVENT_LOG] = true,
     [native.FW_EVENT_DELIVER] = true, -- raised for attached sessions alone
   }

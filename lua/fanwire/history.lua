@@ -16,6 +16,10 @@ local function not_running()
   return nil, "the hub is not running", "FW_ERR_CLOSED"
 end
 
+local function of_room(room)
+  return string.format("room %q", room)
+end
+
 --- how, which may be left out, and the callback.
 function history.arguments(how, callback)
   if callback == nil and check.is_callable(how) then
@@ -39,7 +43,7 @@ function history.publish(life, room, value, how, callback)
   elseif life == nil then
     return not_running()
   end
-  return life:ask("publish", room, callback, function(handle, ref)
+  return life:ask("publish", of_room(room), callback, function(handle, ref)
     return native.fw_room_publish_ref(handle, room, message, ref)
   end)
 end
@@ -75,7 +79,7 @@ function history.read(life, room, how, callback)
   elseif life == nil then
     return not_running()
   end
-  return life:ask("history", room, callback, function(handle, ref)
+  return life:ask("history", of_room(room), callback, function(handle, ref)
     return native.fw_room_history(handle, room, since, limit, order, ref)
   end)
 end
@@ -92,7 +96,7 @@ function history.forget(life, room, callback)
   elseif life == nil then
     return not_running()
   end
-  return life:ask("forgetting", room, callback, function(handle, ref)
+  return life:ask("forgetting", of_room(room), callback, function(handle, ref)
     return native.fw_room_forget(handle, room, ref)
   end)
 end

@@ -16,6 +16,7 @@ local Log = require "fanwire.log"
 local native = require "fanwire.native"
 local named = require "fanwire.named"
 local options = require "fanwire.options"
+local presence = require "fanwire.presence"
 local session = require "fanwire.session"
 
 local BATCH = 1024
@@ -344,6 +345,14 @@ function Hub:publish(room, value, how, callback)
   return ok, why, name
 end
 
+--- Send to the sessions in a room that are on this node, and to nobody elsewhere: for
+--- what handlers have to tell that are called on every node, of room_leave, say.
+function Hub:send_here(room, value, how)
+  local ok, why, name = named.send(self, native.fw_room_send_here,
+    native.fw_room_send_here_message, "room", room, value, how)
+  return ok, why, name
+end
+
 --- Ask for messages that are kept of a room: callback(messages, position), each of them
 --- {data, binary, position}, and the position of the newest that there is; or
 --- callback(nil, why, name). how: since, a position (nil: from the beginning), limit
@@ -361,6 +370,23 @@ end
 --- before isn't recovered. callback(true, position): where it begins anew.
 function Hub:forget(room, callback)
   local ok, why, name = history.forget(self._life, room, callback)
+  return ok, why, name
+end
+
+--- Ask who is in a room, on all nodes: callback(members, total, cursor), each of them
+--- {session, user, node, info}; or callback(nil, why, name). how: limit, about so many a
+--- page (1000; 0: the total alone), and the cursor of the page before: with the last page
+--- comes none. Known are sessions where the room has the option presence or join_leave.
+function Hub:presence(room, how, callback)
+  how, callback = history.arguments(how, callback)
+  local ok, why, name = presence.of_room(self._life, room, how, callback)
+  return ok, why, name
+end
+
+--- Ask which nodes there are, this one too: callback(nodes), each of them {number, name,
+--- facts}, which are JSON; or callback(nil, why, name).
+function Hub:nodes(callback)
+  local ok, why, name = presence.nodes(self._life, callback)
   return ok, why, name
 end
 

@@ -44,7 +44,12 @@ are addressed.
     join(session, room)           return false or refuse() to refuse
     leave(session, room)
     close(session, code, reason)
-    room_message(room, data, binary)
+    room_message(room, data, binary, position)
+    room_reset(room, position)
+    room_join(room, member), room_leave(room, member)
+                                  member: {session =, user =, node =, info =}
+    node_up(node), node_down(node)
+                                  node: {number =, name =}
     backplane_up(), backplane_down(reason)
   hub:configure(options)          more options, before the start
   hub:option(name)                the present value as text
@@ -58,13 +63,19 @@ are addressed.
   hub:drain([timeout_s])          listen no more, close sessions at drain.rate, go on
                                   handling
   hub:close([timeout_s])          drain, then stop; also what <close> does in 5.4
-  hub:publish(room, data [, how])
+  hub:publish(room, data [, how [, function(ok, position or why, name)]])
+  hub:history(room [, {since =, limit =, reverse =}], function(messages, position))
+  hub:forget(room [, function(ok, position or why, name)])
+  hub:presence(room [, {limit =, cursor =}], function(members, total, cursor))
+  hub:nodes(function(nodes))      each {number =, name =, facts = JSON}
   hub:send_user(user, data [, how])
   hub:send_all(data [, how]), hub:broadcast(data [, how])
   hub:send_node(node, data [, how])
-  hub:room(name)                  .name, :publish(data [, how])
+  hub:room(name)                  .name, and the same without the room: :publish,
+                                  :history, :forget, :presence
   hub:user(name)                  .name, :send(data [, how]),
-                                  :disconnect([code [, reason]])
+                                  :disconnect([code [, reason]]), :leave(room),
+                                  :sessions(...), as hub:presence
   hub:session(id)                 a session of any node by its id
   hub:sessions()                  list of the open sessions of this node
   hub:attach{user =, head =, address =, on_deliver = function(data, binary, code, reason),
@@ -79,8 +90,8 @@ are addressed.
   session: the same, and user, node, closed;
            session:send(data [, how]), session:close([code [, reason]]),
            session:join(room [, function(ok, why, name)]), session:leave(room),
-           session:set_user(name or nil); attached ones: session:feed(data [, how]),
-           session:feed_close([code [, reason]])
+           session:set_user(name or nil), session:set_info(data); attached ones:
+           session:feed(data [, how]), session:feed_close([code [, reason]])
   emitter: publish(room, data [, how]), send_user(user, data [, how]),
            send_all(data [, how]) -> how many nodes; close()
 ]=]

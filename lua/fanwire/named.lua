@@ -7,6 +7,7 @@ local check = require "fanwire.check"
 local data = require "fanwire.data"
 local history = require "fanwire.history"
 local native = require "fanwire.native"
+local presence = require "fanwire.presence"
 
 local named = {}
 
@@ -68,6 +69,12 @@ function Room:publish(value, how, callback)
   return ok, why, name
 end
 
+function Room:send_here(value, how)
+  local ok, why, name = named.send(self._hub, native.fw_room_send_here,
+    native.fw_room_send_here_message, "room", self.name, value, how)
+  return ok, why, name
+end
+
 function Room:history(how, callback)
   how, callback = history.arguments(how, callback)
   local ok, why, name = history.read(self._hub._life, self.name, how, callback)
@@ -76,6 +83,12 @@ end
 
 function Room:forget(callback)
   local ok, why, name = history.forget(self._hub._life, self.name, callback)
+  return ok, why, name
+end
+
+function Room:presence(how, callback)
+  how, callback = history.arguments(how, callback)
+  local ok, why, name = presence.of_room(self._hub._life, self.name, how, callback)
   return ok, why, name
 end
 
@@ -96,6 +109,27 @@ function User:disconnect(code, reason)
     return not_running()
   end
   return native.fw_user_disconnect(self._hub._life.handle, self.name, good, why)
+end
+
+--- Take every session of a user, on all nodes, out of a room. Not being there is not an
+--- error.
+function User:leave(room)
+  check.type(room, "string", "room", 2)
+  local ok, why, name = check.text(room, "room")
+  if not ok then
+    return nil, why, name
+  elseif self._hub._life == nil then
+    return not_running()
+  end
+  return native.fw_user_leave(self._hub._life.handle, self.name, room)
+end
+
+--- Ask whether a user is online, and where: as hub:presence(). nil, why and
+--- "FW_ERR_STATE" if the option user.presence is off.
+function User:sessions(how, callback)
+  how, callback = history.arguments(how, callback)
+  local ok, why, name = presence.of_user(self._hub._life, self.name, how, callback)
+  return ok, why, name
 end
 
 --- hub:room(name)

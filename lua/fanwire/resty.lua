@@ -25,9 +25,12 @@ be called in every phase that runs Lua.
   resty.start(options [, handlers])   in init_worker_by_lua: the hub, or nil, why, name;
                                       false in a process that is no worker
   resty.attach(websocket, how)        see resty_attach.lua
-  resty.publish, .send_user, .send_all, .broadcast, .send_node, .room, .user, .session,
-  .sessions, .stats, .metrics, .node, .node_name, .urls, .http_address, .running
+  resty.publish, .send_here, .send_user, .send_all, .broadcast, .send_node, .room, .user,
+  .session, .sessions, .stats, .metrics, .node, .node_name, .urls, .http_address, .running
                                       the methods of the hub, without the hub
+  resty.presence, .nodes, .history, .forget
+                                      these wait for their answer, and return what the
+                                      callback would get
   resty.hub()                         the hub
   resty.message, .refuse, .name_check, .is_retriable, .options, .version
                                       as in fanwire
@@ -41,6 +44,7 @@ local fanwire = require "fanwire"
 local hub = require "fanwire.hub"
 local native = require "fanwire.native"
 local options = require "fanwire.options"
+local wait = require "fanwire.resty_wait"
 
 -- nginx counts milliseconds in an int, so 20 days are nearly the most it can wait.
 local LONG_S = 86400 * 20
@@ -413,9 +417,9 @@ local function not_started()
     .. "init_worker_by_lua, with lua_code_cache on", "FW_ERR_CLOSED"
 end
 
-for _, name in ipairs{"publish", "send_user", "send_all", "broadcast", "send_node",
-    "room", "user", "session", "sessions", "stats", "metrics", "node", "node_name",
-    "urls", "http_address"} do
+for _, name in ipairs{"publish", "send_here", "send_user", "send_all", "broadcast",
+    "send_node", "room", "user", "session", "sessions", "stats", "metrics", "node",
+    "node_name", "urls", "http_address"} do
   resty[name] = function(...)
     if worker == nil then
       return not_started()
@@ -424,6 +428,38 @@ for _, name in ipairs{"publish", "send_user", "send_all", "broadcast", "send_nod
     return worker.hub[name](worker.hub, ...)
   end
 end
+
+-- What has an answer is waited for here, and the answer returned. n: how many arguments
+-- come before the callback that the hub's method takes.
+local function waiting(name, n)
+  return function(...)
+    if worker == nil then
+      return not_started()
+    elseif not wait.is_possible() then
+      return nil, name .. ": its answer can't be waited for in " .. ngx.get_phase(),
+        "FW_ERR_STATE"
+    end
+    local arguments, fine = {...}, true
+    local ok, why, code = wait.answer(function(answered)
+      arguments[n + 1] = answered
+      local a, b, c
+      fine, a, b, c = pcall(worker.hub[name], worker.hub, unpack(arguments, 1, n + 1))
+      if not fine then
+        return nil, a
+      end
+      return a, b, c
+    end)
+    if not fine then
+      error(why, 2) -- at the line of the application
+    end
+    return ok, why, code
+  end
+end
+
+resty.presence = waiting("presence", 2)
+resty.nodes = waiting("nodes", 0)
+resty.history = waiting("history", 2)
+resty.forget = waiting("forget", 1)
 
 --- Has this worker a hub that runs?
 function resty.running()

@@ -23,6 +23,7 @@ local check = require "fanwire.check"
 local native = require "fanwire.native"
 local queue = require "fanwire.queue"
 local semaphore = require "ngx.semaphore"
+local wait = require "fanwire.resty_wait"
 
 local LONG_S = 86400
 -- How long a client may take to answer our Close frame.
@@ -321,25 +322,9 @@ local function check_websocket(wb)
   end
 end
 
--- Waits for what is answered by a call of the function that ask() is given.
-local function answer_of(ask)
-  local answer, sema = nil, semaphore.new(0)
-  local ok, why, name = ask(function(...)
-    answer = {...}
-    sema:post(1)
-  end)
-  if not ok then
-    return nil, why, name
-  end
-  while answer == nil do
-    sema:wait(LONG_S)
-  end
-  return answer[1], answer[2], answer[3]
-end
-
 local function join_all(session, rooms)
   for _, room in ipairs(rooms) do
-    local ok, why, name = answer_of(function(answered)
+    local ok, why, name = wait.answer(function(answered)
       return session:join(room, answered)
     end)
     if not ok then
@@ -373,7 +358,7 @@ function attach.attach(worker, wb, how)
     return nil, why, name
   end
   local box, session = new_box(worker, wb)
-  session, why, name = answer_of(function(answered)
+  session, why, name = wait.answer(function(answered)
     return box.life:attach(how.user, ngx.req.raw_header(), ngx.var.remote_addr or "", {
       take = function(e, is_end)
         box:take(e, is_end)

@@ -106,6 +106,16 @@ function methods.set_user(self, user)
   return ok, why, name
 end
 
+--- What presence tells of a session beside its user: a name to show, a colour, whatever
+--- you like; a string or, as JSON, a table. At most 1024 bytes.
+function methods.set_info(self, value)
+  local info, _, message = data.prepare(value, nil, 2)
+  if info == nil then
+    info = native.fw_message_data(message)
+  end
+  return noted(self, native.fw_session_set_info(self._handle, self._id, info))
+end
+
 --- The client of an attached session has said something.
 function methods.feed(self, value, how)
   local text, flags, message = data.prepare(value, how, 2)

@@ -87,6 +87,7 @@ local fanwire = {}
 ---@field compression_min_bytes? fanwire.Number
 ---@field drain_rate? fanwire.Number
 ---@field drain_timeout? fanwire.Duration
+---@field handover_path? string
 ---@field origins? fanwire.List
 ---@field proxy_trusted? fanwire.List
 ---@field limit_sessions? fanwire.Number
@@ -259,6 +260,13 @@ function SessionHandle:leave(room) end
 ---@return fanwire.ErrorName? name
 function SessionHandle:set_user(user) end
 
+---What presence tells of it beside its user.
+---@param info fanwire.Data   at most 1024 bytes
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function SessionHandle:set_info(info) end
+
 ---What the client of an attached session has said.
 ---@param data string
 ---@param how? fanwire.Sending
@@ -279,19 +287,6 @@ function SessionHandle:feed_close(code, reason) end
 ---@field user? string
 ---@field closed boolean
 
----@class fanwire.KeptMessage
----@field data string
----@field binary boolean
----@field position string
-
----@class fanwire.HistoryQuery
----@field since? string      a position; the beginning if left out
----@field limit? integer     100 if left out, at most 10000
----@field reverse? boolean   from there, or from the end, backwards
-
----@alias fanwire.Kept fanwire.KeptMessage[]
----@alias fanwire.OnHistory fun(messages: fanwire.Kept?, position: string?, name: any)
-
 ---@class fanwire.Room
 ---@field name string
 local Room = {}
@@ -303,6 +298,13 @@ local Room = {}
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function Room:publish(data, how, on_answer) end
+
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Room:send_here(data, how) end
 
 ---@param how? fanwire.HistoryQuery
 ---@param on_page fanwire.OnHistory
@@ -316,6 +318,13 @@ function Room:history(how, on_page) end
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function Room:forget(on_answer) end
+
+---@param how? fanwire.PresenceQuery
+---@param on_page fanwire.OnPresence
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Room:presence(how, on_page) end
 
 ---@class fanwire.User
 ---@field name string
@@ -335,6 +344,19 @@ function User:send(data, how) end
 ---@return fanwire.ErrorName? name
 function User:disconnect(code, reason) end
 
+---@param room string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function User:leave(room) end
+
+---@param how? fanwire.PresenceQuery
+---@param on_page fanwire.OnPresence
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function User:sessions(how, on_page) end
+
 ---@class fanwire.Attachment
 ---@field user? string
 ---@field head? string      the HTTP request's head, for the session's facts
@@ -350,9 +372,11 @@ function User:disconnect(code, reason) end
 ---@alias fanwire.OnJoin fun(session: fanwire.Session, room: string): fanwire.Verdict
 ---@alias fanwire.OnLeave fun(session: fanwire.Session, room: string)
 ---@alias fanwire.OnClose fun(session: fanwire.Session, code: integer, reason: string)
----@alias fanwire.OnRoomMessage fun(room: string, data: string, binary: boolean)
-
+---With the position of a message in a room with history.
+---@alias fanwire.OnRoomMessage fun(r: string, data: string, binary: boolean, p: string?)
 ---@alias fanwire.OnRoomReset fun(room: string, position: string)
+---@alias fanwire.OnMember fun(room: string, member: fanwire.Member)
+---@alias fanwire.OnNode fun(node: fanwire.Node)
 
 ---@class fanwire.Hub
 local Hub = {}
@@ -365,6 +389,10 @@ local Hub = {}
 ---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub
 ---@overload fun(self, event: "room_message", handler: fanwire.OnRoomMessage): fanwire.Hub
 ---@overload fun(self, event: "room_reset", handler: fanwire.OnRoomReset): fanwire.Hub
+---@overload fun(self, event: "room_join", handler: fanwire.OnMember): fanwire.Hub
+---@overload fun(self, event: "room_leave", handler: fanwire.OnMember): fanwire.Hub
+---@overload fun(self, event: "node_up", handler: fanwire.OnNode): fanwire.Hub
+---@overload fun(self, event: "node_down", handler: fanwire.OnNode): fanwire.Hub
 ---@overload fun(self, event: "backplane_up", handler: fun()): fanwire.Hub
 ---@overload fun(self, event: "backplane_down", handler: fun(reason: string)): fanwire.Hub
 function Hub:on(event, handler) end
@@ -429,6 +457,15 @@ function Hub:close(timeout) end
 ---@return fanwire.ErrorName? name
 function Hub:publish(room, data, how, on_answer) end
 
+---To those in the room who are on this node.
+---@param room string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:send_here(room, data, how) end
+
 ---@param room string
 ---@param how? fanwire.HistoryQuery
 ---@param on_page fanwire.OnHistory
@@ -443,6 +480,20 @@ function Hub:history(room, how, on_page) end
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function Hub:forget(room, on_answer) end
+
+---@param room string
+---@param how? fanwire.PresenceQuery
+---@param on_page fanwire.OnPresence
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:presence(room, how, on_page) end
+
+---@param on_nodes fanwire.OnNodes
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function Hub:nodes(on_nodes) end
 
 ---@param user string
 ---@param data fanwire.Data
@@ -548,6 +599,14 @@ function Emitter:publish(room, data, how) end
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function Emitter:send_user(user, data, how) end
+
+---@param user string
+---@param code? integer 1000 if left out
+---@param reason? string
+---@return integer? nodes
+---@return string? why
+---@return fanwire.ErrorName? name
+function Emitter:disconnect_user(user, code, reason) end
 
 ---@param data fanwire.Data
 ---@param how? fanwire.Sending

@@ -17,7 +17,12 @@ local resty = {}
 ---@field join? fun(session: fanwire.Session, room: string): boolean|fanwire.Refuse|nil
 ---@field leave? fun(session: fanwire.Session, room: string)
 ---@field close? fun(session: fanwire.Session, code: integer, reason: string)
----@field room_message? fun(room: string, data: string, binary: boolean)
+---@field room_message? fanwire.OnRoomMessage
+---@field room_reset? fanwire.OnRoomReset
+---@field room_join? fanwire.OnMember
+---@field room_leave? fanwire.OnMember
+---@field node_up? fanwire.OnNode
+---@field node_down? fanwire.OnNode
 ---@field backplane_up? fun()
 ---@field backplane_down? fun(reason: string)
 
@@ -52,6 +57,41 @@ function resty.hub() end
 ---@return string? why
 ---@return fanwire.ErrorName? name
 function resty.publish(room, data, how) end
+
+---To those in the room who are on this node.
+---@param room string
+---@param data fanwire.Data
+---@param how? fanwire.Sending
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function resty.send_here(room, data, how) end
+
+---Waits for its answer, as the three below do.
+---@param room string
+---@param how? fanwire.PresenceQuery
+---@return fanwire.Members?
+---@return integer|string|nil total   or why
+---@return integer|fanwire.ErrorName|nil cursor   or the error's name
+function resty.presence(room, how) end
+
+---@return fanwire.Node[]?
+---@return string? why
+---@return fanwire.ErrorName? name
+function resty.nodes() end
+
+---@param room string
+---@param how? fanwire.HistoryQuery
+---@return fanwire.Kept?
+---@return string? position   or why
+---@return fanwire.ErrorName? name
+function resty.history(room, how) end
+
+---@param room string
+---@return true?
+---@return string? position   or why
+---@return fanwire.ErrorName? name
+function resty.forget(room) end
 
 ---@param user string
 ---@param data fanwire.Data

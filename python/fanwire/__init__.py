@@ -31,12 +31,14 @@ from ._errors import (BackplaneError, BusyError, ClosedError, Error, ForkedError
 from ._history import History, Joined, KeptMessage
 from ._hub import Hub
 from ._options import name_check, options
+from ._presence import Member, Node, Presence
 from ._request import Facts, Headers, Query, Refuse, Request
 from ._room import Room, User
 from ._session import Session, SessionHandle
 
 # What users see in tracebacks and pickles is the public name.
 for _public in (Answer, Emitter, Facts, Headers, History, Hub, Joined, KeptMessage,
-                Message, Query, Refuse, Request, Room, Session, SessionHandle, User):
+                Member, Message, Node, Presence, Query, Refuse, Request, Room, Session,
+                SessionHandle, User):
     _public.__module__ = "fanwire"
 del _public

@@ -63,6 +63,11 @@ def encode(data: Any) -> Any:
                     "dict or list for JSON; or a Message; not " + type(data).__name__)
 
 
+def plain(data: Data) -> Any:
+    """The same of a Message, too: for what takes none."""
+    return data.data if isinstance(data, Message) else encode(data)
+
+
 def message(data: Data, skip: Skip = None, key: Optional[str] = None) -> Any:
     """The C library's message; what was built before isn't built again."""
     if skip is None and key is None and isinstance(data, Message):

@@ -12,6 +12,7 @@ the hub says so. It doesn't know how a hub is started or stopped.
 import asyncio
 import itertools
 import threading
+from functools import partial
 from time import monotonic
 from types import CoroutineType
 from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple, TypeVar
@@ -23,6 +24,7 @@ from ._handlers import Handler, Handlers
 from ._history import Joined, joined
 from ._lanes import Lane, Lanes, Work, current_work
 from ._log import Log
+from ._presence import Member, node
 from ._request import Request
 from ._session import Session
 from ._verdict import ASKS, cancelled, decide
@@ -46,7 +48,12 @@ BACKPLANE_UP: int = native.FW_EVENT_BACKPLANE_UP
 BACKPLANE_DOWN: int = native.FW_EVENT_BACKPLANE_DOWN
 RESULT: int = native.FW_EVENT_RESULT
 HISTORY: int = native.FW_EVENT_HISTORY
+PRESENCE: int = native.FW_EVENT_PRESENCE
 ROOM_RESET: int = native.FW_EVENT_ROOM_RESET
+ROOM_JOIN: int = native.FW_EVENT_ROOM_JOIN
+ROOM_LEAVE: int = native.FW_EVENT_ROOM_LEAVE
+NODE_UP: int = native.FW_EVENT_NODE_UP
+NODE_DOWN: int = native.FW_EVENT_NODE_DOWN
 LOG: int = native.FW_EVENT_LOG
 
 # What the event loop passes on instead of going on after it.
@@ -68,6 +75,8 @@ class Dispatcher:
         self.lanes: Lanes = None  # type: ignore[assignment]  # from begin() on
         self._handlers: Dict[int, Optional[Handler]] = handlers.table()
         self._said = self._direct(MESSAGE)
+        published = self._handlers[ROOM_MESSAGE]
+        self._published_n = 3 if published is not None and published.wants_more else 2
         self._batch: Iterator[Tuple[int, str, Any, Any]] = iter(())
         self._in_batch = False
         self._turn_waits = False
@@ -92,7 +101,12 @@ class Dispatcher:
             BACKPLANE_DOWN: self._on_backplane_down,
             RESULT: self._on_answer,
             HISTORY: self._on_answer,
+            PRESENCE: self._on_answer,
             ROOM_RESET: self._on_room_reset,
+            ROOM_JOIN: partial(self._on_member, ROOM_JOIN),
+            ROOM_LEAVE: partial(self._on_member, ROOM_LEAVE),
+            NODE_UP: partial(self._on_node, NODE_UP),
+            NODE_DOWN: partial(self._on_node, NODE_DOWN),
             LOG: self._on_log,
         }
 
@@ -254,13 +268,23 @@ class Dispatcher:
 
     def _on_room_message(self, identity: str, payload: Tuple[str, Any, Optional[str]],
                          event: Any) -> bool:
-        return self._submit(self.lanes.rooms, payload[0], ROOM_MESSAGE, None, payload[:2],
-                            event)
+        return self._submit(self.lanes.rooms, payload[0], ROOM_MESSAGE, None,
+                            payload[:self._published_n], event)
 
     def _on_room_reset(self, identity: str, payload: Tuple[str, str],
                        event: Any) -> bool:
         return self._submit(self.lanes.rooms, payload[0], ROOM_RESET, None, payload,
                             event)
+
+    def _on_member(self, kind: int, identity: str,
+                   payload: Tuple[str, Optional[str], str, bytes], event: Any) -> bool:
+        room, user, node_name, info = payload
+        member = Member(identity, user, node_name, info)
+        return self._submit(self.lanes.rooms, room, kind, None, (room, member), event)
+
+    def _on_node(self, kind: int, identity: str, name: str, event: Any) -> bool:
+        return self._submit(self.lanes.others, "nodes", kind, None,
+                            (node(identity, name),), event)
 
     def _on_backplane_up(self, identity: str, payload: None, event: Any) -> bool:
         return self._submit(self.lanes.others, "backplane", BACKPLANE_UP, None, (), event)
@@ -270,12 +294,12 @@ class Dispatcher:
                             (reason,), event)
 
     def _on_answer(self, identity: str, payload: Tuple[Any, ...], event: Any) -> bool:
-        ref, code, reason, _, position, rest = payload
+        ref, code, reason, *told = payload
         answer, made = self._take_answer(ref)
         if answer is None or made is None:
             pass
         elif code == native.FW_OK:
-            answer.set_result(made(position, rest))
+            answer.set_result(made(*told))
         else:
             error = by_number.get(code, Error)
             answer.set_exception(error(reason or native.fw_strerror(code)))
@@ -414,7 +438,7 @@ class Dispatcher:
 
     def ask(self, what: str, made: Callable[..., _T], call: Callable[[int], None],
             join: Optional[Tuple[str, str]] = None, holder: Any = None) -> Answer[_T]:
-        """call(ref) asks something, and made(position, rest) is its answer.
+        """call(ref) asks something, and made() of what the event tells is its answer.
 
         join: which one it is, and holder: who in the session's own handlers asks for it.
         In any thread.

@@ -91,6 +91,11 @@ class Emitter:
         return self._call(lambda emitter, ms: native.fw_emitter_send_all(
             emitter, message, ms))
 
+    def disconnect_user(self, user: str, code: int = 1000, reason: str = "") -> int:
+        """Close all sessions of a user, on all nodes. Returns and raises as publish."""
+        return self._call(lambda emitter, ms: native.fw_emitter_disconnect_user(
+            emitter, user, code, reason, ms))
+
     def close(self) -> None:
         """Close the connection, once a call of another thread has ended. Closing twice
         is not an error."""

@@ -21,9 +21,15 @@ ARGUMENTS = {
     "on_leave": (native.FW_EVENT_LEAVE, ("session", "room")),
     "on_room_message": (native.FW_EVENT_ROOM_MESSAGE, ("room", "data")),
     "on_room_reset": (native.FW_EVENT_ROOM_RESET, ("room", "position")),
+    "on_room_join": (native.FW_EVENT_ROOM_JOIN, ("room", "member")),
+    "on_room_leave": (native.FW_EVENT_ROOM_LEAVE, ("room", "member")),
+    "on_node_up": (native.FW_EVENT_NODE_UP, ("node",)),
+    "on_node_down": (native.FW_EVENT_NODE_DOWN, ("node",)),
     "on_backplane_up": (native.FW_EVENT_BACKPLANE_UP, ()),
     "on_backplane_down": (native.FW_EVENT_BACKPLANE_DOWN, ("reason",)),
 }
+# What else it is called with if it has a parameter of that name behind these.
+MORE = {"on_room_message": "position"}
 
 OF_SESSIONS = {
     native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN, native.FW_EVENT_MESSAGE,
@@ -34,12 +40,13 @@ OF_SESSIONS = {
 class Handler:
     """A function and what is known of it."""
 
-    __slots__ = ("name", "function", "is_async")
+    __slots__ = ("name", "function", "is_async", "wants_more")
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, function: Callable[..., Any], wants_more: bool) -> None:
         self.name = name
         self.function = function
         self.is_async = is_async(function)
+        self.wants_more = wants_more
 
 
 class Handlers:
@@ -53,8 +60,10 @@ class Handlers:
         if kind in self._of:
             raise StateError("%s has a handler already: %s()"
                              % (name, name_of(self._of[kind].function)))
-        check(name, function, arguments)
-        self._of[kind] = Handler(name, function)
+        wants_more = name in MORE and has_behind(function, arguments, MORE[name])
+        if not wants_more:
+            check(name, function, arguments)
+        self._of[kind] = Handler(name, function, wants_more)
 
     def table(self) -> Dict[int, Optional[Handler]]:
         """What handles each kind of event; None: nothing does."""
@@ -68,7 +77,7 @@ class Handlers:
         if native.FW_EVENT_OPEN in self._of:
             wanted.add(native.FW_EVENT_MESSAGE)  # it may iterate over the session
         return wanted | {native.FW_EVENT_RESULT, native.FW_EVENT_HISTORY,
-                         native.FW_EVENT_LOG}
+                         native.FW_EVENT_PRESENCE, native.FW_EVENT_LOG}
 
 
 def is_async(function: Callable[..., Any]) -> bool:
@@ -102,6 +111,15 @@ def check(name: str, function: Any, arguments: Tuple[str, ...]) -> None:
         raise TypeError("%s: %s() takes %s, it is called with (%s)" % (
             name, name_of(function), _parameters(signature),
             ", ".join(arguments))) from None
+
+
+def has_behind(function: Any, arguments: Tuple[str, ...], more: str) -> bool:
+    """Has the function a parameter called so, where it comes behind these arguments?"""
+    try:
+        bound = inspect.signature(function).bind(*arguments, more)
+    except (TypeError, ValueError):
+        return False
+    return bound.arguments.get(more) == more
 
 
 def _parameters(signature: inspect.Signature) -> str:

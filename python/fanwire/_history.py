@@ -30,13 +30,14 @@ class History(NamedTuple):
     messages: List[KeptMessage]
 
 
-def joined(position: Optional[str], recovered: bool) -> Joined:
+def joined(room: str, position: Optional[str], recovered: bool) -> Joined:
     return Joined(position, recovered)
 
 
-def position_of(position: Optional[str], recovered: bool) -> Optional[str]:
+def position_of(room: str, position: Optional[str], recovered: bool) -> Optional[str]:
     return position
 
 
-def history(position: Optional[str], messages: List[Tuple[Any, str]]) -> History:
+def history(room: str, position: Optional[str],
+            messages: List[Tuple[Any, str]]) -> History:
     return History(position, [KeptMessage(*message) for message in messages])

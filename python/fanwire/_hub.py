@@ -14,13 +14,14 @@ from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _options, native
 from ._answer import Answer
-from ._data import Data, Message, Skip, check_id, encode, message
+from ._data import Data, Message, Skip, check_id, encode, message, plain
 from ._errors import ClosedError, OptionError, StateError
 from ._handlers import Handlers
 from ._history import History, history, position_of
 from ._life import Life, check_fork, stop_abandoned
 from ._log import Log
 from ._options import OptionValue
+from ._presence import Node, Presence, nodes, presence
 from ._room import Room, User
 from ._session import Session, SessionHandle
 from ._signals import StopOnSignal
@@ -126,7 +127,9 @@ class Hub:
     def on_room_message(self, handler: _F) -> _F:
         """handler(room, data): something was published to a room that has members here.
 
-        What comes faster than it is handled is dropped at last, and counted.
+        A handler(room, data, position) is told the message's position, too: None in a
+        room without history. What comes faster than it is handled is dropped at last, and
+        counted.
         """
         return self._register("on_room_message", handler)
 
@@ -137,6 +140,25 @@ class Hub:
         forgotten, or reaches back too little.
         """
         return self._register("on_room_reset", handler)
+
+    def on_room_join(self, handler: _F) -> _F:
+        """handler(room, member): a session, of any node, has come into a room.
+
+        Into one that has members here already, and the option join_leave.
+        """
+        return self._register("on_room_join", handler)
+
+    def on_room_leave(self, handler: _F) -> _F:
+        """handler(room, member): it isn't there any more; or its node is dead."""
+        return self._register("on_room_leave", handler)
+
+    def on_node_up(self, handler: _F) -> _F:
+        """handler(node): another node is there."""
+        return self._register("on_node_up", handler)
+
+    def on_node_down(self, handler: _F) -> _F:
+        """handler(node): it has stopped, or wasn't heard of for option node.lease."""
+        return self._register("on_node_down", handler)
 
     def on_backplane_up(self, handler: _F) -> _F:
         """handler(): the backplane can be reached (again)."""
@@ -286,6 +308,16 @@ class Hub:
         return self._ask("publish to room %r" % (room,), position_of,
                          native.fw_room_publish_ref, room, asked)
 
+    def send_here(self, room: str, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to the sessions in a room that are on this node, and to nobody
+        elsewhere.
+
+        That is for what handlers have to tell that are called on every node, of
+        on_room_leave, say. No history keeps it. As publish() otherwise.
+        """
+        native.fw_room_send_here_message(self._running_handle(), room,
+                                         message(data, skip))
+
     def history(self, room: str, *, since: Optional[str] = None, limit: int = 100,
                 reverse: bool = False) -> Answer[History]:
         """Ask for messages that are kept of a room: those behind a position.
@@ -306,6 +338,22 @@ class Hub:
         """
         return self._ask("forgetting of room %r" % (room,), position_of,
                          native.fw_room_forget, room)
+
+    def presence(self, room: str, *, limit: int = 1000,
+                 cursor: Optional[int] = None) -> Answer[Presence]:
+        """Ask who is in a room, on all nodes: a page of about so many members.
+
+        limit: up to 10000; 0: only how many they are. cursor: the last page's, for the
+        next. Who is there all the while is in one of the pages; who comes or goes
+        meanwhile may be. Known are sessions where the room has the option presence or
+        join_leave.
+        """
+        return self._ask_presence("presence of room %r" % (room,),
+                                  native.fw_room_presence, room, limit, cursor)
+
+    def nodes(self) -> Answer[List[Node]]:
+        """Ask which nodes there are, this one too."""
+        return self._ask("list of nodes", nodes, native.fw_hub_nodes)
 
     def send_user(self, user: str, data: Data, *, skip: Skip = None) -> None:
         """Send bytes to every session of a user, on all nodes.
@@ -337,9 +385,7 @@ class Hub:
         """
         if not isinstance(node, int):
             raise TypeError("node: int is wanted, not %s" % type(node).__name__)
-        if isinstance(data, Message):
-            data = data.data
-        native.fw_node_send(self._running_handle(), node, encode(data))
+        native.fw_node_send(self._running_handle(), node, plain(data))
 
     def room(self, name: str) -> Room:
         """A room by its name, to publish to."""
@@ -444,6 +490,10 @@ class Hub:
         handle = self._running_handle()
         return self._running_life().dispatcher.ask(
             what, made, lambda ref: function(handle, *arguments, ref))
+
+    def _ask_presence(self, what: str, function: Callable[..., None], name: str,
+                      limit: int, cursor: Optional[int]) -> Answer[Presence]:
+        return self._ask(what, presence, function, name, cursor or 0, limit)
 
     def _register(self, name: str, handler: _F) -> _F:
         self._check_stopped("handlers are registered")

@@ -1,11 +1,12 @@
 """Rooms and users: names that can be sent to. Neither needs to be created."""
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, AsyncIterator, Optional
 
 from . import native
 from ._answer import Answer
 from ._data import Data, Skip
 from ._history import History
+from ._presence import Member, Presence
 
 if TYPE_CHECKING:
     from ._hub import Hub
@@ -31,6 +32,10 @@ class Room:
         """The same, and the answer tells what became of it. As Hub.apublish."""
         return self._hub.apublish(self.name, data, skip=skip, key=key)
 
+    def send_here(self, data: Data, *, skip: Skip = None) -> None:
+        """Send bytes to its sessions on this node alone. As Hub.send_here."""
+        self._hub.send_here(self.name, data, skip=skip)
+
     def history(self, *, since: Optional[str] = None, limit: int = 100,
                 reverse: bool = False) -> Answer[History]:
         """Messages that are kept of the room. As Hub.history."""
@@ -39,6 +44,22 @@ class Room:
     def forget(self) -> Answer[Optional[str]]:
         """Forget what is kept of the room. As Hub.forget."""
         return self._hub.forget(self.name)
+
+    def presence(self, *, limit: int = 1000,
+                 cursor: Optional[int] = None) -> Answer[Presence]:
+        """Who is in the room, on all nodes. As Hub.presence."""
+        return self._hub.presence(self.name, limit=limit, cursor=cursor)
+
+    async def members(self) -> AsyncIterator[Member]:
+        """All who are in the room, for `async for`: a page after the other."""
+        cursor = None
+        while True:
+            page = await self.presence(cursor=cursor)
+            for member in page.members:
+                yield member
+            cursor = page.cursor
+            if cursor is None:
+                return
 
     def __repr__(self) -> str:
         return "<fanwire.Room %r>" % self.name
@@ -61,6 +82,23 @@ class User:
     def disconnect(self, code: int = 1000, reason: str = "") -> None:
         """Close every session of a user, on all nodes."""
         native.fw_user_disconnect(self._hub._running_handle(), self.name, code, reason)
+
+    def leave(self, room: str) -> None:
+        """Take every session of a user, on all nodes, out of a room.
+
+        Not being there is not an error.
+        """
+        native.fw_user_leave(self._hub._running_handle(), self.name, room)
+
+    def sessions(self, *, limit: int = 1000,
+                 cursor: Optional[int] = None) -> Answer[Presence]:
+        """Ask whether a user is online, and where: which sessions on which nodes.
+
+        A page at a time, as Hub.presence. Raises StateError if the option user.presence
+        is off.
+        """
+        return self._hub._ask_presence("sessions of user %r" % (self.name,),
+                                       native.fw_user_sessions, self.name, limit, cursor)
 
     def __repr__(self) -> str:
         return "<fanwire.User %r>" % self.name

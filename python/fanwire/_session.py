@@ -10,7 +10,7 @@ from typing import (TYPE_CHECKING, Any, AsyncIterator, Callable, Coroutine, Dict
 
 from . import native
 from ._answer import Answer
-from ._data import Data, Message, encode
+from ._data import Data, Message, encode, plain
 from ._errors import GoneError
 from ._history import Joined
 from ._request import Facts, Query
@@ -101,6 +101,14 @@ class SessionHandle:
         session = self._dispatcher.sessions.get(self._id)
         if session is not None:
             session._user = user
+
+    def set_info(self, info: Data) -> None:
+        """What presence tells of a session beside its user: a name to show, a colour,
+        whatever you like.
+
+        At most 1024 bytes. Every room where it is present tells the newest.
+        """
+        self._call(native.fw_session_set_info, plain(info))
 
     def _call(self, function: Callable[..., None], *arguments: Any) -> None:
         try:

@@ -91,7 +91,9 @@ class Lab:
         """(process numbers, URLs, the Redis or None) of the servers of a row. `wrap` is a
         command to start them with, `extra` are more options of fanwire."""
         with contextlib.ExitStack() as stack:
-            redis = stack.enter_context(servers.redis()) if row.redis else None
+            redis = None
+            if row.redis:
+                redis = stack.enter_context(servers.redis(load.redis_core))
             pids, urls = [], []
             nodes = 0 if row.server in SERVERS_OF_REDIS else row.nodes or load.nodes
             for _ in range(nodes):

@@ -146,7 +146,7 @@ def generate(build, pid, url, arguments):
 
 
 class Redis:
-    """A Redis of its own, on the generator's core; and what it has counted."""
+    """A Redis of its own, and what it has counted."""
 
     def __init__(self, port, pid):
         self.port = port
@@ -185,11 +185,11 @@ class Redis:
 
 
 @contextlib.contextmanager
-def redis():
+def redis(core=1):
     port = free_port()
     command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", ""]
     command += ["--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"]
-    with running(command, port, core=1) as pid:
+    with running(command, port, core) as pid:
         yield Redis(port, pid)
 
 

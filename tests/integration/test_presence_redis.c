@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backplane/redis_presence_scripts.h"
 #include "backplane_rig.h"
 #include "base/clock.h"
 
@@ -287,6 +288,32 @@ START_TEST(entries_that_are_lost_under_a_living_link_come_back_with_the_next_bea
 }
 END_TEST
 
+/* Its answer may be lost: then the next one must find the same. */
+START_TEST(a_beat_to_a_redis_that_has_forgotten_the_node_writes_nothing)
+{
+    char out[256];
+#define BEAT(life, beat, least)                                                          \
+    redis_server_cli(server, out, sizeof out, "EVAL", fwi_redis_script_beat, "4",        \
+                     "{x}:leases", "{x}:facts",                                          \
+                     "{x}:over:", "{x}:claim:", "00000000000000aa", "10000", life, beat, \
+                     "me", "0", least, NULL)
+    BEAT("1", "1", "0");
+    ck_assert_str_eq(out, "0 0 0");
+    BEAT("1", "2", "1");
+    ck_assert_str_eq(out, "0 1 1");
+    ck_assert_int_eq(redis_server_cli(server, out, sizeof out, "FLUSHALL", NULL), 0);
+    BEAT("1", "3", "2");
+    ck_assert_str_eq(out, "0 0 0");
+    BEAT("1", "4", "2");
+    ck_assert_str_eq(out, "0 0 0");
+    BEAT("2", "5", "0");
+    ck_assert_str_eq(out, "0 0 0");
+    BEAT("2", "6", "5");
+    ck_assert_str_eq(out, "0 1 5");
+#undef BEAT
+}
+END_TEST
+
 START_TEST(a_redis_that_stands_still_for_two_leases_makes_nobody_leave)
 {
     node *one = observer(), *two = observer();
@@ -405,6 +432,7 @@ int main(void)
                    a_redis_that_comes_back_empty_is_told_everything_and_nobody_has_left);
     tcase_add_test(
         tc, entries_that_are_lost_under_a_living_link_come_back_with_the_next_beat);
+    tcase_add_test(tc, a_beat_to_a_redis_that_has_forgotten_the_node_writes_nothing);
     tcase_add_test(tc, a_redis_that_stands_still_for_two_leases_makes_nobody_leave);
     tcase_add_test(tc, a_node_that_stops_is_gone_at_once_and_leaves_nothing);
     tcase_add_test(tc, at_idle_presence_costs_beats_and_nothing_a_session);

@@ -38,6 +38,18 @@ describe("emitter:", function()
     end
   end)
 
+  it("a user is disconnected everywhere", function()
+    local url, clients = two_nodes()
+    local emitter = assert(fanwire.emitter{redis_url = url})
+    support.wait(function() return emitter:send_user("ann", "probe") == 2 end)
+    assert.equal(2, emitter:disconnect_user("ann", 4001, "logged out"))
+    for _, client in ipairs(clients) do
+      assert.equal(4001, (client:wait_closed()))
+    end
+    support.raises("user: a string is wanted", function() emitter:disconnect_user() end)
+    support.failed(".", "FW_ERR_INVALID", emitter:disconnect_user("ann", 999))
+  end)
+
   it("nobody there is 0", function()
     local emitter = assert(fanwire.emitter{redis_url = support.redis()})
     assert.equal(0, emitter:publish("r", "x"))

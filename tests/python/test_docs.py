@@ -181,6 +181,7 @@ SENTENCES = dict(header_sentences())
 
 SAME_AS_IN_C = {
     "Hub.publish": "fw_room_publish",
+    "Hub.send_here": "fw_room_send_here",
     "Hub.send_user": "fw_user_send",
     "Hub.send_all": "fw_hub_send_all",
     "Hub.send_node": "fw_node_send",
@@ -192,6 +193,9 @@ SAME_AS_IN_C = {
     "SessionHandle.close": "fw_session_close",
     "SessionHandle.join": "fw_session_join",
     "SessionHandle.leave": "fw_session_leave",
+    "SessionHandle.set_info": "fw_session_set_info",
+    "User.leave": "fw_user_leave",
+    "User.sessions": "fw_user_sessions",
     "Emitter.publish": "fw_emitter_publish",
     "Emitter.send_user": "fw_emitter_send_user",
     "Emitter.send_all": "fw_emitter_send_all",

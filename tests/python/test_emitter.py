@@ -117,6 +117,17 @@ def test_all_get_what_is_sent_to_all_but_who_is_skipped(cluster, emitter, connec
     assert clients[1].receive_many(3) == ["first", "third", "end"]
 
 
+def test_a_user_is_disconnected_everywhere(cluster, emitter, connect):
+    ann = [connect(hub, "user=ann") for hub in cluster]
+    for client in ann:
+        client.receive()
+    emit_until(lambda: emitter.disconnect_user("ann", 4001, "logged out"), 2)
+    for client in ann:
+        assert client.wait_closed()[0] == 4001
+    with pytest.raises(fanwire.InvalidError):
+        emitter.disconnect_user("ann", 999)
+
+
 def test_nobody_there_is_0(emitter):
     assert emitter.publish("nobody", "x") == 0
     assert emitter.send_user("nobody", "x") == 0

@@ -264,6 +264,8 @@ def test_the_decorator_gives_the_function_back(hub):
 
 HANDLERS = [("on_connect", 1), ("on_open", 1), ("on_message", 2), ("on_join", 2),
             ("on_leave", 2), ("on_close", 3), ("on_room_message", 2),
+            ("on_room_join", 2), ("on_room_leave", 2), ("on_node_up", 1),
+            ("on_node_down", 1),
             ("on_backplane_up", 0), ("on_backplane_down", 1)]
 
 

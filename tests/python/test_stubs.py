@@ -121,6 +121,16 @@ def may(session: fanwire.Session, room: str) -> bool:
 def gone(session: fanwire.Session, code: int, reason: str) -> None:
     print(session.user, code, reason)
 
+@hub.on_room_message
+def heard(room: str, data: Union[str, bytes], position: Optional[str]) -> None:
+    print(room, data, position)
+
+@hub.on_room_leave
+async def left(room: str, member: fanwire.Member) -> None:
+    page = await hub.presence(room, cursor=None)
+    users = [other.user async for other in hub.room(room).members()]
+    print(member.user, page.total, users, [node.name for node in await hub.nodes()])
+
 async def main() -> None:
     async with hub as same:
         same.user("ann").send({"a": [1, None]})

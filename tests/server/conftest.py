@@ -23,11 +23,11 @@ def fanwired(tmp_path):
     """fanwired("--name", "value", ..., env={}) starts one on free ports of loopback."""
     started = []
 
-    def start(*args, env=None, listen="ws://127.0.0.1:0/ws"):
+    def start(*args, env=None, listen="ws://127.0.0.1:0/ws", sockets=()):
         command = ["--http.listen", "127.0.0.1:0", *args]
         if listen is not None:
             command += ["--listen", listen]
-        f = Running(command, env, tmp_path / f"stderr-{len(started)}")
+        f = Running(command, env, tmp_path / f"stderr-{len(started)}", sockets)
         started.append(f)
         redis = any(a.startswith("--redis.url") for a in args)
         f.read_addresses("redis" if redis else "http")

@@ -1,5 +1,5 @@
 /*
- * What model_redis.c and model_rooms.c share.
+ * What model_redis.c, model_rooms.c and model_presence.c share.
  */
 #ifndef TESTS_SIM_MODEL_INSIDE_H
 #define TESTS_SIM_MODEL_INSIDE_H
@@ -25,13 +25,18 @@ typedef struct model_words {
 } model_words;
 
 typedef struct model_room model_room;
+typedef struct model_table model_table;
+typedef struct model_node model_node;
 
 struct model_redis {
     model_on_said on_said;
+    model_on_swept on_swept;
     void *user;
     uint64_t now_ms;
     fwi_list links;
     model_room *rooms;
+    model_table *tables; /* hashes and sets of presence */
+    model_node *nodes;
     unsigned scripts; /* a bit for each that was given */
     char sha[MODEL_SCRIPTS][41];
 };
@@ -54,5 +59,10 @@ void model_tell_said(model_redis *r, const char *redis_name, fwi_position at,
 model_script model_script_of(const char *text, size_t len);
 void model_run(model_link *l, model_script which, const model_words *w);
 void model_rooms_clear(model_redis *r);
+
+/* false: it is no command, or script, of presence. */
+bool model_presence_command(model_link *l, const model_words *w);
+bool model_presence_script(model_link *l, const model_words *w);
+void model_presence_clear(model_redis *r);
 
 #endif

@@ -1,6 +1,7 @@
 /*
  * Connections, commands and publish/subscribe of the model; rooms with history are in
- * model_rooms.c. What isn't well-formed ends the simulator: our own code wrote it.
+ * model_rooms.c, presence in model_presence.c. What isn't well-formed ends the simulator:
+ * our own code wrote it.
  */
 #include "model_redis.h"
 
@@ -13,11 +14,12 @@
 #include "wire/name.h"
 #include "wire/sha1.h"
 
-model_redis *model_redis_new(model_on_said on_said, void *user)
+model_redis *model_redis_new(model_on_said on_said, model_on_swept on_swept, void *user)
 {
     model_redis *r = calloc(1, sizeof *r);
     FWI_ASSERT(r != NULL);
     r->on_said = on_said;
+    r->on_swept = on_swept;
     r->user = user;
     fwi_list_init(&r->links);
     return r;
@@ -27,6 +29,7 @@ void model_redis_free(model_redis *r)
 {
     FWI_ASSERT(r->links.next == &r->links);
     model_rooms_clear(r);
+    model_presence_clear(r);
     free(r);
 }
 
@@ -38,6 +41,7 @@ void model_redis_set_time(model_redis *r, uint64_t now_ms)
 void model_redis_forget(model_redis *r)
 {
     model_rooms_clear(r);
+    model_presence_clear(r);
     r->scripts = 0;
 }
 
@@ -161,6 +165,9 @@ static void ping(model_link *l)
 static void eval(model_link *l, const model_words *w)
 {
     model_redis *r = l->r;
+    if (model_presence_script(l, w)) {
+        return;
+    }
     model_script which = model_script_of(w->at[1], w->len[1]);
     uint8_t digest[FWI_SHA1_LEN];
     FWI_ASSERT(fwi_sha1(w->at[1], w->len[1], digest));
@@ -202,7 +209,7 @@ static void carry_out(model_link *l, const model_words *w)
         evalsha(l, w);
     } else if (strcmp(name, "CLIENT") == 0) {
         FWI_ASSERT(fwi_buf_puts(&l->out, "+OK\r\n"));
-    } else {
+    } else if (!model_presence_command(l, w)) {
         FWI_ASSERT(fwi_buf_puts(&l->out, "-NOPERM not in this model\r\n"));
     }
 }

@@ -2,8 +2,6 @@
  * A model of Redis for the simulator: what a node's links can see of it, by the meaning
  * of the commands and scripts that fanwire sends, and not by their text. It has no
  * sockets and no clock: bytes go in and come out, and the time is given to it.
- *
- * Presence and leases it doesn't know: it refuses their scripts, as an ACL would.
  */
 #ifndef TESTS_SIM_MODEL_REDIS_H
 #define TESTS_SIM_MODEL_REDIS_H
@@ -19,7 +17,10 @@ typedef struct model_link model_link;
 typedef void (*model_on_said)(void *user, const char *channel, fwi_position at,
                               const char *text, size_t len);
 
-model_redis *model_redis_new(model_on_said on_said, void *user);
+/* A session's entry was removed for its node, and its end is told. */
+typedef void (*model_on_swept)(void *user, const char *session);
+
+model_redis *model_redis_new(model_on_said on_said, model_on_swept on_swept, void *user);
 void model_redis_free(model_redis *r);
 
 void model_redis_set_time(model_redis *r, uint64_t now_ms);
@@ -40,5 +41,12 @@ fwi_buf *model_link_out(model_link *l);
 /* Where a room's history stands (epoch 0: it has none) and the oldest offset that is
  * kept: one more than the newest if none is. */
 fwi_position model_redis_top(const model_redis *r, const char *channel, uint64_t *oldest);
+
+/* Who is in a channel, by its keys: how many, and is that session? */
+size_t model_redis_present(const model_redis *r, const char *channel);
+bool model_redis_is_present(const model_redis *r, const char *channel,
+                            const char *session);
+/* How many nodes have a lease, or had one and are not forgotten. */
+size_t model_redis_nodes(const model_redis *r);
 
 #endif

@@ -102,6 +102,21 @@ void __wrap_fwi_redis_channels_link_up(fwi_redis_channels *cs)
 }
 #endif
 
+#ifdef FW_SIM_FAULT_SWEEP
+/* A dead node's life isn't swept: its sessions stay as ghosts. */
+void __wrap_fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
+                                  bool loud);
+
+void __wrap_fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
+                                  bool loud)
+{
+    (void)rb;
+    (void)node;
+    (void)life;
+    (void)loud;
+}
+#endif
+
 #ifdef FW_SIM_FAULT_SWAP
 /* Two messages in a row change places on their way to the members. */
 void __real_fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m);

@@ -36,6 +36,11 @@ static void on_said(void *user, const char *channel, fwi_position at, const char
     }
 }
 
+static void on_swept(void *user, const char *session)
+{
+    world_session_swept(user, session);
+}
+
 /* --- what can happen --- */
 
 static void work(world *w)
@@ -186,6 +191,7 @@ static void heal(world *w)
     WORLD_TRACE(w, "from here on all is well");
     w->calm = true;
     w->redis_down = false;
+    w->up_since_ms = w->now_ms;
     for (unsigned i = 0; i < NODES; i++) {
         if (!w->nodes[i].alive) {
             world_node_start(w, i);
@@ -193,6 +199,7 @@ static void heal(world *w)
     }
     for (unsigned n = 0; n < CALM_STEPS && w->why[0] == '\0'; n++) {
         work_all(w);
+        world_presence_watch(w);
         world_advance(w, CALM_STEP_MS);
     }
     work_all(w);
@@ -218,6 +225,7 @@ static void check_end(world *w)
     for (unsigned k = 0; k < MEMBERS; k++) {
         world_member_check_end(w, k);
     }
+    world_presence_check_end(w);
     size_t missing = truth_missing(&w->said, &example);
     if (missing > dropped(w)) {
         world_broken(
@@ -245,7 +253,7 @@ bool world_run(const world_plan *plan, const char **why)
     /* Neighbouring seeds begin far from each other. */
     fwi_rand_init(&w->rand, (plan->seed + 1) * 0x9e3779b97f4a7c15ull);
     w->now_ms = 1000000;
-    w->redis = model_redis_new(on_said, w);
+    w->redis = model_redis_new(on_said, on_swept, w);
     model_redis_set_time(w->redis, w->now_ms);
     for (unsigned i = 0; i < NODES; i++) {
         world_node_start(w, i);

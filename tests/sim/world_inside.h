@@ -15,6 +15,8 @@ enum {
     ROOMS = 4, /* the first two have history */
     KEPT_ROOMS = 2,
     MEMBERS = 12,
+    SESSIONS = MEMBERS * 64, /* of a run */
+    LEASE_MS = 10000,
     LINKS_MAX = 4 /* of a node at a time: old ones are closed before new ones come */
 };
 
@@ -37,9 +39,18 @@ typedef struct world_member {
     uint64_t serial; /* of this connection: who speaks */
     uint64_t said;   /* how many messages by it */
     bool joined, asked, must_recover;
-    fwi_position at;              /* of a kept room: the last it has heard */
-    uint64_t heard[MEMBERS * 64]; /* of a plain room: the last number of each speaker */
+    fwi_position at;          /* of a kept room: the last it has heard */
+    uint64_t heard[SESSIONS]; /* of a plain room: the last number of each speaker */
+    unsigned joins[SESSIONS], leaves[SESSIONS]; /* that it heard of, by serial */
+    unsigned owed[SESSIONS];                    /* leaves that it must have heard of */
 } world_member;
+
+typedef struct world_session {
+    fw_session_id id;
+    unsigned room;
+    bool is_here;
+    unsigned swept; /* how often others have taken its node for dead */
+} world_session;
 
 typedef struct world {
     const world_plan *plan;
@@ -52,6 +63,8 @@ typedef struct world {
     world_node nodes[NODES];
     world_member members[MEMBERS];
     uint64_t last_serial;
+    world_session sessions[SESSIONS]; /* by serial */
+    uint64_t up_since_ms;             /* since when all nodes reach Redis, at the end */
     truth said;
     char why[512];
 } world;
@@ -97,5 +110,20 @@ void world_member_say(world *w, unsigned k);
 /* Takes what it was sent, and checks it. */
 void world_member_hear(world *w, unsigned k);
 void world_member_check_end(world *w, unsigned k);
+/* The hub's name of a room. */
+void world_channel_of(unsigned room, char out[16]);
+
+/* --- world_presence.c: who is there, and who is told --- */
+
+void world_session_begins(world *w, unsigned k);
+void world_session_ends(world *w, unsigned k);
+/* Its entry in Redis was removed for its node. */
+void world_session_swept(world *w, const char *session);
+/* false: it is no news of somebody who comes or goes. */
+bool world_hear_news(world *w, unsigned k, const char *json);
+/* While all is well: does Redis know who is there, once it had time enough? */
+void world_presence_watch(world *w);
+void world_presence_check(world *w);
+void world_presence_check_end(world *w);
 
 #endif

@@ -16,7 +16,7 @@ static bool is_kept(unsigned room)
     return room < KEPT_ROOMS;
 }
 
-static void channel_of(unsigned room, char out[16])
+void world_channel_of(unsigned room, char out[16])
 {
     snprintf(out, 16, "r:%s%u", is_kept(room) ? "kept:" : "r", room);
 }
@@ -31,7 +31,7 @@ void world_member_come(world *w, unsigned k)
     bool back = m->at.epoch != 0 && world_draw(w, 3) > 0;
     unsigned room = back ? m->room : world_draw(w, ROOMS);
     char query[128], channel[16];
-    channel_of(room, channel);
+    world_channel_of(room, channel);
     int n = snprintf(query, sizeof query, "room=%s&user=u%u", channel + 2, k);
     if (back) {
         snprintf(query + n, sizeof query - (size_t)n, "&since=%016" PRIx64 "/%" PRIu64,
@@ -50,6 +50,7 @@ void world_member_come(world *w, unsigned k)
     if (m->conn->s == NULL) {
         world_broken(w, "member %u is refused with %d", k, m->conn->refused);
     }
+    world_session_begins(w, k);
     world_node_settle(w, node);
 }
 
@@ -57,6 +58,7 @@ void world_member_go(world *w, unsigned k)
 {
     world_member *m = &w->members[k];
     WORLD_TRACE(w, "member %u goes", k);
+    world_session_ends(w, k);
     core_conn_free(m->conn);
     m->conn = NULL;
     if (!m->joined && !m->asked) {
@@ -97,7 +99,7 @@ static bool is_kept_since(const world *w, unsigned room, fwi_position at)
 {
     char channel[16];
     uint64_t oldest;
-    channel_of(room, channel);
+    world_channel_of(room, channel);
     fwi_position top = model_redis_top(w->redis, channel, &oldest);
     return top.epoch == at.epoch && at.offset <= top.offset && at.offset + 1 >= oldest;
 }
@@ -175,6 +177,8 @@ static void hear(world *w, unsigned k, const char *json)
         hear_joined(w, k, json);
     } else if (strstr(json, "\"reset\":") != NULL) {
         hear_reset(w, k, json);
+    } else if (world_hear_news(w, k, json)) {
+        return;
     } else if (data == NULL || sscanf(data + 8, "%47[^\"]", text) != 1) {
         world_broken(w, "member %u hears %s", k, json);
     } else if (!is_kept(m->room)) {
@@ -217,7 +221,7 @@ void world_member_check_end(world *w, unsigned k)
         world_broken(w, "member %u was never let in", k);
         return;
     }
-    channel_of(m->room, channel);
+    world_channel_of(m->room, channel);
     fwi_position top = model_redis_top(w->redis, channel, &oldest);
     if (is_kept(m->room) && (top.epoch != m->at.epoch || top.offset != m->at.offset)) {
         world_broken(w,

@@ -28,10 +28,12 @@ void world_node_start(world *w, unsigned i)
     config.seed = fwi_rand_next(&w->rand);
     config.queue_max_bytes = 1u << 20;
     config.queue_deadline_ms = 30000;
-    config.lease_ms = 10000;
+    config.lease_ms = LEASE_MS;
     core_rig_backplane = redis_of_node;
+    core_rig_node = config.node;
     core_rig_init(&n->rig, 1 + i % 2, "raw.mode", "rooms", "raw.format", "json",
-                  "heartbeat.interval", "0s", "namespace.kept.history.size", "60", NULL);
+                  "heartbeat.interval", "0s", "namespace.kept.history.size", "60",
+                  "namespace.kept.join_leave", "on", "room.join_leave", "on", NULL);
     n->alive = true;
 }
 

@@ -74,6 +74,7 @@ static const fwi_transport_ops conn_ops = {
 
 fwi_backplane *(*core_rig_backplane)(fwi_loop *loop, const fwi_backplane_sink *sink,
                                      void *user) = fwi_backplane_memory_new;
+uint64_t core_rig_node = 7;
 
 void core_rig_init(core_rig *rig, unsigned loops, ...)
 {
@@ -86,7 +87,7 @@ void core_rig_init(core_rig *rig, unsigned loops, ...)
     }
     va_end(ap);
     rig->loops = loops;
-    ck_assert(fwi_hub_init(&rig->hub, NULL, 7, "node", rig->options));
+    ck_assert(fwi_hub_init(&rig->hub, NULL, core_rig_node, "node", rig->options));
     rig->hub.n_shards = rig->hub.routes.n_loops = loops;
     for (unsigned i = 0; i < loops; i++) {
         rig->hub.shard[i] = &rig->shard[i];

@@ -34,6 +34,9 @@ struct fwi_conn {
 extern fwi_backplane *(*core_rig_backplane)(fwi_loop *loop,
                                             const fwi_backplane_sink *sink, void *user);
 
+/* The number of the nodes to come; at first 7. */
+extern uint64_t core_rig_node;
+
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */
 void core_rig_init(core_rig *rig, unsigned loops, ...);
 /* Before the first session. */

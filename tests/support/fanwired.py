@@ -7,6 +7,7 @@ every process that was started is ended by its id.
 import os
 import select
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -50,21 +51,47 @@ class Finished:
         self.err_lines = err.splitlines()
 
 
-def run(*args, env=None):
-    done = subprocess.run([binary(), *args], env=clean_environment(env), timeout=DEADLINE,
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def run(*args, env=None, sockets=(), names=""):
+    before = with_sockets(sockets, names) if sockets else []
+    done = subprocess.run([*before, binary(), *args], env=clean_environment(env),
+                          timeout=DEADLINE, stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, pass_fds=[s.fileno() for s in sockets])
     return Finished(done.returncode, done.stdout, done.stderr)
 
 
-class Running:
-    """A fanwired that serves. `urls`, `http` and `redis` are what it printed."""
+AS_A_SERVICE_MANAGER = """
+import fcntl, os, sys
+names, fds, command = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
+kept = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in fds]
+for number, fd in enumerate(kept):
+    os.dup2(fd, 3 + number)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)),
+                  LISTEN_FDNAMES=names)
+os.execv(command[0], command)
+"""
 
-    def __init__(self, args, env, err_path):
+
+def with_sockets(sockets, names=""):
+    """What stands before a command that gets these sockets as a service manager gives
+    them: from descriptor 3 on, and told so by its environment."""
+    fds = ",".join(str(s.fileno()) for s in sockets)
+    return [sys.executable, "-c", AS_A_SERVICE_MANAGER, names, fds]
+
+
+class Running:
+    """A fanwired that serves. `urls`, `http` and `redis` are what it printed. `sockets`
+    are given to it as a service manager does."""
+
+    def __init__(self, args, env, err_path, sockets=()):
         self.err_path = err_path
+        before = with_sockets(sockets) if sockets else []
         with open(err_path, "wb") as err:
             self.process = subprocess.Popen(
-                [binary(), *args], env=clean_environment(env), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=err)
+                [*before, binary(), *args], env=clean_environment(env),
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
+                pass_fds=[s.fileno() for s in sockets])
+        self.pid = self.process.pid
         self.lines, self.urls, self.http, self.redis = [], [], None, None
         self._rest = b""
 

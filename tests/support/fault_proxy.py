@@ -46,6 +46,8 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         transport.set_write_buffer_limits(high=AHEAD)
+        if self.reasons:  # it was stalled before it was there
+            transport.pause_reading()
         if self.is_client:
             self.link.client_came()
         else:

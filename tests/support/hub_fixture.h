@@ -52,8 +52,8 @@ typedef struct test_hub {
     bool listens;    /* the test has said where; else any port of 127.0.0.1 */
     uint64_t refs;   /* of joins */
     char prefix[48];
-    fw_handler handlers[20]; /* a test's own, by type */
-    void *users[20];
+    fw_handler handlers[32]; /* a test's own, by type */
+    void *users[32];
     pthread_mutex_t lock;
     pthread_cond_t changed;
     test_event **events;

@@ -57,6 +57,24 @@ START_TEST(what_has_come_before_is_dropped)
 }
 END_TEST
 
+/* Redis has confirmed the subscription when the first page had been read already. */
+START_TEST(what_was_said_before_the_room_was_really_heard_is_read)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    const fwi_backplane *bp = &fake_backplane_last->base;
+    fwi_conn *c = member((unsigned)_i);
+    bp->sink->on_subscribed(bp->sink_user, "r:a");
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 1);
+    bp->sink->on_subscribed(bp->sink_user, "r:a"); /* the read may be too old again */
+    answer(7, 6, 6, 6);
+    answer(7, 7, 7, 7);
+    ck_assert_str_eq(heard(c), "7:6 7:7");
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(a_short_page_is_followed_by_the_next)
 {
     open_rig((unsigned)_i, NULL, NULL);
@@ -162,6 +180,30 @@ START_TEST(after_the_return_every_room_is_read_since_its_position)
     }
     const char *said = heard(c);
     ck_assert(strstr(said, "7:6") && strstr(said, "9:3") && strlen(said) == 7);
+    close_rig(c);
+}
+END_TEST
+
+START_TEST(a_room_that_cannot_be_read_keeps_no_other_waiting)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = come((unsigned)_i - 1);
+    ck_assert_int_eq(fwi_hub_join(&rig.hub, c->id, "bad", 1), FW_OK);
+    core_rig_settle(&rig);
+    fake_answer_error();
+    core_rig_settle(&rig);
+    join(c, 0, 0);
+    ck_assert_uint_eq(fake_waiting(), 1);
+    ck_assert_str_eq(fake_asked()->channel, "r:a");
+    answer(7, 5, 1, 0);
+    ck_assert_uint_eq(results, 1);
+    core_rig_advance(&rig, 1100);
+    ck_assert_str_eq(fake_asked()->channel, "r:bad");
+    fake_state(false);
+    fake_answer_error();
+    fake_state(true);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 2);
     close_rig(c);
 }
 END_TEST
@@ -393,12 +435,14 @@ static void add_tests(TCase *tc)
         a_join_is_complete_when_the_position_is_known,
         a_hole_is_read_once_and_said_in_order,
         what_has_come_before_is_dropped,
+        what_was_said_before_the_room_was_really_heard_is_read,
         a_short_page_is_followed_by_the_next,
         a_message_without_a_position_is_a_plain_one,
         what_cant_be_had_any_more_is_told,
         another_epoch_is_told_once_and_heard_from_its_beginning,
         a_room_that_went_back_is_told,
         after_the_return_every_room_is_read_since_its_position,
+        a_room_that_cannot_be_read_keeps_no_other_waiting,
         a_read_that_fails_is_made_again,
         too_much_behind_a_hole_is_read_and_not_kept,
         a_reset_is_json_or_closes_the_plain_with_1012,

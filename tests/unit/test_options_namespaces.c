@@ -207,6 +207,38 @@ START_TEST(many_namespaces_are_told_apart)
 }
 END_TEST
 
+typedef struct differences {
+    char text[256];
+} differences;
+
+static void note(void *user, const char *name, bool live)
+{
+    differences *d = user;
+    size_t n = strlen(d->text);
+    snprintf(d->text + n, sizeof d->text - n, "%s%s ", name, live ? "!" : "");
+}
+
+START_TEST(what_differs_is_named_and_whether_it_may_change)
+{
+    fw_options *a = fresh(), *b = fresh();
+    differences d = {""};
+    fw_options_set(b, "namespace.news.presence", "off");
+    fwi_options_compare(a, b, note, &d);
+    ck_assert_str_eq(d.text, "");
+    fw_options_set(a, "threads", "2");
+    fw_options_set(b, "limit.sessions", "7");
+    fw_options_set(a, "namespace.chat.presence", "on");
+    fw_options_set(b, "namespace.news.history.size", "3");
+    fwi_options_compare(a, b, note, &d);
+    ck_assert_str_eq(d.text, "threads limit.sessions! namespace.chat.presence "
+                             "namespace.news.history.size ");
+    ck_assert_str_eq(fw_options_describe("limit.sessions", "reload"), "on");
+    ck_assert_str_eq(fw_options_describe("threads", "reload"), "off");
+    fw_options_free(a);
+    fw_options_free(b);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("options_namespaces");
@@ -221,6 +253,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_room_has_the_options_of_what_stands_before_its_first_colon);
     tcase_add_test(tc, without_namespaces_every_room_has_the_options_of_rooms);
     tcase_add_test(tc, many_namespaces_are_told_apart);
+    tcase_add_test(tc, what_differs_is_named_and_whether_it_may_change);
     suite_add_tcase(s, tc);
     return s;
 }

@@ -312,6 +312,41 @@ START_TEST(a_user_s_sessions_are_known_by_the_name_it_has_now)
 }
 END_TEST
 
+static void on_room_message(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)e;
+    (void)user;
+    ck_abort_msg("nothing was published");
+}
+
+START_TEST(what_is_sent_to_a_room_here_reaches_its_members_past_the_backplane)
+{
+    begin((unsigned)_i, "raw.format", "plain");
+    core_rig_on(&rig, FW_EVENT_ROOM_MESSAGE, on_room_message, NULL);
+    fwi_conn *ann = enter(0, "room=a");
+    fwi_conn *bob = enter((unsigned)_i - 1, "room=a");
+    fwi_conn *cid = enter(0, "room=b");
+    fwi_conn *left_out = enter(0, "room=a");
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, "news", 4, FW_TEXT);
+    m->except = left_out->id;
+    ck_assert_int_eq(fwi_hub_send_here(&rig.hub, "r:a", m), FW_OK);
+    ck_assert_int_eq(fwi_hub_send_here(&rig.hub, "r:nobody", m), FW_OK);
+    fw_message_unref(m);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(core_conn_count(ann, "news"), 1);
+    ck_assert_uint_eq(core_conn_count(bob, "news"), 1);
+    ck_assert_uint_eq(core_conn_count(cid, "news"), 0);
+    ck_assert_uint_eq(core_conn_count(left_out, "news"), 0);
+    core_conn_free(left_out);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_PUBLISHED), 0);
+    core_conn_free(ann);
+    core_conn_free(bob);
+    core_conn_free(cid);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_user_leaves_a_room_with_all_sessions)
 {
     begin(2, "room.presence", "on");
@@ -386,6 +421,8 @@ int main(void)
     tcase_add_test(tc, handlers_are_told_where_there_are_members);
     tcase_add_test(tc, who_gets_another_user_is_present_as_that_one_and_nothing_is_told);
     tcase_add_test(tc, a_user_s_sessions_are_known_by_the_name_it_has_now);
+    tcase_add_loop_test(
+        tc, what_is_sent_to_a_room_here_reaches_its_members_past_the_backplane, 1, 3);
     tcase_add_test(tc, a_user_leaves_a_room_with_all_sessions);
     tcase_add_test(tc, the_only_node_there_is_has_its_facts);
     tcase_add_test(tc, a_kind_of_message_from_the_future_is_counted_and_shown_to_nobody);

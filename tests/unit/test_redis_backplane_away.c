@@ -102,6 +102,7 @@ START_TEST(joins_while_resubscribing_do_not_put_off_the_return)
     ck_assert_uint_eq(publishes(), 0);
     confirm("subscribe", "fanwire:r:late");
     ck_assert_uint_eq(publishes(), 1);
+    expect_heard("+r:late "); /* until now others were not heard */
     message_from(NODE, 1, "fanwire:r:late", "hello");
     expect_heard("r:late=hello ");
 }

@@ -197,6 +197,27 @@ START_TEST(a_server_that_cannot_now_gets_it_later_under_a_new_serial)
 }
 END_TEST
 
+START_TEST(what_a_server_cannot_now_keeps_its_order)
+{
+    up_in_room();
+    keep("one");
+    keep("two");
+    fake_loop_turn(loop);
+    answer("-READONLY You can't write against a read only replica.\r\n"
+           "-READONLY You can't write against a read only replica.\r\n");
+    ck_assert(!figures().up);
+    ck_assert_ptr_nonnull(strstr(why, "PUBLISH: READONLY You can't write"));
+    keep("three");
+    return_to_room();
+    const fwi_buf *b = fake_stream_written(command);
+    const char *one = memmem(b->data, b->len, SERIAL("3"), sizeof SERIAL("3") - 1);
+    const char *two = memmem(b->data, b->len, SERIAL("4"), sizeof SERIAL("4") - 1);
+    const char *three = memmem(b->data, b->len, SERIAL("5"), sizeof SERIAL("5") - 1);
+    ck_assert(one != NULL && one < two && two < three);
+    ck_assert_ptr_nonnull(memmem(b->data, (size_t)(one - b->data), "one", 3));
+}
+END_TEST
+
 START_TEST(an_error_about_the_message_is_told_and_it_is_dropped)
 {
     up_in_room();
@@ -309,9 +330,11 @@ START_TEST(a_lost_link_answers_all_pages_that_are_outstanding)
     ask(2);
     fake_loop_turn(loop);
     ck_assert_uint_eq(WROTE("EVAL"), 2);
+    ask(3); /* not sent yet */
     lose();
     fake_loop_turn(loop);
-    expect_heard("page1=FW_ERR_BACKPLANE:0@0 page2=FW_ERR_BACKPLANE:0@0 ");
+    expect_heard("page1=FW_ERR_BACKPLANE:0@0 page2=FW_ERR_BACKPLANE:0@0 "
+                 "page3=FW_ERR_BACKPLANE:0@0 ");
     return_to_room();
     ck_assert_uint_eq(WROTE("EVAL"), 0);
 }
@@ -358,6 +381,43 @@ START_TEST(a_strange_page_is_an_error_or_has_less)
 }
 END_TEST
 
+static void put_entry(fwi_buf *out, fwi_msg_kind kind, fwi_position at)
+{
+    fwi_buf envelope = {0};
+    fw_message *m = fwi_message_new(kind, "text", 4, FW_TEXT);
+    ck_assert_ptr_nonnull(m);
+    ck_assert(fwi_message_encode_at(m, 77, 1, at, &envelope));
+    const char length[4] = {0, 0, 0, (char)envelope.len};
+    ck_assert_uint_lt(envelope.len, 256);
+    ck_assert(fwi_buf_append(out, length, 4) &&
+              fwi_buf_append(out, envelope.data, envelope.len));
+    fwi_buf_fini(&envelope);
+    fw_message_unref(m);
+}
+
+/* News about a member that has no name would be the end of whoever shows it. */
+START_TEST(what_is_no_message_of_this_history_is_left_out_of_a_page)
+{
+    const fwi_position other = {at_one.epoch + 1, 2};
+    fwi_buf page = {0}, out = {0};
+    up_in_room();
+    ask(1);
+    fake_loop_turn(loop);
+    ck_assert(fwi_buf_append(&page, EPOCH "\0\0\0\0\0\0\0\x05", 16));
+    put_entry(&page, FWI_MSG_LEFT, at_one);
+    put_entry(&page, FWI_MSG_DATA, other);
+    put_entry(&page, FWI_MSG_DATA, at_one);
+    fwi_buf_printf(&out, "$%zu\r\n", page.len);
+    fwi_buf_append(&out, page.data, page.len);
+    fwi_buf_puts(&out, "\r\n");
+    fake_stream_feed(command, out.data, out.len);
+    expect_heard("page1=FW_OK:1@5 ");
+    ck_assert_uint_eq(figures().malformed, 2);
+    fwi_buf_fini(&page);
+    fwi_buf_fini(&out);
+}
+END_TEST
+
 START_TEST(whoever_waits_is_told_when_it_is_stopped)
 {
     up_in_room();
@@ -384,6 +444,7 @@ int main(void)
     tcase_add_test(tc, a_place_that_is_not_known_any_more_is_none);
     tcase_add_test(tc, a_forgotten_script_is_sent_whole_again_under_new_serials_in_order);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_under_a_new_serial);
+    tcase_add_test(tc, what_a_server_cannot_now_keeps_its_order);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
     tcase_add_test(tc, an_answer_of_another_kind_ends_the_links);
     tcase_add_test(tc, too_late_is_told_and_it_is_not_sent);
@@ -396,6 +457,7 @@ int main(void)
     tcase_add_test(tc, a_page_is_asked_again_when_the_script_was_forgotten);
     tcase_add_loop_test(tc, a_strange_page_is_an_error_or_has_less, 0,
                         (int)FWI_ARRAY_LEN(pages));
+    tcase_add_test(tc, what_is_no_message_of_this_history_is_left_out_of_a_page);
     tcase_add_test(tc, whoever_waits_is_told_when_it_is_stopped);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);

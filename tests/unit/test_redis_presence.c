@@ -1,249 +1,8 @@
 /*
- * Presence and lease of the Redis backplane with a Redis that the test plays: when
- * entries are written and written again, when a life is over, who may judge, and answers
- * that no Redis should give.
+ * When entries are written and written again, when a life is over, who may judge, and
+ * answers that no Redis should give.
  */
-#include "redis_backplane_rig.h"
-
-#include "core/error.h"
-
-static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " */
-static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
-static const char *channels_say, *sweep_says, *members_say, *names_say;
-static const char *hset_says = ":1\r\n";
-static char nodes[512]; /* "+other -other " */
-static char page[512];  /* of the last answer: "ERR " or "TOTAL NEXT user " */
-static unsigned pages;
-
-static void on_members(void *user, uint64_t ref, const fwi_member_page *p)
-{
-    (void)user;
-    ck_assert_uint_eq(ref, 5);
-    pages++;
-    if (p->err != FW_OK) {
-        ck_assert_str_ne(p->why, "");
-        strcpy(page, "ERR ");
-        return;
-    }
-    snprintf(page, sizeof page, "%d %d ", (int)p->total, (int)p->next);
-    for (size_t i = 0; i < p->n; i++) {
-        strcat(page, p->members[i]->origin->user);
-        strcat(page, " ");
-    }
-}
-
-static void on_node(void *user, uint64_t node, const char *name, bool up)
-{
-    (void)user;
-    ck_assert_uint_eq(node, 0xdead);
-    strcat(nodes, up ? "+" : "-");
-    strcat(nodes, name);
-    strcat(nodes, " ");
-}
-
-static fw_message *member(uint64_t node, uint64_t local, const char *user,
-                          const char *node_name)
-{
-    fw_message *m = fwi_message_new(FWI_MSG_LEFT, "", 0, FW_TEXT);
-    ck_assert_ptr_nonnull(m);
-    m->origin = fwi_origin_new((fw_session_id){node, local}, user, node_name);
-    ck_assert_ptr_nonnull(m->origin);
-    return m;
-}
-
-static fw_message *describe(void *user)
-{
-    (void)user;
-    return member(NODE, 0, "", "me");
-}
-
-static const fwi_backplane_sink present_sink = {
-    .on_subscribed = on_subscribed,
-    .on_message = on_message,
-    .on_state = on_state,
-    .on_members = on_members,
-    .on_node = on_node,
-    .describe = describe,
-};
-
-static void set_up(void)
-{
-    served[0] = nodes[0] = page[0] = '\0';
-    pages = 0;
-    beat_says = "0 1 9999\n";
-    channels_say = sweep_says = members_say = names_say = "";
-    hset_says = ":1\r\n";
-    hub_sink = &present_sink;
-    begin();
-}
-
-static void tear_down(void)
-{
-    end();
-}
-
-/* --- the server: takes one command after the other, and answers --- */
-
-typedef struct command_words {
-    int argc;
-    const char *argv[16];
-    size_t lens[16];
-} command_words;
-
-/* The next command of those that were written. false: there is none. */
-static bool next_command(fwi_buf *b, size_t *at, command_words *c)
-{
-    if (*at >= b->len) {
-        return false;
-    }
-    char *p = b->data + *at;
-    ck_assert_int_eq(*p, '*');
-    c->argc = (int)strtol(p + 1, &p, 10);
-    ck_assert_int_le(c->argc, 16);
-    p += 2;
-    for (int i = 0; i < c->argc; i++) {
-        ck_assert_int_eq(*p, '$');
-        c->lens[i] = strtoul(p + 1, &p, 10);
-        c->argv[i] = p + 2;
-        p += 2 + c->lens[i] + 2;
-    }
-    *at = (size_t)(p - b->data);
-    return true;
-}
-
-static void took(const char *name, const char *detail, size_t len)
-{
-    size_t n = strlen(served);
-    snprintf(served + n, sizeof served - n, "%s%.*s ", name, (int)len, detail);
-}
-
-static void say_text(const char *text)
-{
-    char out[1024];
-    snprintf(out, sizeof out, "$%zu\r\n%s\r\n", strlen(text), text);
-    fake_stream_feed_text(command, out);
-}
-
-static bool is_script(const command_words *c, const char *part)
-{
-    return memmem(c->argv[1], c->lens[1], part, strlen(part)) != NULL;
-}
-
-static void serve_eval(const command_words *c)
-{
-    if (is_script(c, "'ZADD'")) {
-        char detail[32];
-        snprintf(detail, sizeof detail, ":%.*s:%.*s:%.*s", (int)c->lens[9], c->argv[9],
-                 (int)c->lens[10], c->argv[10], (int)c->lens[12], c->argv[12]);
-        took("BEAT", detail, strlen(detail));
-        say_text(beat_says);
-    } else if (is_script(c, "'SRANDMEMBER'")) {
-        took("CHANNELS:", c->argv[3], c->lens[3]);
-        say_text(channels_say);
-        channels_say = "";
-    } else if (is_script(c, "'PUBLISH'")) {
-        took("SWEEP:", c->argv[4], c->lens[4]);
-        say_text(sweep_says);
-    } else if (is_script(c, "'ZREM'")) {
-        took("FORGET", "", 0);
-        say_text("1");
-    } else if (is_script(c, "'ZRANGEBYSCORE'")) {
-        took("NAMES", "", 0);
-        say_text(names_say);
-    } else {
-        took("MEMBERS", "", 0);
-        say_text(members_say);
-    }
-}
-
-static void serve_one(const command_words *c)
-{
-    const char *name = c->argv[0];
-    if (memcmp(name, "PUBLISH", 7) == 0) {
-        bool probe = c->lens[1] == strlen(PROBE_CHANNEL);
-        if (!probe) {
-            took("PUBLISH", "", 0);
-        }
-        fake_stream_feed_text(command, ":1\r\n");
-        fwi_buf out;
-        fwi_buf_init(&out);
-        fwi_buf_printf(&out, "*3\r\n$7\r\nmessage\r\n$%zu\r\n%.*s\r\n$%zu\r\n",
-                       c->lens[1], (int)c->lens[1], c->argv[1], c->lens[2]);
-        fwi_buf_append(&out, c->argv[2], c->lens[2]);
-        fwi_buf_puts(&out, "\r\n");
-        fake_stream_feed(subscriber, out.data, out.len);
-        fwi_buf_fini(&out);
-    } else if (memcmp(name, "PING", 4) == 0) {
-        fake_stream_feed_text(command, "+PONG\r\n");
-        fake_stream_feed_text(subscriber, "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
-    } else if (memcmp(name, "EVAL", 4) == 0) {
-        serve_eval(c);
-    } else if (memcmp(name, "HSET", 4) == 0) {
-        took("HSET:", c->argv[3], 3); /* "TELL LIFE" */
-        fake_stream_feed_text(command, hset_says);
-    } else {
-        took("", name, c->lens[0]);
-        fake_stream_feed_text(command, ":1\r\n");
-    }
-}
-
-/* Until nothing is asked any more. */
-static void serve(void)
-{
-    fake_loop_turn(loop);
-    fake_stream_written(subscriber)->len = 0;
-    for (fwi_buf *b; (b = fake_stream_written(command))->len > 0;) {
-        fwi_buf taken = *b;
-        fwi_buf_init(b);
-        command_words c;
-        size_t at = 0;
-        while (!fake_stream_is_closed(command) && next_command(&taken, &at, &c)) {
-            serve_one(&c);
-        }
-        fwi_buf_fini(&taken);
-        fake_loop_turn(loop);
-    }
-}
-
-static void expect_served(const char *what)
-{
-    ck_assert_str_eq(served, what);
-    served[0] = '\0';
-}
-
-static void pass(uint64_t ms)
-{
-    for (uint64_t i = 0; i < ms; i += 100) {
-        fake_loop_advance(loop, 100);
-        serve();
-    }
-}
-
-static void be_up(void)
-{
-    come_up();
-    serve();
-    served[0] = '\0';
-}
-
-static void enter_one(bool tell)
-{
-    fw_message *m = member(NODE, 1, "ann", "me");
-    ck_assert(bp->ops->enter(bp, "r:a", m, tell));
-    fw_message_unref(m);
-}
-
-static void leave_one(void)
-{
-    bp->ops->leave(bp, "r:a", (fw_session_id){NODE, 1});
-}
-
-static void go_and_return(void)
-{
-    lose();
-    come_up();
-    serve();
-}
+#include "redis_presence_rig.h"
 
 /* --- entries --- */
 
@@ -300,6 +59,60 @@ START_TEST(after_a_break_what_isn_t_safe_is_written_again_and_nothing_else)
 }
 END_TEST
 
+START_TEST(what_redis_refuses_is_written_when_it_takes_a_beat_again)
+{
+    be_up();
+    hset_says = "-OOM command not allowed\r\n";
+    enter_one(false);
+    serve();
+    expect_served("SADD HSET:0 1 ");
+    hset_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:2:0 HSET:0 1 ");
+    hdel_says = "-MISCONF can't persist\r\n";
+    leave_one();
+    serve();
+    expect_served("HDEL ");
+    hdel_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:3:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:4:1 SREM ");
+}
+END_TEST
+
+START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
+{
+    be_up();
+    enter_one(false);
+    serve();
+    hdel_says = "-MISCONF can't persist\r\n";
+    leave_one();
+    serve();
+    forget_written();
+    bp->ops->stop(bp);
+    ck_assert_uint_eq(fake_stream_written(command)->len, 0);
+}
+END_TEST
+
+/* Else nobody would find the entries when this node has died. */
+START_TEST(a_channel_that_could_not_be_listed_is_listed_later)
+{
+    be_up();
+    sadd_says = "-OOM command not allowed\r\n";
+    enter_one(false);
+    enter_another();
+    serve();
+    expect_served("SADD HSET:0 1 HSET:0 1 ");
+    leave_one();
+    serve();
+    expect_served("SADD HDEL ");
+    sadd_says = ":1\r\n";
+    pass(3000);
+    expect_served("BEAT:1:2:0 SADD HDEL ");
+}
+END_TEST
+
 START_TEST(what_the_lost_link_had_not_answered_is_written_again)
 {
     be_up();
@@ -322,13 +135,7 @@ START_TEST(who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back)
     served[0] = '\0';
     beat_says = "1 0 0\n"; /* life 1 is over */
     fake_loop_advance(loop, 3000);
-    fwi_buf taken = *fake_stream_written(command);
-    fwi_buf_init(fake_stream_written(command));
-    command_words c;
-    size_t at = 0;
-    ck_assert(next_command(&taken, &at, &c));
-    serve_one(&c);
-    fwi_buf_fini(&taken);
+    serve_once();
     expect_served("BEAT:1:2:0 ");
     beat_says = "1 0 0\n";
     fake_loop_advance(loop, 1);
@@ -348,14 +155,7 @@ START_TEST(a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is)
     expect_served("BEAT:1:2:0 SADD HSET:1 1 ");
     beat_says = answers[_i];
     fake_loop_advance(loop, 3000);
-    fwi_buf taken = *fake_stream_written(command);
-    fwi_buf_init(fake_stream_written(command));
-    command_words c;
-    size_t at = 0;
-    while (next_command(&taken, &at, &c)) {
-        serve_one(&c);
-    }
-    fwi_buf_fini(&taken);
+    serve_once();
     beat_says = "0 1 3\n";
     fake_loop_advance(loop, 1);
     serve();
@@ -370,6 +170,24 @@ START_TEST(a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is)
 END_TEST
 
 /* --- the others --- */
+
+START_TEST(a_beat_asks_for_the_last_one_that_was_answered_to_be_known)
+{
+    be_up();
+    ck_assert_str_eq(least, "0");
+    pass(3000);
+    ck_assert_str_eq(least, "1");
+    fake_loop_advance(loop, 3000); /* the third is sent, and its answer lost */
+    forget_written();
+    go_and_return();
+    expect_served("BEAT:1:2:0 BEAT:1:4:0 ");
+    ck_assert_str_eq(least, "2");
+    beat_says = "0 0 0\n"; /* all is forgotten: another life, of which nothing is known */
+    pass(3100);
+    ck_assert_str_eq(least, "0");
+    ck_assert_uint_eq(figures().lives, 1);
+}
+END_TEST
 
 START_TEST(only_who_has_watched_for_a_lease_judges)
 {
@@ -428,16 +246,7 @@ START_TEST(a_claimed_life_is_swept_channel_by_channel_and_forgotten)
     channels_say = "r:{a}\nr:b";
     sweep_says = "0 3";
     fake_loop_advance(loop, 3000);
-    fwi_buf *b = fake_stream_written(command);
-    ck_assert_uint_gt(b->len, 0);
-    fwi_buf taken = *b;
-    fwi_buf_init(b);
-    command_words c;
-    size_t at = 0;
-    while (next_command(&taken, &at, &c)) {
-        serve_one(&c);
-    }
-    fwi_buf_fini(&taken);
+    serve_once();
     beat_says = "0 1 9999\n";
     serve();
     expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:2:c NAMES "
@@ -446,6 +255,23 @@ START_TEST(a_claimed_life_is_swept_channel_by_channel_and_forgotten)
                   "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
     ck_assert_uint_eq(figures().sweeps, 1);
     ck_assert_uint_eq(figures().swept, 6);
+}
+END_TEST
+
+START_TEST(a_sweep_that_gets_nowhere_ends_and_does_not_go_round)
+{
+    be_up();
+    beat_says = "0 1 9999\n000000000000dead -5 1\n";
+    channels_say = "r:a";
+    sweep_says = "0 0";
+    srem_says = "-MISCONF can't persist\r\n";
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 9999\n";
+    serve();
+    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:1:c NAMES "
+                  "SWEEP:fanwire:r:a SREM ");
+    ck_assert_uint_eq(downs, 0);
 }
 END_TEST
 
@@ -523,14 +349,20 @@ int main(void)
     tcase_add_test(tc, entries_wait_until_the_lease_is_held_and_go_ahead_of_what_is_said);
     tcase_add_test(tc, who_comes_and_goes_before_anything_is_sent_costs_nothing);
     tcase_add_test(tc, after_a_break_what_isn_t_safe_is_written_again_and_nothing_else);
+    tcase_add_test(tc, what_redis_refuses_is_written_when_it_takes_a_beat_again);
+    tcase_add_test(tc,
+                   who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead);
+    tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_loop_test(tc, a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is,
                         0, 2);
+    tcase_add_test(tc, a_beat_asks_for_the_last_one_that_was_answered_to_be_known);
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);
+    tcase_add_test(tc, a_sweep_that_gets_nowhere_ends_and_does_not_go_round);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);
     tcase_add_test(tc, a_refusal_of_presence_leaves_the_links_alone);

@@ -19,6 +19,10 @@ static fwi_hub_figures node(void)
     for (uint64_t i = 0; i < FWI_STAT_COUNT; i++) {
         f.sums[i] = i + 100;
     }
+    fwi_histogram_add(&f.turns, fwi_bounds_us, 100);
+    fwi_histogram_add(&f.turns, fwi_bounds_us, 101);
+    fwi_histogram_add(&f.turns, fwi_bounds_us, 2000000);
+    fwi_histogram_add(&f.sizes, fwi_bounds_bytes, 0);
     f.bp.up = true;
     f.bp.probe_age_us = 1234567;
     f.bp.queue_dropped = 3;
@@ -47,8 +51,9 @@ typedef struct reader {
 static void read_type(reader *r, const char *line)
 {
     ck_assert_int_eq(sscanf(line, "# TYPE %127s %15s", r->metric, r->kind), 2);
-    ck_assert_msg(strcmp(r->kind, "gauge") == 0 || strcmp(r->kind, "counter") == 0, "%s",
-                  line);
+    ck_assert_msg(strcmp(r->kind, "gauge") == 0 || strcmp(r->kind, "counter") == 0 ||
+                      strcmp(r->kind, "histogram") == 0,
+                  "%s", line);
     for (size_t i = 0; i < r->n; i++) {
         ck_assert_msg(strcmp(r->seen[i], r->metric) != 0, "twice: %s", line);
     }
@@ -64,6 +69,15 @@ static void read_sample(const reader *r, const char *line)
 {
     size_t len = strlen(r->metric);
     ck_assert_msg(strncmp(line, r->metric, len) == 0, "%s", line);
+    if (strcmp(r->kind, "histogram") == 0) {
+        static const char *const parts[] = {"_bucket", "_sum", "_count"};
+        size_t before = len;
+        for (size_t i = 0; i < FWI_ARRAY_LEN(parts) && len == before; i++) {
+            len += strncmp(line + len, parts[i], strlen(parts[i])) == 0 ? strlen(parts[i])
+                                                                        : 0;
+        }
+        ck_assert_msg(len > before, "%s", line);
+    }
     ck_assert_msg(line[len] == ' ' || line[len] == '{', "%s", line);
     const char *value = strrchr(line, ' ');
     ck_assert_ptr_nonnull(value);
@@ -130,6 +144,14 @@ static const struct {
     {"fanwire_loop_lag_seconds{loop=\"0\"}", 0.0015},
     {"fanwire_loop_lag_seconds{loop=\"1\"}", 2.5},
     {"fanwire_uptime_seconds", 61.5},
+    {"fanwire_loop_turn_seconds_bucket{le=\"0.000100\"}", 1},
+    {"fanwire_loop_turn_seconds_bucket{le=\"0.000500\"}", 2},
+    {"fanwire_loop_turn_seconds_bucket{le=\"1.000000\"}", 2},
+    {"fanwire_loop_turn_seconds_bucket{le=\"+Inf\"}", 3},
+    {"fanwire_loop_turn_seconds_sum", 2.000201},
+    {"fanwire_loop_turn_seconds_count", 3},
+    {"fanwire_message_in_size_bytes_bucket{le=\"16\"}", 1},
+    {"fanwire_message_in_size_bytes_sum", 0},
     {"fanwire_info{version=\"0.1.0\",node=\"a\\\"b\\\\c\",backplane=\"redis\"}", 1},
 };
 

@@ -55,6 +55,18 @@ FW_API int fw_emitter_send_user(fw_emitter *emitter, const char *user, fw_messag
     @since 0.1 */
 FW_API int fw_emitter_send_all(fw_emitter *emitter, fw_message *m, int timeout_ms);
 
+/**
+ * Close all sessions of a user, on all nodes, as fw_user_disconnect does.
+ *
+ * @param code   as in fw_session_close
+ * @param reason as in fw_session_close
+ * @return as fw_emitter_publish; FW_ERR_INVALID also for the code or the reason
+ * @thread as above
+ * @since  0.1
+ */
+FW_API int fw_emitter_disconnect_user(fw_emitter *emitter, const char *user,
+                                      unsigned code, const char *reason, int timeout_ms);
+
 FW_END_DECLS
 
 #endif

@@ -74,7 +74,12 @@ typedef enum {
     /** A client of the Centrifuge protocol calls the application: method, data (JSON).
         Answer by fw_reply or fw_reject with the token, at once or within
         "decision.timeout". */
-    FW_EVENT_RPC = 20
+    FW_EVENT_RPC = 20,
+    /** What a node has done with a message of a room that is followed (fw_room_trace):
+        token is the ref, session and user of its sender, position, data (an object of
+        JSON in a line), reason (the same as a sentence, which begins with the node's
+        name). */
+    FW_EVENT_TRACE = 24
 } fw_event_type;
 
 typedef void (*fw_handler)(fw_hub *hub, fw_event *event, void *user);
@@ -98,8 +103,8 @@ FW_API const char *fw_event_user(const fw_event *e);
    @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, RPC: the bytes; CONNECT of
-    a client of the Centrifuge protocol: what it says of itself, as JSON.
+/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, RPC, TRACE: the bytes;
+    CONNECT of a client of the Centrifuge protocol: what it says of itself, as JSON.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);

@@ -16,6 +16,7 @@
 #include <fanwire/event.h>
 #include <fanwire/export.h>
 #include <fanwire/hub.h>
+#include <fanwire/listener.h>
 #include <fanwire/log.h>
 #include <fanwire/message.h>
 #include <fanwire/options.h>

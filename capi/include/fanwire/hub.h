@@ -79,6 +79,23 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
 FW_API int fw_hub_start(fw_hub *hub);
 
 /**
+ * Take over from other options what can change while the hub runs: those whose
+ * fw_options_describe(name, "reload") is "on". TLS certificates are read anew, for
+ * connections that come later. Sessions and rooms stay. An option that has changed and
+ * can't be taken over stays as it was, and a warning in the log names it.
+ *
+ * The log level is the hub's; who writes the lines reads his options himself.
+ *
+ * @param options borrowed; NULL says that they couldn't be read: the metric counts it
+ * @return FW_OK; FW_ERR_TLS certificate or key can't be used, FW_ERR_INVALID options is
+ *         NULL, FW_ERR_STATE not running or called on a loop's thread, FW_ERR_MEMORY;
+ * after an error everything is as it was
+ * @thread any but the hub's own
+ * @since  0.1
+ */
+FW_API int fw_hub_reload(fw_hub *hub, const fw_options *options);
+
+/**
  * Stop listening, refuse with 503 whoever is still shaking hands, and close the sessions
  * with 1001 at "drain.rate" a second. "http.listen" stays open.
  * Blocks until all are gone or the time is over. fw_hub_stop comes after it.

@@ -115,8 +115,9 @@ FW_API const char *fw_options_name(size_t index);
  *
  * @param name  borrowed
  * @param field "type" (text, number, duration, size, switch, list, choice), "default",
- *              "allowed" (range or choices as a sentence), "since", "help" or "group"
- *              (the heading that it stands under in a manual)
+ *              "allowed" (range or choices as a sentence), "since", "help", "group"
+ *              (the heading that it stands under in a manual) or "reload" ("on": a hub
+ *              that runs takes it over, see fw_hub_reload; "off")
  * @return valid for ever; NULL for an unknown name or field
  * @thread any
  * @since  0.1

@@ -63,6 +63,28 @@ FW_API int fw_room_publish_message(struct fw_hub *hub, const char *room, fw_mess
 FW_API int fw_room_publish_ref(struct fw_hub *hub, const char *room, fw_message *m,
                                uint64_t ref);
 
+/**
+ * Send bytes to the sessions in a room that are on this node, and to nobody elsewhere.
+ * That is for what handlers have to tell that are called on every node, of ROOM_LEAVE,
+ * say. It is neither kept in a history nor told by ROOM_MESSAGE.
+ *
+ * @return as fw_room_publish; FW_OK: on its way to the members that there are
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_send_here(struct fw_hub *hub, const char *room, const void *data,
+                             size_t len, unsigned flags);
+
+/**
+ * The same with a message built before, which may leave one session out.
+ *
+ * @param m borrowed; the hub takes references of its own
+ * @return as fw_room_send_here
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_send_here_message(struct fw_hub *hub, const char *room, fw_message *m);
+
 /** In which order fw_room_history gives them. */
 enum {
     FW_HISTORY_REVERSE = 1 /**< the newest first, and from there backwards */
@@ -107,8 +129,8 @@ FW_API int fw_room_forget(struct fw_hub *hub, const char *room, uint64_t ref);
 /**
  * Ask who is in a room, on all nodes. A PRESENCE event with the ref tells, a page at a
  * time: its cursor is where the next one begins. Who is there all the while is in one of
- * the pages; who comes or goes meanwhile may be. Known are the sessions of nodes where
- * the room has the option "presence" or "join_leave".
+ * the pages, rarely in two; who comes or goes meanwhile may be. Known are the sessions of
+ * nodes where the room has the option "presence" or "join_leave".
  *
  * @param room   borrowed; 1..255 bytes UTF-8 without control characters
  * @param cursor 0 for the first page; then what fw_event_cursor said
@@ -122,6 +144,27 @@ FW_API int fw_room_forget(struct fw_hub *hub, const char *room, uint64_t ref);
  */
 FW_API int fw_room_presence(struct fw_hub *hub, const char *room, uint64_t cursor,
                             unsigned limit, uint64_t ref);
+
+/**
+ * Follow a room: for some seconds all nodes tell what they do with each of its messages,
+ * and why somebody doesn't get one. TRACE events with the ref bring that, the first of
+ * each node that it reports from now on. Again with the same ref it goes on for as long;
+ * it ends by itself. A node follows at most 16 rooms for others, and sends at most 1000
+ * reports a second for each; what is over is counted (fanwire_limit_hits_total) and told.
+ *
+ * Nodes of an older version say nothing. A message that Redis has brought twice and that
+ * was recognized by its number isn't told.
+ *
+ * @param room    borrowed; 1..255 bytes UTF-8 without control characters
+ * @param seconds 1..60; 0: no more
+ * @param ref     a number of yours, not 0
+ * @return FW_OK, FW_ERR_INVALID (room, seconds, ref), FW_ERR_BUSY, FW_ERR_CLOSED,
+ *         FW_ERR_MEMORY
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_room_trace(struct fw_hub *hub, const char *room, unsigned seconds,
+                         uint64_t ref);
 
 FW_END_DECLS
 

@@ -40,10 +40,8 @@ void fwi_take_apart(fw_hub *hub)
         fwi_loop_uv_free(loop);
     }
     fwi_site_fini(&hub->site);
-    free(hub->origins);
-    hub->origins = NULL;
-    fwi_networks_free(hub->trusted);
-    hub->trusted = NULL;
+    fwi_access_free(hub->access);
+    hub->access = NULL;
 }
 
 void fwi_shards_free(fw_hub *hub)
@@ -80,34 +78,56 @@ static int make_loop(fw_hub *hub, unsigned i)
         return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %s", strerror(errno));
     }
     return fwi_transport_new(&hub->transport[i], hub->loop[i], shard,
-                             &hub->transport_config);
+                             &hub->access->config);
 }
 
-static int read_transport_config(fw_hub *hub)
+void fwi_access_free(fwi_access *a)
 {
-    const fw_options *o = hub->options;
-    size_t n = fwi_options_count(o, FWI_OPT_ORIGINS), bad;
-    hub->origins = calloc(n + 1, sizeof *hub->origins);
-    size_t n_trusted = fwi_options_count(o, FWI_OPT_PROXY_TRUSTED);
-    const char **trusted = calloc(n_trusted + 1, sizeof *trusted);
-    if (hub->origins == NULL || trusted == NULL) {
-        free(trusted);
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    if (a != NULL) {
+        free(a->origins);
+        fwi_networks_free(a->trusted);
+        fw_options_free(a->options);
+        free(a);
     }
-    for (size_t i = 0; i < n; i++) {
-        hub->origins[i] = fwi_options_item(o, FWI_OPT_ORIGINS, i);
+}
+
+static bool read_trusted(fwi_access *a)
+{
+    size_t n = fwi_options_count(a->options, FWI_OPT_PROXY_TRUSTED), bad;
+    const char **trusted = calloc(n + 1, sizeof *trusted);
+    for (size_t i = 0; trusted != NULL && i < n; i++) {
+        trusted[i] = fwi_options_item(a->options, FWI_OPT_PROXY_TRUSTED, i);
     }
-    for (size_t i = 0; i < n_trusted; i++) {
-        trusted[i] = fwi_options_item(o, FWI_OPT_PROXY_TRUSTED, i);
-    }
-    hub->trusted = fwi_networks_new(trusted, n_trusted, &bad);
+    a->trusted = trusted != NULL ? fwi_networks_new(trusted, n, &bad) : NULL;
     free(trusted);
-    if (hub->trusted == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    return a->trusted != NULL;
+}
+
+static bool read_origins(fwi_access *a, size_t *n)
+{
+    *n = fwi_options_count(a->options, FWI_OPT_ORIGINS);
+    a->origins = calloc(*n + 1, sizeof *a->origins);
+    for (size_t i = 0; a->origins != NULL && i < *n; i++) {
+        a->origins[i] = fwi_options_item(a->options, FWI_OPT_ORIGINS, i);
     }
+    return a->origins != NULL;
+}
+
+fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *err)
+{
+    fwi_access *a = calloc(1, sizeof *a);
+    size_t n_origins;
+    if (a == NULL || (a->options = fwi_options_copy(options)) == NULL ||
+        !read_origins(a, &n_origins) || !read_trusted(a)) {
+        fwi_access_free(a);
+        *err = fwi_error(FW_ERR_MEMORY, "out of memory");
+        return NULL;
+    }
+    /* What can't change while it runs is as it was at the start. */
+    const fw_options *o = hub->options;
     const char *cert = fwi_options_text(o, FWI_OPT_TLS_CERT);
     const char *key = fwi_options_text(o, FWI_OPT_TLS_KEY);
-    hub->transport_config = (fwi_transport_config){
+    a->config = (fwi_transport_config){
         .log = &hub->log,
         .tls_cert = cert[0] ? cert : NULL,
         .tls_key = key[0] ? key : NULL,
@@ -115,14 +135,15 @@ static int read_transport_config(fw_hub *hub)
         .request_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_REQUEST_TIMEOUT),
         .idle_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HTTP_IDLE_TIMEOUT),
         .http_max = (unsigned)fwi_options_int(o, FWI_OPT_LIMIT_HTTP_CONNECTIONS),
-        .message_max = hub->core.set.message_max,
+        .message_max = (size_t)fwi_options_int(options, FWI_OPT_MESSAGE_MAX_BYTES),
         .compression = hub->core.set.compression,
-        .origins = hub->origins,
-        .n_origins = n,
-        .trusted = hub->trusted,
+        .origins = a->origins,
+        .n_origins = n_origins,
+        .trusted = a->trusted,
         .run_pending = fwi_loop_uv_run_pending,
     };
-    return FW_OK;
+    *err = FW_OK;
+    return a;
 }
 
 static int make_backplane(fw_hub *hub)
@@ -157,7 +178,8 @@ static int make_site(fw_hub *hub)
 int fwi_put_together(fw_hub *hub)
 {
     fwi_shards_free(hub); /* of a start that failed */
-    int err = read_transport_config(hub);
+    int err;
+    hub->access = fwi_access_new(hub, hub->options, &err);
     if (err == FW_OK) {
         err = make_site(hub);
     }

@@ -115,6 +115,24 @@ int fw_emitter_send_user(fw_emitter *e, const char *user, fw_message *m, int tim
     return emit_named(e, 'u', "user", user, m, timeout_ms);
 }
 
+int fw_emitter_disconnect_user(fw_emitter *e, const char *user, unsigned code,
+                               const char *reason, int timeout_ms)
+{
+    int err = fwi_check_close(code, reason);
+    if (err != FW_OK) {
+        return err;
+    }
+    const char *text = reason != NULL ? reason : "";
+    fw_message *m = fwi_message_new(FWI_MSG_CLOSE, text, strlen(text), FW_TEXT);
+    if (m == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    m->code = (uint16_t)code;
+    err = emit_named(e, 'u', "user", user, m, timeout_ms);
+    fw_message_unref(m);
+    return err;
+}
+
 int fw_emitter_send_all(fw_emitter *e, fw_message *m, int timeout_ms)
 {
     return emit(e, "all", m, timeout_ms);

@@ -37,6 +37,9 @@ static void abandon(fw_hub *hub)
         }
     }
     close_event_fds(hub);
+    for (size_t i = 0; i < hub->n_taken; i++) {
+        close(hub->taken[i].fd);
+    }
 }
 
 int fwi_api_enter(fw_hub *hub)
@@ -57,6 +60,15 @@ int fwi_api_enter_running(fw_hub *hub)
     int err = fwi_api_enter(hub);
     if (err == FW_OK && atomic_load(&hub->state) != FWI_HUB_RUNNING) {
         err = fwi_error(FW_ERR_CLOSED, "the hub is not running");
+    }
+    return err;
+}
+
+int fwi_api_enter_outside(fw_hub *hub)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && fwi_shard_here(&hub->core) != NULL) {
+        err = fwi_error(FW_ERR_STATE, "not on a thread of the hub's own");
     }
     return err;
 }
@@ -325,6 +337,7 @@ void fw_hub_free(fw_hub *hub)
     }
     fwi_hub_fini(&hub->core);
     fwi_gates_free(hub);
+    fwi_taken_free(hub);
     fw_options_free(hub->options);
     close_event_fds(hub);
     pthread_mutex_destroy(&hub->life);
@@ -374,6 +387,7 @@ int fw_hub_start(fw_hub *hub)
     open_log(hub);
     hub->started_us = fwi_clock_us();
     hub->core.backplane_told = false;
+    atomic_store(&hub->core.released, false);
     err = fwi_put_together(hub);
     if (err == FW_OK) {
         /* Before the threads: handlers may call back as soon as these run. */
@@ -397,6 +411,7 @@ int fw_hub_start(fw_hub *hub)
         atomic_store(&hub->state, FWI_HUB_NEW);
         return fwi_error(FW_ERR_BACKPLANE, "redis.url: %s", why);
     }
+    fwi_taken_serve(hub);
     return FW_OK;
 }
 
@@ -440,35 +455,30 @@ static void run_end(fwi_shard *shard, fwi_item *item)
     fwi_api_ack(hub, item);
 }
 
-static int enter_from_outside(fw_hub *hub)
-{
-    int err = fwi_api_enter(hub);
-    if (err == FW_OK && fwi_shard_here(&hub->core) != NULL) {
-        err = fwi_error(FW_ERR_STATE, "not on a thread of the hub's own");
-    }
-    return err;
-}
-
 int fw_hub_drain(fw_hub *hub, int timeout_ms)
 {
-    int err = enter_from_outside(hub);
+    int err = fwi_api_enter_outside(hub);
     if (err != FW_OK) {
         return err;
     }
-    uint64_t wait = timeout_ms >= 0
-                        ? (uint64_t)timeout_ms
-                        : (uint64_t)fwi_options_int(hub->options, FWI_OPT_DRAIN_TIMEOUT);
+    uint64_t wait =
+        timeout_ms >= 0 ? (uint64_t)timeout_ms : hub->core.set.drain_timeout_ms;
     pthread_mutex_lock(&hub->life);
     bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
     if (running) {
-        atomic_store(&hub->core.draining, true);
         fwi_api_on_loops(hub, run_close_gates, true);
-        fwi_api_on_loops(hub, run_drain, false);
     }
     pthread_mutex_unlock(&hub->life);
     if (!running) {
         return fwi_error(FW_ERR_STATE, "the hub is not running");
     }
+    wait = fwi_let_in_last(hub, wait);
+    pthread_mutex_lock(&hub->life);
+    if (atomic_load(&hub->state) == FWI_HUB_RUNNING) { /* and not stopped meanwhile */
+        atomic_store(&hub->core.draining, true);
+        fwi_api_on_loops(hub, run_drain, false);
+    }
+    pthread_mutex_unlock(&hub->life);
     if (!fwi_api_wait(hub, is_drained, wait)) {
         return fwi_error(FW_ERR_TIMEOUT, "%ld sessions are left",
                          atomic_load(&hub->core.sessions));
@@ -502,7 +512,7 @@ static int stop(fw_hub *hub)
 
 int fw_hub_stop(fw_hub *hub)
 {
-    int err = enter_from_outside(hub);
+    int err = fwi_api_enter_outside(hub);
     if (err == FW_OK) {
         pthread_mutex_lock(&hub->life);
         err = stop(hub);

@@ -119,13 +119,3 @@ int fwi_api_read_keys(const fw_options *o, fwi_keys **keys)
     *keys = all;
     return FW_OK;
 }
-
-int fwi_api_reload_keys(fw_hub *hub, const fw_options *o)
-{
-    fwi_keys *keys;
-    int err = fwi_api_read_keys(o, &keys);
-    if (err == FW_OK) {
-        fwi_tokens_exchange(&hub->core.tokens, keys);
-    }
-    return err;
-}

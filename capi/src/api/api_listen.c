@@ -4,6 +4,7 @@
  */
 #include "api/hub_inside.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,6 +101,21 @@ int fwi_gates_prepare(fw_hub *hub)
     return err;
 }
 
+/* By a socket that the hub was given, or by one of its own. */
+static int open_listener(fw_hub *hub, fwi_gate *gate, const fwi_listen_at *at)
+{
+    int fd = fwi_taken_for(hub, at);
+    if (fd == -ENOENT) {
+        return fwi_listener_open(&gate->listener, hub->loop[0], at, &listener_events,
+                                 gate);
+    }
+    if (fd < 0) {
+        char why[128];
+        return fwi_error(FW_ERR_SYSTEM, "%s", strerror_r(-fd, why, sizeof why));
+    }
+    return fwi_listener_adopt(&gate->listener, hub->loop[0], fd, &listener_events, gate);
+}
+
 static int open_gate(fw_hub *hub, fwi_gate *gate)
 {
     const fwi_listen_at at = {
@@ -110,8 +126,7 @@ static int open_gate(fw_hub *hub, fwi_gate *gate)
     };
     const char *option = gate == hub->http ? "http.listen" : "listen";
     fwi_listen_url_text(&gate->at, gate->at.port, gate->url, sizeof gate->url);
-    int err =
-        fwi_listener_open(&gate->listener, hub->loop[0], &at, &listener_events, gate);
+    int err = open_listener(hub, gate, &at);
     if (err != FW_OK) {
         char why[400];
         snprintf(why, sizeof why, "%s", fw_error_detail());
@@ -132,6 +147,9 @@ static int open_gate(fw_hub *hub, fwi_gate *gate)
 
 int fwi_gates_open(fw_hub *hub)
 {
+    for (size_t i = 0; i < hub->n_taken; i++) {
+        hub->taken[i].used = false; /* of a start that failed */
+    }
     for (size_t i = 0; i < hub->n_gates; i++) {
         int err = open_gate(hub, &hub->gates[i]);
         if (err != FW_OK) {
@@ -148,6 +166,9 @@ void fwi_gates_close(fw_hub *hub, bool also_http)
     for (size_t i = 0; i < hub->n_gates; i++) {
         fwi_gate *gate = &hub->gates[i];
         if (gate->listener != NULL && (also_http || gate != hub->http)) {
+            if (fwi_listener_is_lent(gate->listener)) {
+                atomic_store(&hub->core.released, true);
+            }
             fwi_listener_close(gate->listener);
             gate->listener = NULL;
         }

@@ -43,6 +43,27 @@ int fw_room_presence(fw_hub *hub, const char *room, uint64_t cursor, unsigned li
     return read_channel(hub, 'r', "room", room, cursor, limit, ref);
 }
 
+int fw_room_trace(fw_hub *hub, const char *room, unsigned seconds, uint64_t ref)
+{
+    char channel[FWI_CHANNEL_CAP];
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK) {
+        err = fwi_check_name("room", room);
+    }
+    if (err == FW_OK) {
+        err = fwi_check_ref(ref);
+    }
+    if (err == FW_OK && seconds > FWI_TRACE_SECONDS_MAX) {
+        err = fwi_error(FW_ERR_INVALID, "seconds %u: at most %d", seconds,
+                        FWI_TRACE_SECONDS_MAX);
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    fwi_channel_name('r', room, channel);
+    return fwi_hub_trace(&hub->core, channel, seconds, ref);
+}
+
 int fw_user_sessions(fw_hub *hub, const char *user, uint64_t cursor, unsigned limit,
                      uint64_t ref)
 {

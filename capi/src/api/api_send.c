@@ -132,6 +132,9 @@ static int send_bytes(fw_hub *hub, char kind, const char *name, const void *data
     case 'r':
         err = fw_room_publish_message(hub, name, m);
         break;
+    case 'h':
+        err = fw_room_send_here_message(hub, name, m);
+        break;
     case 'u':
         err = fw_user_send_message(hub, name, m);
         break;
@@ -147,6 +150,29 @@ int fw_room_publish(fw_hub *hub, const char *room, const void *data, size_t len,
                     unsigned flags)
 {
     return send_bytes(hub, 'r', room, data, len, flags);
+}
+
+int fw_room_send_here_message(fw_hub *hub, const char *room, fw_message *m)
+{
+    char channel[FWI_CHANNEL_CAP];
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK) {
+        err = fwi_check_name("room", room);
+    }
+    if (err == FW_OK) {
+        err = check_size(hub, fwi_message_len(m));
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    atomic_store_explicit(&m->sent, true, memory_order_relaxed);
+    return fwi_hub_send_here(&hub->core, fwi_channel_name('r', room, channel), m);
+}
+
+int fw_room_send_here(fw_hub *hub, const char *room, const void *data, size_t len,
+                      unsigned flags)
+{
+    return send_bytes(hub, 'h', room, data, len, flags);
 }
 
 int fw_user_send(fw_hub *hub, const char *user, const void *data, size_t len,

@@ -78,12 +78,16 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out)
             out->sums[k] += fwi_stat_get(&hub->shard[i]->stats, (fwi_stat)k);
         }
         out->inbox_bytes += fwi_inbox_bytes(&hub->shard[i]->inbox);
+        fwi_histogram_sum_up(&out->sizes, &hub->shard[i]->sizes);
     }
     pthread_mutex_lock(&hub->lock);
     for (unsigned i = 0; i < hub->n_loops; i++) {
         /* NULL: the hub has been stopped since the caller came in. */
         uint64_t lag_us = hub->loop[i] != NULL ? fwi_loop_lag_us(hub->loop[i]) : 0;
         out->loop_lag_s[i] = (double)lag_us / 1e6;
+        if (hub->loop[i] != NULL) {
+            fwi_histogram_sum_up(&out->turns, &hub->loop[i]->turns);
+        }
     }
     pthread_mutex_unlock(&hub->lock);
     backplane_figures(hub, &out->bp);

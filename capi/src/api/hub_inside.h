@@ -29,6 +29,21 @@ typedef struct fwi_gate {
     char url[700];
 } fwi_gate;
 
+/* Who is let in and by which rules, as transports are told. Replaced as a whole by a
+ * reload, when no loop looks at the one before any more. */
+typedef struct fwi_access {
+    fw_options *options; /* the origins are its */
+    fwi_transport_config config;
+    const char **origins;
+    fwi_networks *trusted;
+} fwi_access;
+
+/* A socket that listens already, given to the hub before its start. */
+typedef struct fwi_taken {
+    int fd;
+    bool used; /* a gate has it */
+} fwi_taken;
+
 struct fw_hub {
     fwi_forkmark process;
     bool abandoned; /* in a forked child: the inherited descriptors are closed */
@@ -44,9 +59,8 @@ struct fw_hub {
     fwi_shard *shard[FWI_LOOPS_MAX];
     fwi_transport *transport[FWI_LOOPS_MAX];
     bool thread[FWI_LOOPS_MAX];
-    fwi_transport_config transport_config;
-    const char **origins;
-    fwi_networks *trusted;
+    fwi_access *access;
+    bool beats_changed; /* by the reload that is under way */
     fwi_redis_config redis;
     uint64_t started_us;
 
@@ -55,6 +69,8 @@ struct fw_hub {
     fwi_gate *http; /* NULL: off */
     fwi_site site;  /* what is served there */
     unsigned next_loop;
+    fwi_taken *taken;
+    size_t n_taken;
 
     int event_fd; /* -1: events are inline */
     int wake_fd;  /* fw_hub_event_wake; -1: none. Under the lock of the events */
@@ -71,6 +87,8 @@ struct fw_hub {
  * FW_OK, FW_ERR_FORKED; with running also FW_ERR_CLOSED. */
 int fwi_api_enter(fw_hub *hub);
 int fwi_api_enter_running(fw_hub *hub);
+/* For those that wait for the loops: FW_ERR_STATE on a thread of the hub's own. */
+int fwi_api_enter_outside(fw_hub *hub);
 
 /* Runs `run` on each loop (or loop 0 alone) and waits until all have given their item to
  * fwi_api_ack, which frees it. Not from a loop's thread. */
@@ -93,6 +111,9 @@ void fwi_api_wake(fw_hub *hub);
  * take_apart. */
 int fwi_put_together(fw_hub *hub);
 void fwi_take_apart(fw_hub *hub);
+/* What these options say of it; copies them. NULL: *err, with the detail. */
+fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *err);
+void fwi_access_free(fwi_access *a); /* takes NULL */
 /* take_apart leaves the shards, their inboxes closed: other threads may be on the way
  * into one, by a call that began before the stop or by an event that is finished after
  * it. These go with the last event. */
@@ -103,6 +124,17 @@ int fwi_gates_prepare(fw_hub *hub);
 int fwi_gates_open(fw_hub *hub);
 void fwi_gates_close(fw_hub *hub, bool also_http);
 void fwi_gates_free(fw_hub *hub);
+
+/* Sockets that were given to the hub (api_listener.c). A duplicate of the first that is
+ * bound to this address and hasn't been used; -ENOENT: there is none; or -errno. */
+int fwi_taken_for(fw_hub *hub, const fwi_listen_at *at);
+/* The start has succeeded: accepting begins on them, not before; whoever they come from
+ * serves as long as it may fail. Says which ones nobody wanted, and frees all. */
+void fwi_taken_serve(fw_hub *hub);
+void fwi_taken_free(fw_hub *hub);
+/* Who was accepted before lent listeners were closed is let in or refused, for so long at
+ * most. Returns what is left of that time; at once where none was lent. */
+uint64_t fwi_let_in_last(fw_hub *hub, uint64_t most_ms);
 
 /* The hub's figures now; on loop 0's thread, or any (then of a moment ago). */
 void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out);
@@ -123,8 +155,6 @@ int fwi_api_publish_room(fw_hub *hub, const char *room, fw_message *m, uint64_t 
  * FW_ERR_OPTION (a key can't be used), FW_ERR_SYSTEM (a file can't be read),
  * FW_ERR_MEMORY. */
 int fwi_api_read_keys(const fw_options *o, fwi_keys **keys);
-/* The same; the hub verifies with these from now on, or on an error as before. */
-int fwi_api_reload_keys(fw_hub *hub, const fw_options *o);
 
 /* What backplanes are told of Redis by the options. FW_OK or FW_ERR_OPTION. */
 int fwi_redis_config_read(const fw_options *o, fwi_redis_config *config);

@@ -108,7 +108,7 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why)
     fwi_redis_health_stop(&rb->health);
     fwi_redis_asked_clear(&rb->asked);
     fwi_redis_lease_link_down(rb);
-    fwi_redis_scripts_link_down(&rb->history.scripts);
+    fwi_redis_history_link_down(rb);
     fwi_redis_channels_link_down(&rb->channels);
     fwi_redis_pending_link_down(&rb->pending);
     schedule_retry(rb);
@@ -421,6 +421,7 @@ static void redis_figures(fwi_backplane *bp, fwi_backplane_figures *out)
     *out = rb->counts;
     out->up = rb->state == FWI_REDIS_UP;
     out->queue_bytes = rb->pending.bytes;
+    fwi_histogram_sum_up(&out->probes, &rb->health.round_trips);
     fwi_redis_lease_figures(rb, out);
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         out->writes += fwi_redis_link_writes(rb->links[i]);

@@ -31,7 +31,7 @@ typedef struct fwi_present {
     bool again;     /* others were told that it has left: it is to be told as new */
     unsigned asked; /* commands about it that aren't answered */
     uint64_t beat;  /* how many beats of the lease had been confirmed when it was sent */
-    fwi_list todo;  /* to be sent */
+    fwi_list todo;  /* to be sent; or in another list of redis_presence.h */
 } fwi_present;
 
 typedef struct fwi_presence_table {

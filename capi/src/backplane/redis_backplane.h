@@ -77,6 +77,7 @@ typedef struct fwi_redis_backplane {
     fwi_rand rand;
     char why[800];       /* we are away; "" if we aren't or nobody was told */
     const char *give_up; /* at the next flush, for this reason; NULL: no */
+    char refusal[224];   /* such a reason, in the words of Redis */
     uint64_t complained_ms;
     fwi_backplane_figures counts;
     fwi_buf name, envelope; /* scratch */

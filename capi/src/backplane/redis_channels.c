@@ -109,8 +109,13 @@ static void stop_awaiting(fwi_redis_channels *cs, fwi_redis_channel *c)
 
 static void settle(fwi_redis_channels *cs, fwi_redis_channel *c)
 {
+    bool was_confirmed = c->confirmed;
     c->confirmed = c->asked && c->subscribes == 0;
     if (c->confirmed && c->subscription != 0) {
+        /* What is wanted while the others are asked for again is told at once, and the
+         * return doesn't wait for it. */
+        bool too_early = !was_confirmed && !c->awaited && !fwi_list_is_linked(&c->report);
+        c->reported = c->reported && !too_early;
         stop_awaiting(cs, c);
         fwi_redis_channels_report(cs, c);
     }

@@ -57,7 +57,8 @@ void fwi_redis_channels_unwant(fwi_redis_channels *cs, const char *name);
 size_t fwi_redis_channels_batch(fwi_redis_channels *cs, bool *subscribe,
                                 fwi_redis_channel **out, size_t max);
 
-/* Redis answered. false: nobody had asked. The channel may be gone afterwards. */
+/* Redis answered. false: nobody had asked. The channel may be gone afterwards. One that
+ * was reported before, and for which the return hasn't waited, is reported again. */
 bool fwi_redis_channels_acked(fwi_redis_channels *cs, const char *name, bool subscribe);
 
 /* The next one to report to the hub; NULL: none. Valid until the next call here. */

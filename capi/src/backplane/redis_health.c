@@ -17,6 +17,7 @@ static void begin_round(fwi_redis_health *h)
     h->answered[FWI_REDIS_COMMAND] = h->answered[FWI_REDIS_SUBSCRIBER] = false;
     h->echoed = false;
     h->probe++;
+    h->probed_us = fwi_loop_now_us(h->loop);
     fwi_loop_timer_set(h->loop, &h->timer, FWI_REDIS_PROBE_TIMEOUT_MS);
     h->events->on_round(h->user, h->probe);
 }
@@ -81,4 +82,10 @@ void fwi_redis_health_echoed(fwi_redis_health *h)
 {
     h->echoed = true;
     h->came_at_us = fwi_loop_now_us(h->loop);
+}
+
+void fwi_redis_health_probed(fwi_redis_health *h)
+{
+    fwi_redis_health_echoed(h);
+    fwi_histogram_add(&h->round_trips, fwi_bounds_us, h->came_at_us - h->probed_us);
 }

@@ -8,6 +8,7 @@
 #ifndef FWI_BACKPLANE_REDIS_HEALTH_H
 #define FWI_BACKPLANE_REDIS_HEALTH_H
 
+#include "base/histogram.h"
 #include "core/loop.h"
 
 typedef enum { FWI_REDIS_COMMAND, FWI_REDIS_SUBSCRIBER, FWI_REDIS_LINKS } fwi_redis_which;
@@ -30,6 +31,8 @@ typedef struct fwi_redis_health {
     bool answered[FWI_REDIS_LINKS], echoed;
     uint64_t probe;      /* number of the newest */
     uint64_t came_at_us; /* when something of ours last came back; 0: never */
+    uint64_t probed_us;  /* when the newest was sent */
+    fwi_histogram round_trips;
 } fwi_redis_health;
 
 void fwi_redis_health_init(fwi_redis_health *h, fwi_loop *loop,
@@ -41,7 +44,8 @@ void fwi_redis_health_stop(fwi_redis_health *h);
 
 /* Anything came on that link. */
 void fwi_redis_health_heard(fwi_redis_health *h, fwi_redis_which link);
-/* The newest probe, or a publish of this node, has come back. */
+/* A publish of this node has come back; the newest probe. */
 void fwi_redis_health_echoed(fwi_redis_health *h);
+void fwi_redis_health_probed(fwi_redis_health *h);
 
 #endif

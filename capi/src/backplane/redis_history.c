@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "backplane/redis_backplane.h"
+#include "base/bytes.h"
 #include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
@@ -60,23 +61,7 @@ void fwi_redis_tell_published(fwi_redis_backplane *rb, uint64_t ref, int err,
     }
 }
 
-/* --- bytes --- */
-
-static void put_u64(uint8_t *p, uint64_t v)
-{
-    for (int i = 0; i < 8; i++) {
-        p[i] = (uint8_t)(v >> (56 - 8 * i));
-    }
-}
-
-static uint64_t get_be(const char *p, size_t n)
-{
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) {
-        v = v << 8 | (uint8_t)p[i];
-    }
-    return v;
-}
+/* --- words --- */
 
 /* Numbers of a command, as text. */
 typedef struct numbers {
@@ -95,7 +80,7 @@ static void word_number(fwi_redis_words *w, numbers *of, uint64_t v)
 /* An epoch for a room that has none yet. */
 static void draw_epoch(fwi_redis_backplane *rb, uint8_t out[EPOCH])
 {
-    put_u64(out, fwi_rand_next(&rb->rand));
+    fwi_put_u64(out, fwi_rand_next(&rb->rand));
 }
 
 /* Where the keys lie in rb->name. */
@@ -152,7 +137,7 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, const fwi_redis_publish *e)
         !put_keys(rb, e->channel, e->m->key, &k)) {
         return false;
     }
-    put_u64(node, rb->config.node);
+    fwi_put_u64(node, rb->config.node);
     draw_epoch(rb, epoch);
     fwi_redis_script_words(&rb->history.scripts, FWI_REDIS_SCRIPT_KEEP, &w);
     word_keys(rb, &w, &k);
@@ -203,7 +188,8 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
         fwi_redis_leave(rb, "not the kind of answer that was asked for");
         return;
     }
-    const fwi_position at = {get_be(part[0].str, part[0].len), (uint64_t)part[1].integer};
+    const fwi_position at = {part[0].len != 0 ? fwi_get_u64(part[0].str) : 0,
+                             (uint64_t)part[1].integer};
     uint64_t ref = fwi_redis_publish_take_ref(e);
     rb->counts.kept += part[2].integer == 0;
     rb->counts.repeated += part[2].integer != 0;
@@ -266,21 +252,28 @@ static void tell_failed(fwi_redis_backplane *rb, question *q, int err, const cha
     }
 }
 
+/* A message of this history, or NULL: whoever may write to Redis may have put something
+ * else there, and what isn't said to the room has no business in it. */
+static fw_message *read_message(const char *p, size_t len, uint64_t epoch)
+{
+    fwi_envelope e;
+    bool ok = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK &&
+              e.kind == FWI_MSG_DATA && e.epoch == epoch && epoch != 0;
+    return ok ? fwi_message_from_envelope(&e) : NULL;
+}
+
 /* What the page's bytes hold, as many as can be read. */
 static void read_messages(fwi_redis_backplane *rb, const char *p, size_t left,
                           fwi_history_page *page)
 {
     while (left >= 4 && page->n < FWI_HISTORY_PAGE_MAX) {
-        size_t len = (size_t)get_be(p, 4);
+        size_t len = fwi_get_u32(p);
         p += 4;
         left -= 4;
         if (len > left) {
             return;
         }
-        fwi_envelope e;
-        fw_message *m = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK && e.epoch != 0
-                            ? fwi_message_from_envelope(&e)
-                            : NULL;
+        fw_message *m = read_message(p, len, page->top.epoch);
         if (m != NULL) {
             page->messages[page->n++] = m;
         } else {
@@ -295,7 +288,7 @@ static void on_page(fwi_redis_backplane *rb, question *q, const fwi_redis_part *
 {
     fw_message *messages[FWI_HISTORY_PAGE_MAX];
     fwi_history_page page = {.why = "", .messages = messages};
-    page.top = (fwi_position){get_be(text->str, 8), get_be(text->str + 8, 8)};
+    page.top = (fwi_position){fwi_get_u64(text->str), fwi_get_u64(text->str + 8)};
     read_messages(rb, text->str + POSITION, text->len - POSITION, &page);
     uint64_t ref = q->ref;
     free(q);
@@ -332,7 +325,7 @@ static void on_answer(fwi_redis_backplane *rb, void *about, const fwi_redis_repl
         return;
     }
     uint64_t ref = q->ref;
-    const fwi_position at = {get_be(text->str, 8), get_be(text->str + 8, 8)};
+    const fwi_position at = {fwi_get_u64(text->str), fwi_get_u64(text->str + 8)};
     free(q);
     fwi_redis_tell_published(rb, ref, FW_OK, "", at);
 }
@@ -348,7 +341,7 @@ static bool send_question(fwi_redis_backplane *rb, question *q)
         return false;
     }
     draw_epoch(rb, epoch);
-    put_u64(since, query->since.epoch);
+    fwi_put_u64(since, query->since.epoch);
     fwi_redis_script_words(&rb->history.scripts,
                            q->forget ? FWI_REDIS_SCRIPT_FORGET : FWI_REDIS_SCRIPT_READ,
                            &w);
@@ -398,6 +391,12 @@ void fwi_redis_history_tell(fwi_redis_backplane *rb, uint64_t up_to_serial)
         tell_failed(rb, fwi_list_entry(l, question, link), FW_ERR_BACKPLANE,
                     rb->why[0] != '\0' ? rb->why : "Redis is away");
     }
+}
+
+void fwi_redis_history_link_down(fwi_redis_backplane *rb)
+{
+    fwi_redis_scripts_link_down(&rb->history.scripts);
+    fwi_list_splice(&rb->history.unanswered, &rb->history.questions);
 }
 
 void fwi_redis_history_stop(fwi_redis_backplane *rb)

@@ -46,6 +46,9 @@ void fwi_redis_history_tell(struct fwi_redis_backplane *rb, uint64_t up_to_seria
 void fwi_redis_tell_published(struct fwi_redis_backplane *rb, uint64_t ref, int err,
                               const char *why, fwi_position at);
 
+/* The link is gone: what was to be asked by it can't be had. */
+void fwi_redis_history_link_down(struct fwi_redis_backplane *rb);
+
 /* The backplane is stopped: whoever waits is told. */
 void fwi_redis_history_stop(struct fwi_redis_backplane *rb);
 

@@ -111,11 +111,12 @@ static void send_beat(fwi_redis_backplane *rb)
     static const char *const keys[] = {"leases", "facts", "over:", "claim:"};
     fwi_redis_lease *l = &rb->lease;
     fwi_redis_words w = {0};
-    char id[17], lease[24], life[24], beat[24];
+    char id[17], lease[24], life[24], beat[24], least[24];
     snprintf(id, sizeof id, "%016" PRIx64, rb->config.node);
     snprintf(lease, sizeof lease, "%" PRIu64, rb->config.lease_ms);
     snprintf(life, sizeof life, "%" PRIu64, l->life);
     snprintf(beat, sizeof beat, "%" PRIu64, l->beats + 1);
+    snprintf(least, sizeof least, "%" PRIu64, l->was_held ? l->confirmed : 0);
     fwi_redis_eval_words(&w, fwi_redis_script_beat, "4");
     if (!put_keys(rb, &w, keys, FWI_ARRAY_LEN(keys)) || !describe(rb)) {
         return; /* at the next beat, then */
@@ -126,6 +127,7 @@ static void send_beat(fwi_redis_backplane *rb)
     put_text(&w, beat);
     fwi_redis_word(&w, rb->presence.value.data, rb->presence.value.len);
     put_text(&w, may_judge(rb) ? "1" : "0");
+    put_text(&w, least);
     if (fwi_redis_call(rb, &w, on_beat, NULL)) {
         l->beats++;
         l->waiting = true;
@@ -190,6 +192,7 @@ void fwi_redis_lease_end(fwi_redis_backplane *rb)
     /* Who still has entries leaves them to those who find it dead. */
     if (!rb->lease.is_held || rb->presence.n > 0 ||
         !fwi_list_is_empty(&rb->presence.todo) ||
+        !fwi_list_is_empty(&rb->presence.refused) ||
         !fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
         return;
     }

@@ -31,6 +31,7 @@ void fwi_redis_presence_init(fwi_redis_presence *rp)
     fwi_presence_table_init(&rp->table);
     fwi_list_init(&rp->todo);
     fwi_list_init(&rp->departed);
+    fwi_list_init(&rp->refused);
     fwi_list_init(&rp->questions);
     fwi_list_init(&rp->unanswered);
     fwi_buf_init(&rp->key);
@@ -112,23 +113,58 @@ void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
     want(rp, p);
 }
 
-/* Its channel is in the list of those to be swept. Ahead of the entry: if the node dies
- * between the two, it is looked for in vain, and not forgotten. */
-static bool index_channel(fwi_redis_backplane *rb, fwi_presence_channel *c, bool add)
+/* Did Redis say no (it is full, or can't write to its disk)? Then it is asked again when
+ * it has taken a beat. */
+static bool is_refused(fwi_redis_backplane *rb, fwi_present *p,
+                       const fwi_redis_reply *reply)
+{
+    if (reply->whole.type != FWI_REDIS_ERROR) {
+        return false;
+    }
+    fwi_redis_answer_ignored(rb, NULL, reply);
+    if (!fwi_list_is_linked(&p->todo)) {
+        fwi_list_append(&rb->presence.refused, &p->todo);
+    }
+    return true;
+}
+
+static bool send_channel(fwi_redis_backplane *rb, const char *command,
+                         const fwi_presence_channel *c, fwi_redis_answer answer,
+                         void *about)
 {
     fwi_buf *key = &rb->presence.key;
-    if (add && c->indexed) {
-        return true;
-    }
     if (!fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
         return false;
     }
     fwi_redis_words w = {0};
-    fwi_redis_word(&w, add ? "SADD" : "SREM", 4);
+    fwi_redis_word(&w, command, strlen(command));
     fwi_redis_word(&w, key->data, key->len);
     fwi_redis_word(&w, c->name, strlen(c->name));
-    c->indexed = add;
-    return fwi_redis_call(rb, &w, fwi_redis_answer_ignored, NULL);
+    return fwi_redis_call(rb, &w, answer, about);
+}
+
+static void on_listed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    fwi_present *p = about;
+    p->asked--;
+    if (reply != NULL && is_refused(rb, p, reply)) {
+        p->channel->indexed = false;
+    }
+}
+
+/* Its channel is in the list of those to be swept. Ahead of the entry: if the node dies
+ * between the two, it is looked for in vain, and not forgotten. */
+static bool list_channel(fwi_redis_backplane *rb, fwi_present *p)
+{
+    if (p->channel->indexed) {
+        return true;
+    }
+    if (!send_channel(rb, "SADD", p->channel, on_listed, p)) {
+        return false;
+    }
+    p->channel->indexed = true;
+    p->asked++;
+    return true;
 }
 
 static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
@@ -141,7 +177,9 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
         }
         return;
     }
-    fwi_redis_answer_ignored(rb, NULL, reply);
+    if (is_refused(rb, p, reply)) {
+        return;
+    }
     p->was_known = true;
     bool is_new = reply->whole.type == FWI_REDIS_INTEGER && reply->whole.integer == 1;
     if (p->again && is_new && p->tell && !p->gone) {
@@ -155,8 +193,8 @@ static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
     fwi_redis_presence *rp = &rb->presence;
     fwi_present *p = about;
     p->asked--;
-    if (reply != NULL) {
-        fwi_redis_answer_ignored(rb, NULL, reply);
+    if (reply != NULL && is_refused(rb, p, reply)) {
+        return;
     }
     if (!p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
         return; /* it has come back meanwhile */
@@ -177,7 +215,8 @@ static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
 {
     fwi_redis_presence *rp = &rb->presence;
     char session[FW_SESSION_ID_TEXT];
-    if (!p->gone && !index_channel(rb, p->channel, true)) {
+    bool others = HASH_COUNT(p->channel->present) > 1;
+    if ((!p->gone || others) && !list_channel(rb, p)) {
         return false;
     }
     if (!fwi_redis_presence_key(rb, &rp->key, p->channel->name) ||
@@ -221,13 +260,15 @@ static bool send_entries(fwi_redis_backplane *rb)
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
 {
     fwi_redis_presence *rp = &rb->presence;
+    fwi_list_splice(&rp->todo, &rp->refused);
     while (!fwi_list_is_empty(&rp->departed)) {
         fwi_present *p = fwi_list_entry(rp->departed.next, fwi_present, todo);
         if (p->beat >= beat) {
             return; /* in the order in which they were sent */
         }
         if (HASH_COUNT(p->channel->present) == 1) {
-            index_channel(rb, p->channel, false);
+            send_channel(rb, "SREM", p->channel, fwi_redis_answer_ignored, NULL);
+            p->channel->indexed = false;
         }
         fwi_presence_remove(&rp->table, p);
     }
@@ -238,6 +279,7 @@ void fwi_redis_presence_link_down(fwi_redis_backplane *rb)
     fwi_redis_presence *rp = &rb->presence;
     uint64_t safe = rb->lease.confirmed;
     fwi_list_splice(&rp->todo, &rp->departed);
+    fwi_list_splice(&rp->todo, &rp->refused);
     fwi_list_splice(&rp->unanswered, &rp->questions);
     fwi_presence_channel *c, *next;
     HASH_ITER(hh, rp->table.channels, c, next)

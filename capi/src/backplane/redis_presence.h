@@ -22,6 +22,7 @@ typedef struct fwi_redis_presence {
     size_t n;          /* sessions that are present */
     fwi_list todo;     /* entries to be sent */
     fwi_list departed; /* gone, and Redis has said so: but a failover may undo it */
+    fwi_list refused;  /* Redis wouldn't take them; behind a beat they are sent again */
     fwi_list questions,
         unanswered;     /* to be sent; to be told that they can't be answered */
     fwi_buf key, value; /* scratch */

@@ -87,12 +87,19 @@ static bool is_about_the_server(const fwi_redis_reply *reply)
     return false;
 }
 
+static void put_error(char *why, size_t cap, const char *command,
+                      const fwi_redis_reply *reply)
+{
+    char quoted[160];
+    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
+    snprintf(why, cap, "%s: %s", command, quoted);
+}
+
 static void leave_with_error(fwi_redis_backplane *rb, const char *command,
                              const fwi_redis_reply *reply)
 {
-    char quoted[160], why[224];
-    fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len);
-    snprintf(why, sizeof why, "%s: %s", command, quoted);
+    char why[224];
+    put_error(why, sizeof why, command, reply);
     fwi_redis_leave(rb, why);
 }
 
@@ -144,21 +151,26 @@ static void on_publish_answer(fwi_redis_backplane *rb, uint64_t serial,
     fwi_redis_tell_published(rb, ref, FW_OK, "", (fwi_position){0});
 }
 
-/* What it was, before the link is given up for an error of the server's. A kept publish
- * wasn't carried out, but those sent behind it may still be. */
-static const char *gave_up(fwi_redis_backplane *rb, uint64_t asked)
+/* The server can't now. A kept publish wasn't carried out, but those sent behind it may
+ * have been: so it gets another serial. If they weren't either, their answers say so in
+ * the same breath: the link is given up behind them, and their order stays. */
+static void on_server_error(fwi_redis_backplane *rb, uint64_t asked,
+                            const fwi_redis_reply *reply)
 {
-    if (asked == FWI_REDIS_ASKED_PING) {
-        return "PING";
-    }
-    if (asked == FWI_REDIS_ASKED_CALL) {
-        return "a script";
-    }
     fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, asked);
-    if (e != NULL && fwi_redis_publish_is_kept(e)) {
-        (void)fwi_redis_pending_renumber(&rb->pending, e);
+    if (e == NULL || !fwi_redis_publish_is_kept(e)) {
+        leave_with_error(rb,
+                         asked == FWI_REDIS_ASKED_PING   ? "PING"
+                         : asked == FWI_REDIS_ASKED_CALL ? "a script"
+                                                         : "PUBLISH",
+                         reply);
+        return;
     }
-    return "PUBLISH";
+    (void)fwi_redis_pending_renumber(&rb->pending, e);
+    if (rb->give_up == NULL) {
+        put_error(rb->refusal, sizeof rb->refusal, "PUBLISH", reply);
+        rb->give_up = rb->refusal;
+    }
 }
 
 void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
@@ -175,7 +187,7 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
     bool is_publish =
         !is_call && what != FWI_REDIS_ASKED_PING && what != FWI_REDIS_ASKED_PROBE;
     if (is_error && ((!is_publish && !is_call) || is_about_the_server(reply))) {
-        leave_with_error(rb, gave_up(rb, what), reply);
+        on_server_error(rb, what, reply);
         return;
     }
     if (is_call) {
@@ -206,7 +218,7 @@ static void on_own_message(fwi_redis_backplane *rb, const fwi_envelope *envelope
 {
     if (envelope->kind == FWI_MSG_PROBE) {
         if (envelope->serial == rb->health.probe) {
-            fwi_redis_health_echoed(&rb->health);
+            fwi_redis_health_probed(&rb->health);
             /* Only now it is certain that this connection is of use. */
             rb->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
         }

@@ -19,6 +19,7 @@ typedef struct sweep {
     uint64_t removed;
     unsigned channels; /* under way */
     bool loud, failed;
+    bool progress; /* a channel has left the list since it was asked for */
 } sweep;
 
 typedef struct step {
@@ -62,25 +63,38 @@ static void step_over(fwi_redis_backplane *rb, step *st)
     if (--sw->channels > 0) {
         return;
     }
-    if (sw->failed) {
+    if (sw->failed || !sw->progress) {
+        sw->failed = true; /* else the same channels would come again and again */
         end_sweep(rb, sw);
     } else {
         ask_channels(rb, sw);
     }
 }
 
-static void unlist_channel(fwi_redis_backplane *rb, const step *st)
+static void on_unlisted(fwi_redis_backplane *rb, void *about,
+                        const fwi_redis_reply *reply)
+{
+    step *st = about;
+    if (reply == NULL) {
+        free(st); /* and the sweep is dropped */
+        return;
+    }
+    fwi_redis_answer_ignored(rb, NULL, reply);
+    st->of->progress |= reply->whole.integer > 0;
+    step_over(rb, st);
+}
+
+static bool unlist_channel(fwi_redis_backplane *rb, step *st)
 {
     fwi_buf *key = &rb->presence.key;
     fwi_redis_words w = {0};
     if (!fwi_redis_channels_key(rb, key, st->of->node, st->of->list)) {
-        st->of->failed = true;
-        return;
+        return false;
     }
     fwi_redis_word(&w, "SREM", 4);
     fwi_redis_word(&w, key->data, key->len);
     fwi_redis_word(&w, st->channel, strlen(st->channel));
-    st->of->failed |= !fwi_redis_call(rb, &w, fwi_redis_answer_ignored, NULL);
+    return fwi_redis_call(rb, &w, on_unlisted, st);
 }
 
 static bool send_step(fwi_redis_backplane *rb, step *st);
@@ -102,15 +116,10 @@ static void on_step(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
     uint64_t removed = strtoull(at, &at, 10);
     st->of->removed += removed;
     rb->counts.swept += st->of->loud ? removed : 0;
-    if (st->cursor != 0) {
-        if (send_step(rb, st)) {
-            return;
-        }
+    if (st->cursor != 0 ? !send_step(rb, st) : !unlist_channel(rb, st)) {
         st->of->failed = true;
-    } else {
-        unlist_channel(rb, st);
+        step_over(rb, st);
     }
-    step_over(rb, st);
 }
 
 static bool send_step(fwi_redis_backplane *rb, step *st)
@@ -175,6 +184,7 @@ static void on_channels(fwi_redis_backplane *rb, void *about,
         }
         return;
     }
+    sw->progress = false;
     const char *name = reply->whole.str;
     while (name != NULL && *name != '\0') {
         const char *end = strchr(name, '\n');

@@ -18,7 +18,7 @@ typedef enum {
 typedef struct fwi_log {
     void (*fn)(void *user, int level, const char *component, const char *message);
     void *user;
-    int level; /* the most talkative that is let through */
+    _Atomic int level; /* the most talkative that is let through; may change */
 } fwi_log;
 
 static inline bool fwi_log_is_on(const fwi_log *log, fwi_log_level level)

@@ -9,6 +9,7 @@
 #ifndef FWI_CORE_BACKPLANE_H
 #define FWI_CORE_BACKPLANE_H
 
+#include "base/histogram.h"
 #include "core/message.h"
 
 typedef struct fwi_backplane fwi_backplane;
@@ -82,7 +83,9 @@ typedef struct fwi_member_page {
 typedef struct fwi_backplane_sink {
     /* Once for each subscribe() that wasn't taken back: from now on what is published to
      * the channel is heard. While the other nodes can't be reached this comes too: the
-     * members of this node hear each other, and the subscription is made on return. */
+     * members of this node hear each other, and the subscription is made on return. If it
+     * was made only when the other nodes could be reached again already, this comes once
+     * more then: what they have published until now has passed by. */
     void (*on_subscribed)(void *user, const char *channel);
     /* In order; each message at most once. m is borrowed. Messages for channels that have
      * just been unsubscribed may still come. */
@@ -129,6 +132,7 @@ typedef struct fwi_backplane_figures {
     uint64_t swept;         /* entries of them */
     uint64_t calls;         /* commands for presence and the lease */
     uint64_t lives;         /* how often this node had to write its entries anew */
+    fwi_histogram probes;   /* how long each took to come back, in microseconds */
     uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */
 } fwi_backplane_figures;
 

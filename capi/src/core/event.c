@@ -154,6 +154,8 @@ const char *fw_event_type_name(fw_event_type type)
         return "ROOM_LEAVE";
     case FW_EVENT_RPC:
         return "RPC";
+    case FW_EVENT_TRACE:
+        return "TRACE";
     }
     return "?";
 }

@@ -10,7 +10,7 @@
 
 #include "core/event.h"
 
-enum { FWI_EVENT_TYPES = 21 };
+enum { FWI_EVENT_TYPES = 25 };
 
 typedef struct fwi_events fwi_events;
 

@@ -12,34 +12,50 @@
  * what people set. */
 enum { GRID_MS = 50, GRID_SHARE = 200 };
 
-static uint64_t on_grid(const fwi_settings *set, uint64_t due_ms)
+/* Both may change at any time: what is decided together is read once. */
+typedef struct pace {
+    uint64_t interval_ms, timeout_ms;
+} pace;
+
+static pace pace_of(const fwi_session *s)
 {
-    uint64_t shorter = FWI_MIN(set->heartbeat_interval_ms, set->heartbeat_timeout_ms);
+    const fwi_settings *set = &s->shard->hub->set;
+    return (pace){set->heartbeat_interval_ms, set->heartbeat_timeout_ms};
+}
+
+static uint64_t on_grid(const pace *p, uint64_t due_ms)
+{
+    uint64_t shorter = FWI_MIN(p->interval_ms, p->timeout_ms);
     uint64_t step = FWI_MIN(FWI_MAX(shorter / GRID_SHARE, 1u), (uint64_t)GRID_MS);
     return (due_ms + step / 2) / step * step;
 }
 
 /* What is counted is the delay that was asked for; it is off by half a step at most. */
-static void set_heartbeat(fwi_session *s, uint64_t delay_ms)
+static void set_heartbeat(fwi_session *s, const pace *p, uint64_t delay_ms)
 {
     fwi_loop *loop = s->shard->loop;
     s->beat_ms = (uint32_t)delay_ms;
-    fwi_wheel_set(&loop->wheel, &s->timer,
-                  on_grid(&s->shard->hub->set, fwi_loop_now_ms(loop) + delay_ms));
+    fwi_wheel_set(&loop->wheel, &s->timer, on_grid(p, fwi_loop_now_ms(loop) + delay_ms));
 }
 
 void fwi_heartbeat_start(fwi_session *s)
 {
-    const fwi_settings *set = &s->shard->hub->set;
-    if (set->heartbeat_interval_ms > 0 && !s->tp->watches_itself) {
+    const pace p = pace_of(s);
+    if (p.interval_ms > 0 && !s->tp->watches_itself) {
         /* The first at a random moment, so that a thousand who came back together aren't
          * pinged together. */
-        uint64_t half = set->heartbeat_interval_ms / 2;
         uint64_t first =
-            fwi_rand_between(&s->shard->jitter, half, set->heartbeat_interval_ms);
-        s->since_ping_ms = (uint32_t)(set->heartbeat_interval_ms - first);
-        set_heartbeat(s, first);
+            fwi_rand_between(&s->shard->jitter, p.interval_ms / 2, p.interval_ms);
+        s->since_ping_ms = (uint32_t)(p.interval_ms - first);
+        set_heartbeat(s, &p, first);
     }
+}
+
+void fwi_heartbeat_restart(fwi_session *s)
+{
+    s->awaiting_pong = false;
+    fwi_loop_timer_clear(s->shard->loop, &s->timer);
+    fwi_heartbeat_start(s);
 }
 
 /* What it says isn't read at the moment, and that is our doing. */
@@ -79,32 +95,34 @@ static bool takes_output(fwi_session *s)
  * answered. Either may come first. */
 void fwi_heartbeat_beat(fwi_session *s)
 {
-    const fwi_settings *set = &s->shard->hub->set;
+    const pace p = pace_of(s);
+    if (p.interval_ms == 0) {
+        return; /* it was switched off since */
+    }
     s->since_ping_ms += s->beat_ms;
     s->unanswered_ms += s->beat_ms;
     if (is_unread(s)) {
         s->awaiting_pong = false; /* its pong may lie where we don't read */
     }
-    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms &&
-        takes_output(s)) {
+    if (s->awaiting_pong && s->unanswered_ms >= p.timeout_ms && takes_output(s)) {
         s->unanswered_ms = 0;
     }
-    if (s->awaiting_pong && s->unanswered_ms >= set->heartbeat_timeout_ms) {
+    if (s->awaiting_pong && s->unanswered_ms >= p.timeout_ms) {
         fwi_shard_count(s->shard, FWI_STAT_HEARTBEAT_TIMEOUTS);
         fwi_session_end(s, FWI_END_SILENT);
         return;
     }
-    if (s->since_ping_ms >= set->heartbeat_interval_ms && !is_unread(s)) {
+    if (s->since_ping_ms >= p.interval_ms && !is_unread(s)) {
         s->since_ping_ms = 0;
         send_ping(s);
     }
-    uint64_t delay = set->heartbeat_interval_ms - s->since_ping_ms;
+    uint64_t delay = p.interval_ms - s->since_ping_ms;
     if (is_unread(s)) {
         s->since_ping_ms = 0;
-        delay = set->heartbeat_interval_ms;
+        delay = p.interval_ms;
     }
     if (s->awaiting_pong) {
-        delay = FWI_MIN(delay, set->heartbeat_timeout_ms - s->unanswered_ms);
+        delay = FWI_MIN(delay, p.timeout_ms - s->unanswered_ms);
     }
-    set_heartbeat(s, delay);
+    set_heartbeat(s, &p, delay);
 }

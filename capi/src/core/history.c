@@ -11,7 +11,7 @@
 
 enum {
     READS_MAX = 256, /* on their way at a time, of all rooms */
-    RETRY_MS = 1000, /* the backplane is there, but had no answer */
+    RETRY_MS = 1000, /* the backplane is there, but had no answer for a room */
     FILL_MIN = 64
 };
 
@@ -24,6 +24,7 @@ void fwi_histories_init(fwi_hub *hub, size_t cache_max)
     fwi_histories *all = &hub->histories;
     fwi_history_cache_init(&all->cache, cache_max);
     fwi_list_init(&all->to_read);
+    fwi_list_init(&all->failed);
     fwi_timer_init(&all->retry, retry_over);
 }
 
@@ -94,6 +95,13 @@ static void count(const fwi_history *h, fwi_stat which)
     fwi_shard_count(h->hub->shard[0], which);
 }
 
+static void trace(const fwi_history *h, const fw_message *m, fwi_trace_what what)
+{
+    if (h->hub->traces.n > 0) {
+        fwi_trace_note(h->hub, h->route->channel, m, what);
+    }
+}
+
 static void trim_cache(fwi_hub *hub)
 {
     fwi_history_cache_trim(&hub->histories.cache);
@@ -143,13 +151,12 @@ static bool start_read(fwi_history *h)
     return true;
 }
 
-/* Nothing is asked for a while. While the backplane is away its return ends that. */
-static void pause_reads(fwi_hub *hub)
+/* In a while. If the backplane is away its return comes first. */
+static void retry(fwi_hub *hub)
 {
-    fwi_histories *all = &hub->histories;
-    all->paused = true;
-    if (atomic_load(&hub->backplane_up) && !fwi_timer_is_set(&all->retry)) {
-        fwi_loop_timer_set(hub->shard[0]->loop, &all->retry, RETRY_MS);
+    fwi_timer *t = &hub->histories.retry;
+    if (atomic_load(&hub->backplane_up) && !fwi_timer_is_set(t)) {
+        fwi_loop_timer_set(hub->shard[0]->loop, t, RETRY_MS);
     }
 }
 
@@ -164,7 +171,8 @@ static void pump(fwi_hub *hub)
         fwi_history *h = fwi_list_entry(e, fwi_history, to_read);
         if (needs_read(h) && !start_read(h)) {
             fwi_list_append(&all->to_read, &h->to_read);
-            pause_reads(hub);
+            all->paused = true;
+            retry(hub);
         }
     }
 }
@@ -172,8 +180,16 @@ static void pump(fwi_hub *hub)
 static void retry_over(fwi_timer *t)
 {
     fwi_histories *all = fwi_container_of(t, fwi_histories, retry);
+    fwi_hub *hub = fwi_container_of(all, fwi_hub, histories);
     all->paused = false;
-    pump(fwi_container_of(all, fwi_hub, histories));
+    /* Not all at once: there may be a reason that holds for every room. */
+    for (unsigned i = 0; i < READS_MAX && !fwi_list_is_empty(&all->failed); i++) {
+        fwi_list_append(&all->to_read, fwi_list_pop(&all->failed));
+    }
+    if (!fwi_list_is_empty(&all->failed)) {
+        retry(hub);
+    }
+    pump(hub);
 }
 
 void fwi_history_settle(fwi_history *h)
@@ -192,17 +208,22 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
     }
 }
 
+void fwi_history_missed(fwi_history *h)
+{
+    h->behind = h->at.epoch != 0;
+    h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
+    fwi_history_settle(h);
+}
+
 void fwi_histories_returned(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
     fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
     all->paused = false;
+    fwi_list_splice(&all->to_read, &all->failed);
     for (fwi_route *r = hub->routes.map; r != NULL; r = r->hh.next) {
-        fwi_history *h = r->history;
-        if (h != NULL) {
-            h->behind = h->at.epoch != 0;
-            h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
-            fwi_history_settle(h);
+        if (r->history != NULL) {
+            fwi_history_missed(r->history);
         }
     }
     pump(hub);
@@ -320,6 +341,7 @@ void fwi_history_came(fwi_history *h, fw_message *m)
     bool same = m->at.epoch == h->at.epoch;
     if (same && m->at.offset <= h->at.offset) {
         count(h, FWI_STAT_HISTORY_REPEATED);
+        trace(h, m, FWI_TRACE_REPEATED);
         return;
     }
     if (same && !h->behind && m->at.offset == h->at.offset + 1) {
@@ -331,6 +353,7 @@ void fwi_history_came(fwi_history *h, fw_message *m)
         count(h, FWI_STAT_HISTORY_GAPS);
         h->behind = true;
     }
+    trace(h, m, FWI_TRACE_HELD);
     if (!hold(h, m)) {
         h->held_lost = true; /* it is read when what is held has gone */
     }
@@ -388,10 +411,13 @@ static void fill(fwi_history *h, const fwi_history_page *page)
 
 /* --- answers --- */
 
+/* It may be this room alone that can't be read: the others go on. */
 static void read_failed(fwi_history *h)
 {
-    fwi_list_append(&h->hub->histories.to_read, &h->to_read);
-    pause_reads(h->hub);
+    fwi_histories *all = &h->hub->histories;
+    fwi_list_append(&all->failed, &h->to_read);
+    all->paused = all->paused || !atomic_load(&h->hub->backplane_up);
+    retry(h->hub);
 }
 
 void fwi_history_read_done(fwi_hub *hub, fwi_history *h, const fwi_history_page *page)
@@ -404,6 +430,7 @@ void fwi_history_read_done(fwi_hub *hub, fwi_history *h, const fwi_history_page 
     h->ref = 0;
     if (page->err != FW_OK || page->top.epoch == 0) {
         read_failed(h);
+        pump(hub);
         return;
     }
     if (h->at.epoch == 0) {

@@ -29,8 +29,9 @@ struct fwi_shard;
 typedef struct fwi_histories {
     fwi_history_cache cache;
     fwi_list to_read;  /* who waits for a read */
+    fwi_list failed;   /* who was refused one, and waits for `retry` */
     unsigned reading;  /* how many are on their way */
-    bool paused;       /* the backplane had no answer: until it is back, or a while */
+    bool paused;       /* nothing can be read: until the backplane is back, or a while */
     size_t held_bytes; /* of what came behind holes */
     fwi_timer retry;
 } fwi_histories;
@@ -103,6 +104,9 @@ void fwi_history_read_done(struct fwi_hub *hub, fwi_history *h,
 
 /* The other nodes can be reached again: what was said meanwhile is read. */
 void fwi_histories_returned(struct fwi_hub *hub);
+
+/* Until now the room wasn't heard, though it had been told to be: as above. */
+void fwi_history_missed(fwi_history *h);
 
 /* What is kept was forgotten by our own order: it begins anew at `at`. */
 void fwi_history_forgotten(fwi_history *h, fwi_position at);

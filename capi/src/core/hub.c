@@ -14,6 +14,7 @@
 #include "core/presence.h"
 #include "core/publish.h"
 #include "core/session_inside.h"
+#include "core/settings.h"
 #include "wire/name.h"
 #include "wire/ws_codec.h"
 
@@ -24,14 +25,6 @@ enum { LINGER_MS = 3000 };
 /* --- life --- */
 
 static void on_unused(fwi_routes *routes, fwi_route *r);
-
-static int raw_user_of(const fw_options *o)
-{
-    int wish = (int)fwi_options_int(o, FWI_OPT_RAW_USER);
-    return wish != FWI_RAW_USER_AUTO  ? wish
-           : fwi_options_have_keys(o) ? FWI_RAW_USER_TOKEN
-                                      : FWI_RAW_USER_QUERY;
-}
 
 bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *o)
@@ -44,32 +37,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->node = node;
     snprintf(hub->name, sizeof hub->name, "%s", name);
     snprintf(hub->channel, sizeof hub->channel, "n:%016" PRIx64, node);
-    hub->set = (fwi_settings){
-        .heartbeat_interval_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_INTERVAL),
-        .heartbeat_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT),
-        .decision_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DECISION_TIMEOUT),
-        .write_delay_ms = (uint64_t)fwi_options_int(o, FWI_OPT_WRITE_DELAY),
-        .message_max = (size_t)fwi_options_int(o, FWI_OPT_MESSAGE_MAX_BYTES),
-        .outbox_max = (size_t)fwi_options_int(o, FWI_OPT_OUTBOX_MAX_BYTES),
-        .inbox_max = (size_t)fwi_options_int(o, FWI_OPT_INBOX_MAX_BYTES),
-        .held_max = (size_t)fwi_options_int(o, FWI_OPT_REDIS_QUEUE_MAX_BYTES),
-        .compression = fwi_options_int(o, FWI_OPT_COMPRESSION) != 0,
-        .compression_min = (size_t)fwi_options_int(o, FWI_OPT_COMPRESSION_MIN_BYTES),
-        .outbox_policy = (int)fwi_options_int(o, FWI_OPT_OUTBOX_POLICY),
-        .limit_pending = fwi_options_int(o, FWI_OPT_LIMIT_PENDING),
-        .limit_sessions = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS),
-        .limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS),
-        .limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE),
-        .limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION),
-        .drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE),
-        .raw_mode = (int)fwi_options_int(o, FWI_OPT_RAW_MODE),
-        .raw_format = (int)fwi_options_int(o, FWI_OPT_RAW_FORMAT),
-        .raw_user = raw_user_of(o),
-        .raw_echo = fwi_options_int(o, FWI_OPT_RAW_ECHO_TO_SENDER) != 0,
-        .client_anonymous = fwi_options_int(o, FWI_OPT_CLIENT_ANONYMOUS) != 0,
-        .client_insecure = fwi_options_int(o, FWI_OPT_CLIENT_INSECURE) != 0,
-        .user_presence = fwi_options_int(o, FWI_OPT_USER_PRESENCE) != 0,
-    };
+    fwi_settings_read(&hub->set, o);
     fwi_events_init(&hub->events);
     hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
@@ -84,6 +52,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
 void fwi_hub_fini(fwi_hub *hub)
 {
     fwi_routes_fini(&hub->routes);
+    fwi_traces_fini(&hub->traces);
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
@@ -328,6 +297,9 @@ static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *
             run(hub->shard[0], item);
         } else if (fwi_shard_post(hub->shard[i], item, is_limited(m)) != FW_OK) {
             fwi_shard_count(hub->shard[0], FWI_STAT_INBOX_DROPPED);
+            if (run == fwi_trace_run_deliver) {
+                fwi_trace_note(hub, channel, m, FWI_TRACE_LOST);
+            }
             if (m->at.epoch != 0) { /* a hole that nobody would hear of */
                 fwi_shard_post(hub->shard[i], fwi_item_new(run_behind, channel, NULL),
                                false);
@@ -354,17 +326,38 @@ static void raise_room_message(fwi_hub *hub, const char *channel, const fw_messa
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
-void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
+static void to_members(fwi_hub *hub, const fwi_route *r, fw_message *m)
 {
-    if (r->loops == 0) {
-        return;
-    }
-    if (hub->n_shards == 1) {
+    if (hub->traces.n > 0 && m->kind == FWI_MSG_DATA &&
+        fwi_trace_follows(hub, r->channel)) {
+        to_loops(hub, r->loops, fwi_trace_run_deliver, r->channel, m);
+    } else if (hub->n_shards == 1) {
         fwi_room_deliver(hub->shard[0], r->channel, m);
     } else {
         to_loops(hub, r->loops, run_deliver, r->channel, m);
     }
-    raise_room_message(hub, r->channel, m);
+}
+
+void fwi_hub_deliver(fwi_hub *hub, const fwi_route *r, fw_message *m)
+{
+    if (r->loops != 0) {
+        to_members(hub, r, m);
+        raise_room_message(hub, r->channel, m);
+    }
+}
+
+static void run_send_here(fwi_shard *shard, fwi_item *item)
+{
+    const fwi_route *r = fwi_route_find(&shard->hub->routes, item->text);
+    if (r != NULL) {
+        to_members(shard->hub, r, item->m);
+    }
+    fwi_item_free(item);
+}
+
+int fwi_hub_send_here(fwi_hub *hub, const char *channel, fw_message *m)
+{
+    return fwi_shard_post(hub->shard[0], fwi_item_new(run_send_here, channel, m), true);
 }
 
 void fwi_hub_tell_reset(fwi_hub *hub, const fwi_route *r, fwi_position at)
@@ -488,7 +481,9 @@ static bool is_known(const fw_message *m)
 static void on_message(void *user, const char *channel, fw_message *m)
 {
     fwi_hub *hub = user;
-    if (!is_known(m)) { /* of a node of a later version */
+    if (fwi_trace_is(m)) {
+        fwi_trace_came(hub, channel, m);
+    } else if (!is_known(m)) { /* of a node of a later version */
         fwi_shard_count(hub->shard[0], FWI_STAT_UNKNOWN);
     } else if (m->kind == FWI_MSG_DATA ||
                (fwi_presence_is_news(m) && channel[0] == 'r')) {
@@ -504,7 +499,13 @@ static void on_subscribed(void *user, const char *channel)
 {
     fwi_hub *hub = user;
     fwi_route *r = fwi_route_find(&hub->routes, channel);
-    if (r == NULL || r->subscribed) {
+    if (r == NULL) {
+        return;
+    }
+    if (r->subscribed) { /* it was told too early */
+        if (r->history != NULL) {
+            fwi_history_missed(r->history);
+        }
         return;
     }
     r->subscribed = true;

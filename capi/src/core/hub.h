@@ -22,22 +22,24 @@
 #include "core/route.h"
 #include "core/stats.h"
 #include "core/tokens.h"
+#include "core/trace.h"
 
 struct fwi_shard;
 struct fwi_item;
 
 enum { FWI_LOOPS_MAX = 64 };
 
-/* Options as the core needs them, read once. */
+/* Options as the core needs them. What is atomic may change while the hub runs
+ * (fwi_hub_reload): a function that needs one of these twice takes a copy. */
 typedef struct fwi_settings {
-    uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
-    uint64_t write_delay_ms;
-    size_t message_max, outbox_max, inbox_max, held_max;
-    size_t compression_min;
+    _Atomic uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
+    _Atomic uint64_t write_delay_ms, drain_timeout_ms;
+    _Atomic size_t message_max, outbox_max, compression_min;
+    size_t inbox_max, held_max;
     bool compression;
-    int outbox_policy;
-    int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
-    int64_t drain_rate;
+    _Atomic int outbox_policy;
+    _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
+    _Atomic int64_t drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
     bool client_anonymous, client_insecure;
@@ -64,13 +66,15 @@ typedef struct fwi_hub {
     atomic_long sessions, pending;
     atomic_uint next_attached; /* loop, in turn */
     atomic_bool draining;
+    atomic_bool released; /* whoever has the listening sockets serves newcomers */
     atomic_bool backplane_up;
     bool backplane_told;     /* loop 0: an event has said up or down */
     fwi_histories histories; /* loop 0 */
+    fwi_traces traces;       /* loop 0 */
     struct fwi_ask *asks;    /* loop 0: ask.h */
     uint64_t last_ask;
-    /* For those who wait: the last session has gone; the backplane's state. @thread loop
-     */
+    /* For those who wait: the last session has gone or, once released, the last pending
+     * connection is decided; the backplane's state. @thread loop */
     void (*on_idle)(void *watcher);
     void (*on_backplane)(void *watcher, bool up, const char *why);
     void *watcher;
@@ -81,6 +85,11 @@ typedef struct fwi_hub {
 bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
                   const fw_options *options);
 void fwi_hub_fini(fwi_hub *hub);
+
+/* Takes over what may change (fwi_option_is_live). True: sessions are to be pinged
+ * otherwise than they have been; their loops are told by fwi_shard_reload. @thread any,
+ * one at a time */
+bool fwi_hub_reload(fwi_hub *hub, const fw_options *options);
 
 extern const fwi_backplane_sink fwi_hub_sink; /* user is the fwi_hub */
 
@@ -95,6 +104,9 @@ int fwi_hub_publish(fwi_hub *hub, const char *channel, fw_message *m);
 
 /* The same, and a RESULT with this ref tells what became of it; 0: none. */
 int fwi_hub_publish_ref(fwi_hub *hub, const char *channel, fw_message *m, uint64_t ref);
+
+/* m to the channel's members on this node alone, past the backplane. */
+int fwi_hub_send_here(fwi_hub *hub, const char *channel, fw_message *m);
 
 /* What a room with history keeps is told by a HISTORY with this ref; that it was
  * forgotten by a RESULT. */

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "base/histogram.h"
 #include "base/wheel.h"
 
 typedef struct fwi_loop fwi_loop;
@@ -79,6 +80,7 @@ struct fwi_loop {
     fwi_wheel wheel;         /* the loop advances it, and wakes up in time for it */
     uint64_t turn_us;        /* fwi_loop_now_us; 0: nobody has asked in this turn */
     _Atomic uint64_t lag_us; /* how long the longest turn of the last seconds took */
+    fwi_histogram turns;     /* how long each took, in microseconds */
 };
 
 /* @thread any */

@@ -117,6 +117,7 @@ fw_message *fwi_message_from_envelope(const fwi_envelope *e)
     m->except = session_id(e->except);
     m->target = session_id(e->target);
     m->at = (fwi_position){e->epoch, e->offset};
+    m->id = (fwi_envelope_id){e->node, e->serial};
     if (e->user != NULL || e->node_name != NULL) {
         char user[256] = "", name[256] = "";
         memcpy(user, e->user ? e->user : "", FWI_MIN(e->user_len, sizeof user - 1));
@@ -152,6 +153,7 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at)
                          .except = m->except,
                          .target = m->target,
                          .shape = m->shape,
+                         .id = m->id,
                          .origin = m->origin,
                          .at = at,
                          .frame = fwi_frame_ref(m->frame)};

@@ -22,11 +22,13 @@ typedef enum {
     FWI_MSG_CLOSE = 3, /* close target, or all of a user's sessions: code, data=reason */
     FWI_MSG_JOIN = 4,  /* target, or all of a user's, enters the room named by data */
     FWI_MSG_LEAVE = 5, /* target, or all of a user's, leaves the room named by data */
-    FWI_MSG_SET_USER = 6, /* target becomes the session of the user named by data */
-    FWI_MSG_PROBE = 7,    /* the backplane's own; never reaches the hub */
-    FWI_MSG_ENTERED = 8,  /* origin has come into the channel; data=its info */
-    FWI_MSG_LEFT = 9,     /* origin isn't there any more */
-    FWI_MSG_SET_INFO = 10 /* target's info becomes data */
+    FWI_MSG_SET_USER = 6,  /* target becomes the session of the user named by data */
+    FWI_MSG_PROBE = 7,     /* the backplane's own; never reaches the hub */
+    FWI_MSG_ENTERED = 8,   /* origin has come into the channel; data=its info */
+    FWI_MSG_LEFT = 9,      /* origin isn't there any more */
+    FWI_MSG_SET_INFO = 10, /* target's info becomes data */
+    FWI_MSG_TRACE = 16,    /* target asks about the room named by data: trace.h */
+    FWI_MSG_TRACED = 17    /* and is told */
 } fwi_msg_kind;
 
 /* Who said it, where that is to be told on (raw.format=json, the Centrifuge protocol). */
@@ -52,6 +54,7 @@ struct fw_message {
     atomic_uchar
         shape; /* 0: nobody has looked; else 1 and the fwi_cf_kind of its bytes */
     fw_session_id except, target;
+    fwi_envelope_id id; /* of the envelope that it came in; zero: it came in none */
     fwi_origin *origin; /* NULL: nobody's */
     fwi_position at;  /* epoch 0: of no history. Set by the backplane on what it brings */
     char *key;        /* idempotency, of a publish to a room with history; NULL: none */

@@ -46,6 +46,35 @@ static const struct {
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };
 
+/* What a running hub takes over from other options: see fw_hub_reload. */
+static const fwi_option live[] = {
+    FWI_OPT_DECISION_TIMEOUT,
+    FWI_OPT_LIMIT_PENDING,
+    FWI_OPT_HEARTBEAT_INTERVAL,
+    FWI_OPT_HEARTBEAT_TIMEOUT,
+    FWI_OPT_MESSAGE_MAX_BYTES,
+    FWI_OPT_OUTBOX_MAX_BYTES,
+    FWI_OPT_OUTBOX_POLICY,
+    FWI_OPT_WRITE_DELAY,
+    FWI_OPT_COMPRESSION_MIN_BYTES,
+    FWI_OPT_DRAIN_RATE,
+    FWI_OPT_DRAIN_TIMEOUT,
+    FWI_OPT_ORIGINS,
+    FWI_OPT_PROXY_TRUSTED,
+    FWI_OPT_TOKEN_HMAC_SECRET,
+    FWI_OPT_TOKEN_PUBLIC_KEY,
+    FWI_OPT_TOKEN_JWKS,
+    FWI_OPT_TOKEN_ISSUER,
+    FWI_OPT_TOKEN_AUDIENCE,
+    FWI_OPT_LIMIT_SESSIONS,
+    FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS,
+    FWI_OPT_LIMIT_MESSAGE_RATE,
+    FWI_OPT_LIMIT_ROOMS_PER_SESSION,
+    FWI_OPT_LOG_LEVEL,
+    FWI_OPT_LOG_FORMAT,
+    FWI_OPT_LOG_FILE,
+};
+
 struct fw_options {
     fwi_option_value values[FWI_OPT_COUNT];
     fwi_namespaces namespaces;
@@ -261,6 +290,27 @@ bool fwi_options_have_keys(const fw_options *o)
            fwi_options_count(o, FWI_OPT_TOKEN_JWKS) > 0;
 }
 
+bool fwi_option_is_live(fwi_option which)
+{
+    for (size_t i = 0; i < FWI_ARRAY_LEN(live); i++) {
+        if (live[i] == which) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void fwi_options_compare(const fw_options *a, const fw_options *b,
+                         fwi_options_differs differs, void *user)
+{
+    for (size_t i = 0; i < FWI_OPT_COUNT; i++) {
+        if (strcmp(a->values[i].text, b->values[i].text) != 0) {
+            differs(user, fwi_option_rows[i].name, fwi_option_is_live((fwi_option)i));
+        }
+    }
+    fwi_namespaces_compare(&a->namespaces, &b->namespaces, differs, user);
+}
+
 const char *fw_options_name(size_t index)
 {
     return index < FWI_OPT_COUNT ? fwi_option_rows[index].name : NULL;
@@ -311,6 +361,9 @@ const char *fw_options_describe(const char *name, const char *field)
     }
     if (strcmp(field, "help") == 0) {
         return row->help;
+    }
+    if (strcmp(field, "reload") == 0) {
+        return fwi_option_is_live((fwi_option)which) ? "on" : "off";
     }
     return strcmp(field, "group") == 0 ? group_of((size_t)which) : NULL;
 }

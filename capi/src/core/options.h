@@ -101,6 +101,8 @@
        "sessions closed a second while draining")                                        \
     XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \
        "how long draining may take")                                                     \
+    XX(HANDOVER_PATH, "handover.path", FILE_NAME, 0, 0, "", "0.1",                       \
+       "fanwired: a Unix socket by which the next one takes over the port; empty: none") \
     XX(ORIGINS, "origins", ORIGINS, 0, 0, "", "0.1",                                     \
        "origins let in beside the same host, https://example.org; * is all")             \
     XX(PROXY_TRUSTED, "proxy.trusted", NETWORKS, 0, 0, "127.0.0.0/8,::1", "0.1",         \
@@ -219,6 +221,14 @@ int64_t fwi_options_namespace_int(const fw_options *o, size_t index, fwi_option 
 
 /* Do they name a key for tokens? */
 bool fwi_options_have_keys(const fw_options *o);
+
+/* May it change while a hub runs? */
+bool fwi_option_is_live(fwi_option which);
+
+/* Names each option, those of namespaces too, that has another value in b than in a. */
+typedef void (*fwi_options_differs)(void *user, const char *name, bool live);
+void fwi_options_compare(const fw_options *a, const fw_options *b,
+                         fwi_options_differs differs, void *user);
 
 /* NULL: out of memory. */
 fw_options *fwi_options_copy(const fw_options *o);

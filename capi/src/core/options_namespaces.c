@@ -217,6 +217,39 @@ const fwi_option_value *fwi_namespaces_get(const fwi_namespaces *all,
     return ns != NULL ? &ns->values[at->which] : NULL;
 }
 
+static const fwi_namespace *same_name(const fwi_namespaces *all, const fwi_namespace *ns)
+{
+    const fwi_namespaced at = {.name = ns->name, .len = strlen(ns->name)};
+    return find(all, &at);
+}
+
+static void compare(const fwi_namespace *ns, const fwi_namespace *other,
+                    fwi_options_differs differs, void *user)
+{
+    for (size_t i = 0; i < FWI_ROOM_OPTIONS; i++) {
+        const char *text = other != NULL ? other->values[i].text : row_of(i)->initial;
+        if (strcmp(ns->values[i].text, text) != 0) {
+            char name[FWI_NAMESPACED_MAX];
+            write_name(ns->name, strlen(ns->name), i, name);
+            differs(user, name,
+                    fwi_option_is_live((fwi_option)(FWI_ROOM_OPTIONS_FIRST + i)));
+        }
+    }
+}
+
+void fwi_namespaces_compare(const fwi_namespaces *a, const fwi_namespaces *b,
+                            fwi_options_differs differs, void *user)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        compare(&a->list[i], same_name(b, &a->list[i]), differs, user);
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        if (same_name(a, &b->list[i]) == NULL) {
+            compare(&b->list[i], NULL, differs, user);
+        }
+    }
+}
+
 bool fwi_namespaces_copy(fwi_namespaces *to, const fwi_namespaces *from)
 {
     *to = (fwi_namespaces){0};

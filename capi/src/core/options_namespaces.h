@@ -54,6 +54,10 @@ int fwi_namespaces_set(fwi_namespaces *all, const char *option, const fwi_namesp
 const fwi_option_value *fwi_namespaces_get(const fwi_namespaces *all,
                                            const fwi_namespaced *at);
 
+/* As fwi_options_compare; what isn't set for one of them is at the table's default. */
+void fwi_namespaces_compare(const fwi_namespaces *a, const fwi_namespaces *b,
+                            fwi_options_differs differs, void *user);
+
 /* False: out of memory; what *to has is to be freed all the same. */
 bool fwi_namespaces_copy(fwi_namespaces *to, const fwi_namespaces *from);
 void fwi_namespaces_free(fwi_namespaces *all);

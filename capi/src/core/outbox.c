@@ -60,7 +60,23 @@ void fwi_outbox_init(fwi_outbox *ob)
     memset(ob, 0, sizeof *ob);
 }
 
-static void append(fwi_outbox *ob, fwi_outnode *n)
+/* A frame comes and goes by these two alone: no frame is empty, so where there are no
+ * bytes nothing waits. */
+static void grow(fwi_outbox *ob, fwi_outpool *pool, const fwi_outnode *n)
+{
+    pool->waiting += ob->bytes == 0;
+    pool->bytes += n->frame->len;
+    ob->bytes += n->frame->len;
+}
+
+static void shrink(fwi_outbox *ob, fwi_outpool *pool, const fwi_outnode *n)
+{
+    ob->bytes -= n->frame->len;
+    pool->bytes -= n->frame->len;
+    pool->waiting -= ob->bytes == 0;
+}
+
+static void append(fwi_outbox *ob, fwi_outpool *pool, fwi_outnode *n)
 {
     if (ob->tail != NULL) {
         ob->tail->next = n;
@@ -68,7 +84,7 @@ static void append(fwi_outbox *ob, fwi_outnode *n)
         ob->head = n;
     }
     ob->tail = n;
-    ob->bytes += n->frame->len;
+    grow(ob, pool, n);
     ob->frames += n->tag != NOT_A_MESSAGE;
 }
 
@@ -84,7 +100,7 @@ static void drop_after(fwi_outbox *ob, fwi_outpool *pool, fwi_outnode *prev)
     if (ob->tail == n) {
         ob->tail = prev;
     }
-    ob->bytes -= n->frame->len;
+    shrink(ob, pool, n);
     ob->frames -= n->tag != NOT_A_MESSAGE;
     node_free(pool, n);
 }
@@ -93,7 +109,7 @@ static void drop_control(fwi_outbox *ob, fwi_outpool *pool)
 {
     fwi_outnode *n = ob->control;
     ob->control = n->next;
-    ob->bytes -= n->frame->len;
+    shrink(ob, pool, n);
     node_free(pool, n);
 }
 
@@ -162,7 +178,7 @@ fwi_outbox_result fwi_outbox_push(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *
         return FWI_OUTBOX_MEMORY;
     }
     fwi_frame_ref(f);
-    append(ob, n);
+    append(ob, pool, n);
     return *dropped ? FWI_OUTBOX_DROPPED : FWI_OUTBOX_TAKEN;
 }
 
@@ -179,7 +195,7 @@ bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, si
         waiting += (*end)->frame->len;
     }
     *end = n;
-    ob->bytes += f->len;
+    grow(ob, pool, n);
     /* A flood of pings may take a sixteenth of the outbox, and at least one pong. */
     while (waiting > max / 16 && ob->control != n) {
         waiting -= ob->control->frame->len;
@@ -212,7 +228,7 @@ bool fwi_outbox_push_last(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f)
         fwi_frame_unref(f);
         return false;
     }
-    append(ob, n);
+    append(ob, pool, n);
     return true;
 }
 

@@ -21,10 +21,13 @@ typedef struct fwi_outnode {
  * to be, the outbox is full. */
 #define FWI_OUTBOX_KEPT (1ull << 63)
 
-/* Free nodes of a loop; bounded, so that a burst's memory is given back. */
+/* Of a loop: free nodes, bounded, so that a burst's memory is given back; and what all
+ * its outboxes hold. */
 typedef struct fwi_outpool {
     fwi_outnode *free;
     size_t count;
+    size_t bytes;   /* of frames that wait */
+    size_t waiting; /* outboxes that aren't empty */
 } fwi_outpool;
 
 typedef struct fwi_outbox {

@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "core/asked.h"
 #include "core/error.h"
 #include "core/history.h"
 #include "core/shard.h"
@@ -95,6 +94,14 @@ void fwi_publish_send_off(fwi_hub *hub, const char *channel, fw_message *m,
     }
 }
 
+static void trace(fwi_hub *hub, const char *channel, const fw_message *m,
+                  fwi_trace_what what)
+{
+    if (hub->traces.n > 0) {
+        fwi_trace_note(hub, channel, m, what);
+    }
+}
+
 void fwi_publish_now(fwi_hub *hub, const char *channel, fw_message *m,
                      const fwi_asker *who)
 {
@@ -106,9 +113,13 @@ void fwi_publish_now(fwi_hub *hub, const char *channel, fw_message *m,
         fwi_published what = {.err = FW_ERR_MEMORY, .why = "out of memory"};
         tell_result(hub, channel, who, &what);
     } else if (r == NULL || r->subscribed) {
+        trace(hub, channel, m, FWI_TRACE_PUBLISHED);
         fwi_publish_send_off(hub, channel, m, number);
     } else if (!fwi_route_hold(r, m, number, hub->set.held_max)) {
+        trace(hub, channel, m, FWI_TRACE_REFUSED);
         failed(hub, number, FW_ERR_BUSY, "too much waits already");
+    } else {
+        trace(hub, channel, m, FWI_TRACE_WAITS);
     }
 }
 

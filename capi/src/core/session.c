@@ -55,14 +55,14 @@ static int check_limits(fwi_shard *shard, fwi_session *s)
         return 503;
     }
     long n = atomic_fetch_add(&hub->sessions, 1) + 1;
-    if (hub->set.limit_sessions > 0 && n > hub->set.limit_sessions) {
+    int64_t most = hub->set.limit_sessions, most_here = hub->set.limit_address;
+    if (most > 0 && n > most) {
         atomic_fetch_sub(&hub->sessions, 1);
         fwi_shard_count(shard, FWI_STAT_LIMIT_SESSIONS);
         return 503;
     }
-    if (hub->set.limit_address > 0) {
-        if (!fwi_limits_take(&hub->limits, fwi_facts_address(s->facts),
-                             hub->set.limit_address)) {
+    if (most_here > 0) {
+        if (!fwi_limits_take(&hub->limits, fwi_facts_address(s->facts), most_here)) {
             atomic_fetch_sub(&hub->sessions, 1);
             fwi_shard_count(shard, FWI_STAT_LIMIT_ADDRESS);
             return 429;
@@ -203,31 +203,6 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
 
 /* --- the door --- */
 
-int fwi_shard_admit(fwi_shard *shard)
-{
-    fwi_hub *hub = shard->hub;
-    long n = atomic_fetch_add(&hub->pending, 1) + 1;
-    fwi_stat_add(&shard->stats, FWI_STAT_PENDING, 1);
-    if (n > hub->set.limit_pending) {
-        fwi_shard_count(shard, FWI_STAT_LIMIT_PENDING);
-        fwi_shard_count(shard, FWI_STAT_REFUSED);
-        fwi_shard_unadmit(shard);
-        return 503;
-    }
-    return 0;
-}
-
-void fwi_shard_unadmit(fwi_shard *shard)
-{
-    atomic_fetch_sub(&shard->hub->pending, 1);
-    fwi_stat_sub(&shard->stats, FWI_STAT_PENDING, 1);
-}
-
-void fwi_shard_count_http_error(fwi_shard *shard)
-{
-    fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
-}
-
 void fwi_session_ask(fwi_session *s)
 {
     fwi_session_protocol(s)->ask(s);
@@ -320,6 +295,7 @@ bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t 
         return wants_more(s); /* our Close frame is on its way: RFC 6455 5.5.1 */
     }
     fwi_shard_count(shard, FWI_STAT_IN);
+    fwi_histogram_add(&shard->sizes, fwi_bounds_bytes, len);
     fwi_stat_add(&shard->stats, FWI_STAT_IN_BYTES, len);
     if (over_rate(s)) {
         fwi_shard_count(shard, FWI_STAT_LIMIT_RATE);

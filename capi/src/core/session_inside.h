@@ -180,6 +180,8 @@ void fwi_session_finish(fwi_session *s);
 /* The session is open: begin to ping it. Its timer says: see to it. */
 void fwi_heartbeat_start(fwi_session *s);
 void fwi_heartbeat_beat(fwi_session *s);
+/* Interval or time-out have changed: begin anew. */
+void fwi_heartbeat_restart(fwi_session *s);
 
 /* Not read any more for want of credit. Reading goes on if there is some. */
 void fwi_session_pause(fwi_session *s);

@@ -8,6 +8,9 @@
 #include "core/compress.h"
 #include "core/session_inside.h"
 
+/* To join more into one write saves nothing, and what waits leaves the cache. */
+enum { ENOUGH_TO_WRITE = 32 * 1024 };
+
 void fwi_session_mark_dirty(fwi_session *s)
 {
     if (!fwi_list_is_linked(&s->dirty)) {
@@ -93,7 +96,8 @@ void fwi_session_push(fwi_session *s, fwi_frame *f, uint64_t tag)
 void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
 {
     fwi_shard *shard = s->shard;
-    const fwi_settings *set = &shard->hub->set;
+    const size_t max = shard->hub->set.outbox_max;
+    const int policy = shard->hub->set.outbox_policy;
     if (s->state != FWI_SESSION_OPEN) {
         return;
     }
@@ -107,16 +111,15 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     }
     /* A burst within one turn isn't a slow reader's fault: what the socket takes now
      * isn't in the way. */
-    if (s->ob.bytes + f->len > set->outbox_max && s->tp->can_write(s->conn)) {
+    if (s->ob.bytes + f->len > max && s->tp->can_write(s->conn)) {
         write_out(s);
     }
     unsigned dropped;
-    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, set->outbox_policy,
-                            set->outbox_max, &dropped)) {
+    switch (fwi_outbox_push(&s->ob, &shard->pool, f, tag, policy, max, &dropped)) {
     case FWI_OUTBOX_TAKEN:
         break;
     case FWI_OUTBOX_DROPPED:
-        count_drops(s, set->outbox_policy, dropped);
+        count_drops(s, policy, dropped);
         break;
     case FWI_OUTBOX_FULL:
         count_drops(s, FWI_POLICY_CLOSE, dropped + 1);
@@ -126,6 +129,9 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
     default:
         fwi_shard_count(shard, FWI_STAT_OUTBOX_DROPPED);
         break;
+    }
+    if (s->ob.bytes >= ENOUGH_TO_WRITE && s->tp->can_write(s->conn)) {
+        write_out(s);
     }
     fwi_session_mark_dirty(s);
 }

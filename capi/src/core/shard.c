@@ -205,6 +205,8 @@ void fwi_shard_turn_end(fwi_shard *shard)
     }
     reap(shard);
     hand_over_events(shard);
+    fwi_stat_set(&shard->stats, FWI_STAT_OUTBOX_BYTES, shard->pool.bytes);
+    fwi_stat_set(&shard->stats, FWI_STAT_OUTBOX_SESSIONS, shard->pool.waiting);
 }
 
 /* --- events --- */
@@ -216,6 +218,7 @@ static bool can_do_without(fw_event_type type)
     case FW_EVENT_ROOM_MESSAGE:
     case FW_EVENT_ROOM_JOIN:
     case FW_EVENT_ROOM_LEAVE:
+    case FW_EVENT_TRACE:
     case FW_EVENT_NODE_UP:
     case FW_EVENT_NODE_DOWN:
     case FW_EVENT_BACKPLANE_UP:
@@ -347,6 +350,44 @@ void fwi_shard_resume(fwi_shard *shard)
     for (fwi_list *e; (e = fwi_list_pop(&all)) != NULL;) {
         fwi_list_append(&shard->paused, e);
         fwi_session_check_credit(fwi_list_entry(e, fwi_session, pause_link));
+    }
+}
+
+/* --- the door --- */
+
+int fwi_shard_admit(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    long n = atomic_fetch_add(&hub->pending, 1) + 1;
+    fwi_stat_add(&shard->stats, FWI_STAT_PENDING, 1);
+    if (n > hub->set.limit_pending) {
+        fwi_shard_count(shard, FWI_STAT_LIMIT_PENDING);
+        fwi_shard_count(shard, FWI_STAT_REFUSED);
+        fwi_shard_unadmit(shard);
+        return 503;
+    }
+    return 0;
+}
+
+void fwi_shard_unadmit(fwi_shard *shard)
+{
+    fwi_hub *hub = shard->hub;
+    fwi_stat_sub(&shard->stats, FWI_STAT_PENDING, 1);
+    if (atomic_fetch_sub(&hub->pending, 1) == 1 && atomic_load(&hub->released) &&
+        hub->on_idle != NULL) {
+        hub->on_idle(hub->watcher);
+    }
+}
+
+void fwi_shard_count_http_error(fwi_shard *shard)
+{
+    fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
+}
+
+void fwi_shard_reload(fwi_shard *shard)
+{
+    for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
+        fwi_heartbeat_restart(fwi_list_entry(e, fwi_session, all));
     }
 }
 

@@ -25,6 +25,7 @@ struct fwi_shard {
     fwi_loop *loop;
     fwi_inbox inbox;
     fwi_stats stats;
+    fwi_histogram sizes; /* of messages from clients, in bytes */
     fwi_outpool pool;
     fwi_fanout fanout;
     fwi_idtable sessions, decisions;
@@ -83,6 +84,9 @@ bool fwi_shard_raise_owed(fwi_shard *shard, const fw_event *e, fwi_credit *credi
 
 /* Sessions that have credit again are read again. */
 void fwi_shard_resume(fwi_shard *shard);
+
+/* Open sessions are pinged by what fwi_hub_reload has read. */
+void fwi_shard_reload(fwi_shard *shard);
 
 /* Ends all (FWI_END_AWAY): at this loop's share of drain.rate, or at once. */
 void fwi_shard_drain(fwi_shard *shard);

@@ -76,6 +76,10 @@
     XX(UNRECOVERABLE, "fanwire_recoveries_total", "result=\"lost\"", "counter", "")      \
     XX(HISTORY_CACHE, "fanwire_history_cache_bytes", "", "gauge",                        \
        "What the memory of rooms with history holds: history.cache.max_bytes")           \
+    XX(OUTBOX_BYTES, "fanwire_outbox_bytes", "", "gauge",                                \
+       "What waits in outboxes for sockets that take no more")                           \
+    XX(OUTBOX_SESSIONS, "fanwire_outbox_sessions", "", "gauge",                          \
+       "Sessions for which something waits there")                                       \
     XX(OVERFLOW_CLOSE, "fanwire_outbox_overflows_total", "policy=\"close\"", "counter",  \
        "Times that a slow reader's outbox was full, by what was done about it")          \
     XX(OVERFLOW_DROP_OLDEST, "fanwire_outbox_overflows_total", "policy=\"drop_oldest\"", \
@@ -115,6 +119,9 @@
        "")                                                                               \
     XX(LIMIT_ADMIN_LOGINS, "fanwire_limit_hits_total", "limit=\"admin_logins\"",         \
        "counter", "")                                                                    \
+    XX(LIMIT_TRACES, "fanwire_limit_hits_total", "limit=\"traces\"", "counter", "")      \
+    XX(LIMIT_TRACE_REPORTS, "fanwire_limit_hits_total", "limit=\"trace_reports\"",       \
+       "counter", "")                                                                    \
     XX(HTTP_REQUESTS, "fanwire_http_requests_total", "", "counter",                      \
        "Requests on http.listen that were complete")                                     \
     XX(API_COMMANDS, "fanwire_api_commands_total", "", "counter",                        \
@@ -132,7 +139,10 @@
     XX(EVENTS_DROPPED, "fanwire_events_dropped_total", "", "counter",                    \
        "Events dropped because the application was behind")                              \
     XX(INBOX_DROPPED, "fanwire_inbox_dropped_total", "", "counter",                      \
-       "Messages dropped between loops because an inbox was full")
+       "Messages dropped between loops because an inbox was full")                       \
+    XX(RELOADS, "fanwire_config_reloads_total", "result=\"ok\"", "counter",              \
+       "Times that options were to be taken over while the node ran")                    \
+    XX(RELOADS_FAILED, "fanwire_config_reloads_total", "result=\"failed\"", "counter", "")
 
 typedef enum {
 #define FWI_STAT_ENUM(symbol, ...) FWI_STAT_##symbol,

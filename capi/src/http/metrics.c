@@ -30,6 +30,31 @@ static bool seconds(fwi_buf *out, uint64_t us)
     return fwi_buf_printf(out, "%" PRIu64 ".%06" PRIu64, us / MICRO, us % MICRO);
 }
 
+/* A bound or a sum, in the unit of the metric's name. */
+static bool amount(fwi_buf *out, uint64_t value, bool is_us)
+{
+    return is_us ? seconds(out, value) : fwi_buf_printf(out, "%" PRIu64, value);
+}
+
+/* Its counts are of one bucket each, those of the format of all up to it. */
+static bool histogram(fwi_buf *out, const char *name, const char *help,
+                      const fwi_bounds bounds, bool is_us, const fwi_histogram *h)
+{
+    bool ok = head(out, name, "histogram", help);
+    uint64_t n = 0;
+    for (size_t i = 0; i < FWI_HISTOGRAM_BOUNDS && ok; i++) {
+        n += h->count[i];
+        ok = fwi_buf_printf(out, "%s_bucket{le=\"", name) &&
+             amount(out, bounds[i], is_us) && fwi_buf_printf(out, "\"} %" PRIu64 "\n", n);
+    }
+    n += h->count[FWI_HISTOGRAM_BOUNDS];
+    return ok &&
+           fwi_buf_printf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum ", name, n,
+                          name) &&
+           amount(out, h->sum, is_us) &&
+           fwi_buf_printf(out, "\n%s_count %" PRIu64 "\n", name, n);
+}
+
 /* A label's value: backslash, quote and line feed are escaped. */
 static bool label(fwi_buf *out, const char *before, const char *value)
 {
@@ -135,6 +160,9 @@ static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
                  "Writes to Redis, each with all the commands of a turn", bp->writes) &&
            whole(out, "fanwire_redis_channels", "gauge", "Channels subscribed to",
                  bp->channels) &&
+           histogram(out, "fanwire_redis_probe_seconds",
+                     "How long probes took from this node through Redis and back",
+                     fwi_bounds_us, true, &bp->probes) &&
            lease(bp, out);
 }
 
@@ -162,7 +190,13 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
                  f->inbox_bytes) &&
            whole(out, "fanwire_events_bytes", "gauge",
                  "Queued and unfinished events of the application", f->events_bytes) &&
-           loop_lags(f, out) && presence(&f->bp, out) && history(&f->bp, out) &&
+           loop_lags(f, out) &&
+           histogram(out, "fanwire_loop_turn_seconds", "How long turns of the loops took",
+                     fwi_bounds_us, true, &f->turns) &&
+           histogram(out, "fanwire_message_in_size_bytes",
+                     "How large messages from clients were", fwi_bounds_bytes, false,
+                     &f->sizes) &&
+           presence(&f->bp, out) && history(&f->bp, out) &&
            (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
 }
 

@@ -22,6 +22,8 @@ typedef struct fwi_hub_figures {
     fwi_backplane_figures bp;
     unsigned loops;
     double loop_lag_s[64]; /* the longest turn in the last 10 s, each loop */
+    fwi_histogram turns;   /* of all loops, in microseconds */
+    fwi_histogram sizes;   /* of messages from clients, in bytes */
     uint64_t inbox_bytes, events_bytes;
 } fwi_hub_figures;
 

@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "core/error.h"
+#include "io/listener_fd.h"
 
 enum {
     BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
@@ -44,6 +46,7 @@ struct fwi_listener {
     int port;
     uint64_t turn; /* in which it has had its share */
     fwi_timer pause;
+    bool lent;  /* others have the socket, too */
     char *file; /* of a Unix socket; removed only if it is still this one */
     dev_t dev;
     ino_t ino;
@@ -106,20 +109,6 @@ static int open_first(const struct addrinfo *all, bool shared)
     return result;
 }
 
-static int read_port(int fd)
-{
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } a;
-    socklen_t len = sizeof a;
-    if (getsockname(fd, &a.any, &len) != 0) {
-        return 0;
-    }
-    return ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port);
-}
-
 static int open_tcp(fwi_listener *l, const fwi_listen_at *at)
 {
     char port[12];
@@ -138,7 +127,7 @@ static int open_tcp(fwi_listener *l, const fwi_listen_at *at)
         return fwi_error(FW_ERR_LISTEN, "%s", fwi_uv_strerror(fd, text, sizeof text));
     }
     l->fd = fd;
-    l->port = read_port(fd);
+    l->port = fwi_listener_fd_port(fd);
     return FW_OK;
 }
 
@@ -195,6 +184,16 @@ static int open_unix_at(const struct sockaddr_un *a)
     return fd;
 }
 
+/* So that another's file at the same place is known as such. */
+static void note_file(fwi_listener *l)
+{
+    struct stat st;
+    if (lstat(l->file, &st) == 0) {
+        l->dev = st.st_dev;
+        l->ino = st.st_ino;
+    }
+}
+
 static int open_unix(fwi_listener *l, const fwi_listen_at *at)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -216,11 +215,7 @@ static int open_unix(fwi_listener *l, const fwi_listen_at *at)
         return fwi_error(FW_ERR_LISTEN, "%s", fwi_uv_strerror(fd, text, sizeof text));
     }
     l->fd = fd;
-    struct stat st;
-    if (lstat(l->file, &st) == 0) {
-        l->dev = st.st_dev;
-        l->ino = st.st_ino;
-    }
+    note_file(l);
     return FW_OK;
 }
 
@@ -370,7 +365,7 @@ static void free_listener(fwi_listener *l)
     free(l);
 }
 
-static int begin_polling(fwi_listener *l)
+static int watch(fwi_listener *l)
 {
     int err = uv_poll_init(&l->u->uv, &l->poll, l->fd);
     if (err != 0) {
@@ -379,28 +374,41 @@ static int begin_polling(fwi_listener *l)
     }
     l->poll.data = l;
     l->u->open++;
-    uv_poll_start(&l->poll, UV_READABLE, on_readable);
     return FW_OK;
 }
 
-int fwi_listener_open(fwi_listener **out, fwi_loop *loop, const fwi_listen_at *at,
-                      const fwi_listener_events *events, void *user)
+void fwi_listener_begin(fwi_listener *l)
+{
+    uv_poll_start(&l->poll, UV_READABLE, on_readable);
+}
+
+/* NULL: out of memory, and the detail says so. */
+static fwi_listener *new_listener(fwi_loop *loop, const fwi_listener_events *events,
+                                  void *user)
 {
     fwi_listener *l = calloc(1, sizeof *l);
     if (l == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
+        fwi_error(FW_ERR_MEMORY, "out of memory");
+        return NULL;
     }
     l->u = fwi_uv_of(loop);
     l->events = *events;
     l->user = user;
     l->fd = -1;
     fwi_timer_init(&l->pause, on_pause_over);
-    int err = at->file != NULL ? open_unix(l, at) : open_tcp(l, at);
+    return l;
+}
+
+/* The last step of making one, with what the steps before came to. */
+static int finish(fwi_listener **out, fwi_listener *l, int err)
+{
     if (err == FW_OK) {
-        err = begin_polling(l);
+        err = watch(l);
     }
     if (err != FW_OK) {
-        remove_file(l);
+        if (!l->lent) {
+            remove_file(l);
+        }
         close_socket(l);
         free_listener(l);
         return err;
@@ -409,6 +417,69 @@ int fwi_listener_open(fwi_listener **out, fwi_loop *loop, const fwi_listen_at *a
     fwi_list_append(&l->u->listeners, &l->link);
     *out = l;
     return FW_OK;
+}
+
+int fwi_listener_open(fwi_listener **out, fwi_loop *loop, const fwi_listen_at *at,
+                      const fwi_listener_events *events, void *user)
+{
+    fwi_listener *l = new_listener(loop, events, user);
+    if (l == NULL) {
+        return FW_ERR_MEMORY;
+    }
+    int err = finish(out, l, at->file != NULL ? open_unix(l, at) : open_tcp(l, at));
+    if (err == FW_OK) {
+        fwi_listener_begin(l);
+    }
+    return err;
+}
+
+/* What was made elsewhere may block: accepting is to stop when nobody waits. */
+static int take_socket(fwi_listener *l)
+{
+    char path[sizeof(struct sockaddr_un)];
+    int flags = fcntl(l->fd, F_GETFL);
+    if (flags < 0 || fcntl(l->fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+        char text[128];
+        return fwi_error(FW_ERR_SYSTEM, "%s", fwi_uv_strerror(-errno, text, sizeof text));
+    }
+    l->port = fwi_listener_fd_port(l->fd);
+    fwi_listener_fd_file(l->fd, path, sizeof path);
+    if (path[0] != '\0') {
+        l->file = strdup(path);
+        if (l->file == NULL) {
+            return fwi_error(FW_ERR_MEMORY, "out of memory");
+        }
+        note_file(l);
+    }
+    return FW_OK;
+}
+
+int fwi_listener_adopt(fwi_listener **out, fwi_loop *loop, int fd,
+                       const fwi_listener_events *events, void *user)
+{
+    fwi_listener *l = new_listener(loop, events, user);
+    if (l == NULL) {
+        close(fd);
+        return FW_ERR_MEMORY;
+    }
+    l->fd = fd;
+    l->lent = true;
+    return finish(out, l, take_socket(l));
+}
+
+void fwi_listener_lend(fwi_listener *l, bool lent)
+{
+    l->lent = lent;
+}
+
+bool fwi_listener_is_lent(const fwi_listener *l)
+{
+    return l->lent;
+}
+
+int fwi_listener_duplicate(const fwi_listener *l)
+{
+    return fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
 }
 
 int fwi_listener_port(const fwi_listener *l)
@@ -441,11 +512,13 @@ void fwi_listener_close(fwi_listener *l)
     fwi_list_remove(&l->link);
     fwi_loop_timer_clear(&l->u->loop, &l->pause);
     uv_close((uv_handle_t *)&l->poll, on_poll_closed);
-    remove_file(l); /* first: from now on nobody new finds it */
-    drain_queue(l);
-    /* A forked child may still hold the descriptor; without this the port stayed taken
-     * and clients would wait there for nobody. */
-    shutdown(l->fd, SHUT_RDWR);
+    if (!l->lent) {
+        remove_file(l); /* first: from now on nobody new finds it */
+        drain_queue(l);
+        /* A forked child may still hold the descriptor; without this the port stayed
+         * taken and clients would wait there for nobody. */
+        shutdown(l->fd, SHUT_RDWR);
+    }
     close_socket(l);
 }
 

@@ -87,6 +87,7 @@ static uint64_t note_lag(fwi_uv_loop *u)
         u->lag_before_us = u->lag_us;
         u->lag_us = 0;
     }
+    fwi_histogram_add(&u->loop.turns, fwi_bounds_us, took_us);
     u->lag_us = FWI_MAX(u->lag_us, took_us);
     atomic_store_explicit(&u->loop.lag_us, FWI_MAX(u->lag_us, u->lag_before_us),
                           memory_order_relaxed);

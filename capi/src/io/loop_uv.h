@@ -64,11 +64,29 @@ typedef struct fwi_listener_events {
 int fwi_listener_open(fwi_listener **out, fwi_loop *loop, const fwi_listen_at *at,
                       const fwi_listener_events *events, void *user);
 
+/* The same with a socket that listens already (listener_fd.h), which is taken in any
+ * case. It is lent: whoever it comes from may have it, too, and goes on accepting; here
+ * accepting begins by fwi_listener_begin. @thread init */
+int fwi_listener_adopt(fwi_listener **out, fwi_loop *loop, int fd,
+                       const fwi_listener_events *events, void *user);
+
+/* @thread loop */
+void fwi_listener_begin(fwi_listener *l);
+
+/* Do others have the socket, too? Then closing leaves it to them: who waits in its queue
+ * goes on waiting, and a Unix socket's file stays. @thread loop */
+void fwi_listener_lend(fwi_listener *l, bool lent);
+bool fwi_listener_is_lent(const fwi_listener *l);
+
+/* Another descriptor of the same socket, close-on-exec; -1 with errno. @thread loop, or
+ * any while the listener isn't closed */
+int fwi_listener_duplicate(const fwi_listener *l);
+
 int fwi_listener_port(const fwi_listener *l); /* the one really taken */
 
-/* Takes no newcomers from now on; what the kernel has queued is accepted and closed
- * first, so that nobody waits in vain. Removes the Unix socket's file. Frees the
- * listener.
+/* Takes no newcomers from now on. Unless the socket is lent, what the kernel has queued
+ * is accepted and closed first, so that nobody waits in vain, and the Unix socket's file
+ * is removed. Frees the listener.
  * @thread loop, or any when it has no thread */
 void fwi_listener_close(fwi_listener *l);
 

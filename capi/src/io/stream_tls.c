@@ -103,6 +103,15 @@ static SSL_CTX *make_context(const fwi_stream_target *target, char *why, size_t 
     return ctx;
 }
 
+bool fwi_tls_files_are_good(const char *cert, const char *key, char *why, size_t cap)
+{
+    const fwi_stream_target files = {
+        .tls_cert = cert, .tls_key = key, .tls_insecure = true};
+    SSL_CTX *ctx = make_context(&files, why, cap);
+    SSL_CTX_free(ctx);
+    return ctx != NULL;
+}
+
 /* An address is looked for among the certificate's addresses, and is no server name
  * (RFC 6066 3). */
 static bool expect_host(SSL *ssl, const char *host)

@@ -15,6 +15,9 @@ typedef struct fwi_tls fwi_tls;
 fwi_tls *fwi_tls_new(const fwi_stream_target *target, char *why, size_t cap);
 void fwi_tls_free(fwi_tls *t); /* takes NULL */
 
+/* Can the certificate be read, and is the key its own? False: why says what is wrong. */
+bool fwi_tls_files_are_good(const char *cert, const char *key, char *why, size_t cap);
+
 typedef enum {
     FWI_TLS_MORE,   /* waits for bytes of the peer */
     FWI_TLS_DONE,   /* the handshake is finished; plain bytes were read */

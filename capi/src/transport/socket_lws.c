@@ -61,8 +61,9 @@ struct fwi_transport {
 enum {
     /* After FIN the peer has this long to say FIN too. */
     END_MS = 1000,
-    /* What one read takes; a buffer for all connections of a loop. */
-    READ_BYTES = 65536,
+    /* What one read takes, so that a message of 64 KiB comes in one; a buffer for all
+     * connections of a loop. */
+    READ_BYTES = 128 * 1024,
     /* One write is one send() as far as the kernel takes it. */
     WRITE_BYTES = 1 << 30,
     /* Above any handshake.timeout: libwebsockets' own timer is never to strike first. */
@@ -537,6 +538,16 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     }
     *out = t;
     return FW_OK;
+}
+
+bool fwi_transport_reload(fwi_transport *t, const fwi_transport_config *config)
+{
+    t->config = config;
+    /* It loads them into the context that all later handshakes are made by; those that
+     * are made already have their own reference to what they began with. */
+    line_log = config->log;
+    return t->tls == NULL || lws_tls_cert_updated(t->context, config->tls_cert,
+                                                  config->tls_key, NULL, 0, NULL, 0) == 0;
 }
 
 /* --- the end --- */

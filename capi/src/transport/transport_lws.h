@@ -54,6 +54,12 @@ typedef struct fwi_transport_config {
 int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
                       const fwi_transport_config *config);
 
+/* Other origins, proxies and limits for those who come from now on: the config that the
+ * transport was made with isn't needed any more. What else is in it is as it was. The TLS
+ * files are read anew; false: they can't be used, and the line in the log says why.
+ * @thread loop */
+bool fwi_transport_reload(fwi_transport *t, const fwi_transport_config *config);
+
 /* Takes a connected socket, in any case: what the shard doesn't admit is answered, or
  * closed if that would cost a TLS handshake. peer is copied. @thread loop */
 void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door,

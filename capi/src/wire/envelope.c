@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/utf8.h"
 
 enum { MAGIC = 3, VERSION = 1, HEAD = 26, FIELD_HEAD = 3, ID = 16, NAME_MAX_BYTES = 255 };
@@ -24,49 +25,6 @@ enum {
 };
 
 static const uint8_t magic[MAGIC] = {0xff, 'F', 'W'};
-
-/* Numbers are written out and read byte by byte: compilers make one instruction of that,
- * and of a loop they don't. */
-static uint8_t *put_u8(uint8_t *p, unsigned v)
-{
-    *p = (uint8_t)v;
-    return p + 1;
-}
-
-static uint8_t *put_u16(uint8_t *p, size_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-    return p + 2;
-}
-
-static uint8_t *put_u64(uint8_t *p, uint64_t v)
-{
-    p[0] = (uint8_t)(v >> 56);
-    p[1] = (uint8_t)(v >> 48);
-    p[2] = (uint8_t)(v >> 40);
-    p[3] = (uint8_t)(v >> 32);
-    p[4] = (uint8_t)(v >> 24);
-    p[5] = (uint8_t)(v >> 16);
-    p[6] = (uint8_t)(v >> 8);
-    p[7] = (uint8_t)v;
-    return p + 8;
-}
-
-static uint16_t get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
-}
-
-static uint64_t get_u64(const uint8_t *p)
-{
-    return (uint64_t)get_u32(p) << 32 | get_u32(p + 4);
-}
 
 static bool is_zero(const fwi_envelope_id *id)
 {
@@ -88,10 +46,10 @@ static uint8_t *put_id(uint8_t *p, unsigned type, const fwi_envelope_id *id)
     if (is_zero(id)) {
         return p;
     }
-    p = put_u8(p, type);
-    p = put_u16(p, ID);
-    p = put_u64(p, id->node);
-    return put_u64(p, id->local);
+    p = fwi_put_u8(p, type);
+    p = fwi_put_u16(p, ID);
+    p = fwi_put_u64(p, id->node);
+    return fwi_put_u64(p, id->local);
 }
 
 static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len)
@@ -99,8 +57,8 @@ static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len
     if (name == NULL) {
         return p;
     }
-    p = put_u8(p, type);
-    p = put_u16(p, len);
+    p = fwi_put_u8(p, type);
+    p = fwi_put_u16(p, len);
     memcpy(p, name, len);
     return p + len;
 }
@@ -121,13 +79,13 @@ bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
     }
     uint8_t *start = (uint8_t *)out->data + out->len;
     memcpy(start, magic, MAGIC);
-    uint8_t *p = put_u8(start + MAGIC, VERSION);
-    p = put_u8(p, e->kind);
-    p = put_u8(p, e->flags);
-    p = put_u16(p, e->code);
-    p = put_u64(p, e->node);
-    p = put_u64(p, e->serial);
-    p = put_u16(p, fields);
+    uint8_t *p = fwi_put_u8(start + MAGIC, VERSION);
+    p = fwi_put_u8(p, e->kind);
+    p = fwi_put_u8(p, e->flags);
+    p = fwi_put_u16(p, e->code);
+    p = fwi_put_u64(p, e->node);
+    p = fwi_put_u64(p, e->serial);
+    p = fwi_put_u16(p, fields);
     p = put_id(p, POSITION, &position);
     p = put_id(p, EXCEPT, &e->except);
     p = put_id(p, TARGET, &e->target);
@@ -147,8 +105,8 @@ static bool get_id(fwi_envelope_id *id, const uint8_t *p, size_t len)
     if (len != ID) {
         return false;
     }
-    id->node = get_u64(p);
-    id->local = get_u64(p + 8);
+    id->node = fwi_get_u64(p);
+    id->local = fwi_get_u64(p + 8);
     return true;
 }
 
@@ -208,7 +166,7 @@ static bool get_fields(fwi_envelope *e, const uint8_t *p, size_t left)
         if (left < FIELD_HEAD) {
             return false;
         }
-        size_t len = get_u16(p + 1);
+        size_t len = fwi_get_u16(p + 1);
         if (len > left - FIELD_HEAD || !get_field(e, p[0], p + FIELD_HEAD, len)) {
             return false;
         }
@@ -230,15 +188,15 @@ fwi_envelope_result fwi_envelope_decode(fwi_envelope *e, const void *data, size_
     if (len < HEAD) {
         return FWI_ENVELOPE_DAMAGED;
     }
-    size_t fields = get_u16(p + 24);
+    size_t fields = fwi_get_u16(p + 24);
     if (fields > len - HEAD) {
         return FWI_ENVELOPE_DAMAGED;
     }
     *e = (fwi_envelope){.kind = p[4],
                         .flags = p[5],
-                        .code = get_u16(p + 6),
-                        .node = get_u64(p + 8),
-                        .serial = get_u64(p + 16),
+                        .code = fwi_get_u16(p + 6),
+                        .node = fwi_get_u64(p + 8),
+                        .serial = fwi_get_u64(p + 16),
                         .data = p + HEAD + fields,
                         .len = len - HEAD - fields};
     return get_fields(e, p + HEAD, fields) ? FWI_ENVELOPE_OK : FWI_ENVELOPE_DAMAGED;
