@@ -4,6 +4,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/decision.h"
+#include "support/fake_backplane.h"
 
 /* --- coming in --- */
 
@@ -96,6 +97,32 @@ START_TEST(who_leaves_while_it_is_decided_was_never_there)
     ck_assert_uint_eq(opened + closed, 0);
     ck_assert_int_eq(atomic_load(&rig.hub.pending), 0);
     core_rig_fini(&rig);
+}
+END_TEST
+
+static void give_one(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)user;
+    give(e, "a");
+}
+
+/* Where the room stands is never told: Redis is away, say. */
+START_TEST(who_waits_too_long_for_a_room_it_is_given_is_told_to_come_again)
+{
+    core_rig_backplane = fake_backplane_new;
+    core_rig_init(&rig, 1, "client.anonymous", "on", "room.history.size", "10", NULL);
+    core_rig_on(&rig, FW_EVENT_OPEN, give_one, NULL);
+    fwi_conn *c = arrive(0);
+    say(c, "{\"id\":1,\"connect\":{}}");
+    hears_nothing(c);
+    core_rig_advance(&rig, 4900);
+    hears_nothing(c);
+    core_rig_advance(&rig, 200);
+    is_closed(c, 3004);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+    core_rig_backplane = fwi_backplane_memory_new;
 }
 END_TEST
 
@@ -253,6 +280,7 @@ int main(void)
     tcase_add_test(tc, who_is_refused_gets_an_error_and_is_not_heard_any_more);
     tcase_add_test(tc, no_verdict_in_time_is_an_error_that_passes);
     tcase_add_test(tc, who_leaves_while_it_is_decided_was_never_there);
+    tcase_add_test(tc, who_waits_too_long_for_a_room_it_is_given_is_told_to_come_again);
     tcase_add_test(tc, who_says_nothing_is_stale);
     tcase_add_loop_test(tc, who_breaks_the_protocol_is_closed_with_its_code, 0,
                         FWI_ARRAY_LEN(offences));

@@ -158,6 +158,24 @@ START_TEST(a_connection_ends_behind_its_token_unless_that_is_refreshed)
 }
 END_TEST
 
+START_TEST(who_was_renamed_refreshes_by_its_first_name)
+{
+    open_guarded();
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_connect, NULL);
+    fwi_conn *c = enter_with("{\"sub\":\"7\"}");
+    fwi_hub_decide(&rig.hub, question, true, 0, "ann");
+    hears(c, CONNECTED(""));
+    ck_assert_str_eq(c->s->user, "ann");
+    say_with(c, "{\"id\":7,\"refresh\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"7\"}");
+    hears(c, "{\"id\":7,\"refresh\":{\"client\":\"<client>\",\"version\":"
+             "\"fanwire " FW_VERSION_STRING "\"}}");
+    say_with(c, "{\"id\":8,\"refresh\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"ann\"}");
+    is_closed(c, 3500);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_refresh_with_somebody_elses_token_is_3500)
 {
     open_guarded();
@@ -261,6 +279,7 @@ int main(void)
     tcase_add_test(tc, one_of_a_subscription_lets_nobody_in);
     tcase_add_test(tc, it_gives_channels_and_more_than_it_may_have_is_3505);
     tcase_add_test(tc, a_connection_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_test(tc, who_was_renamed_refreshes_by_its_first_name);
     tcase_add_test(tc, a_refresh_with_somebody_elses_token_is_3500);
     tcase_add_loop_test(tc, a_private_room_is_for_who_has_its_token, 0,
                         FWI_ARRAY_LEN(subscriptions));

@@ -281,6 +281,7 @@ static void freed(fwi_session *s)
     }
     fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
     fwi_claims_free(cf->claims);
+    free(cf->holder);
     fwi_buf_fini(&cf->given);
     fwi_buf_fini(&cf->waiting);
     free(cf);

@@ -8,8 +8,9 @@
  *      \________\___________\____________\______> deaf
  *
  * new: nothing but `connect` may come. asking: the application decides. joining: it is
- * in, and waits for the channels that it gets with its connection. deaf: it was refused,
- * and what it still says isn't read. In asking and joining the session isn't read.
+ * in, and waits for the channels that it gets with its connection, for decision.timeout
+ * at most. deaf: it was refused, and what it still says isn't read. In asking and joining
+ * the session isn't read.
  *
  * @thread loop, all of it
  */
@@ -68,8 +69,9 @@ typedef struct fwi_centrifuge {
     fwi_cf_sub *subs;
     fwi_cf_seen *seen;
     fwi_claims *claims; /* of its token, until it is in; NULL: it has none */
+    char *holder;       /* whom its token names; NULL: it had none */
     int64_t expires_s;  /* by its token, since 1970; 0: never */
-    fwi_timer expiry; /* the first end of it or a subscription that is to be looked at */
+    fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
     fwi_buf given;   /* the channels it gets with its connection, for the reply */
     fwi_buf waiting; /* commands of a message that was read and not done */
@@ -155,6 +157,8 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
 /* Seconds until it ends; 0: it doesn't. */
 uint32_t fwi_cf_ttl(const fwi_session *s);
 uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub);
+/* Once connected, and whenever an end has changed: its timer is set to the first. */
+void fwi_cf_watch(fwi_session *s);
 void fwi_cf_on_expiry(fwi_timer *t);
 
 /* --- centrifuge_publish.c --- */

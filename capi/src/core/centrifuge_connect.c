@@ -141,6 +141,9 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
     cf->state = FWI_CF_JOINING;
     s->mute |= FWI_MUTE_UNGREETED;
     fwi_loop_timer_clear(s->shard->loop, &s->timer);
+    /* Nobody is pinged meanwhile, and Redis may be away for long. */
+    fwi_loop_timer_set(s->shard->loop, &cf->expiry,
+                       s->shard->hub->set.decision_timeout_ms);
     if (user[0] != '\0' && fwi_session_set_user(s, user, 0) != FW_OK) {
         fwi_cf_close(s, 3004, "internal server error");
         return;
@@ -200,6 +203,7 @@ void fwi_cf_check_joining(fwi_session *s)
     fwi_buf_fini(&cf->given);
     fwi_buf_init(&cf->given);
     cf->state = FWI_CF_CONNECTED;
+    fwi_cf_watch(s);
     s->mute &= (uint8_t)~FWI_MUTE_UNGREETED;
     fwi_session_mark_dirty(s);
     fwi_cf_go_on(s);

@@ -115,10 +115,13 @@ static void end_expired(fwi_session *s)
     }
 }
 
-static void watch(fwi_session *s)
+void fwi_cf_watch(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
     int64_t first = cf->expires_s;
+    if (cf->state != FWI_CF_CONNECTED) {
+        return; /* until then the timer is that of joining */
+    }
     for (const fwi_cf_sub *sub = cf->subs; sub != NULL; sub = sub->next) {
         if (sub->expires_s != 0 && (first == 0 || sub->expires_s < first)) {
             first = sub->expires_s;
@@ -139,11 +142,13 @@ void fwi_cf_on_expiry(fwi_timer *t)
 {
     fwi_centrifuge *cf = fwi_container_of(t, fwi_centrifuge, expiry);
     fwi_session *s = cf->s;
-    if (s->state == FWI_SESSION_OPEN) {
+    if (s->state == FWI_SESSION_OPEN && cf->state == FWI_CF_JOINING) {
+        fwi_cf_close(s, 3004, "its channels could not be had in time");
+    } else if (s->state == FWI_SESSION_OPEN) {
         end_expired(s);
     }
     if (s->state == FWI_SESSION_OPEN) {
-        watch(s);
+        fwi_cf_watch(s);
     }
 }
 
@@ -163,8 +168,24 @@ bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_close(s, 3500, "the info of the token is too large");
         return false;
     }
+    cf->holder = strdup(cf->claims->user);
+    if (cf->holder == NULL) {
+        fwi_cf_close(s, 3004, "internal server error");
+        return false;
+    }
     cf->expires_s = cf->claims->expires_s;
     return true;
+}
+
+/* Whose further tokens it may bring: whoever gives them out knows their user by the name
+ * of the first, whatever the application has made of that. */
+static bool is_holder(const fwi_session *s, const char *user)
+{
+    const char *holder = s->centrifuge->holder;
+    if (holder == NULL) {
+        holder = s->user != NULL ? s->user : "";
+    }
+    return strcmp(user, holder) == 0;
 }
 
 /* The channels that its token gives it. The token has decided: nobody is asked. */
@@ -199,9 +220,6 @@ void fwi_cf_take_claims(fwi_session *s)
     }
     s->centrifuge->claims = NULL;
     fwi_claims_free(claims);
-    if (s->state == FWI_SESSION_OPEN) {
-        watch(s);
-    }
 }
 
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
@@ -215,14 +233,14 @@ void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
     if (claims == NULL) {
         return;
     }
-    bool same = strcmp(claims->user, s->user != NULL ? s->user : "") == 0;
+    bool same = is_holder(s, claims->user);
     s->centrifuge->expires_s = claims->expires_s;
     fwi_claims_free(claims);
     if (!same) {
         fwi_cf_close(s, 3500, "the token is somebody else's");
         return;
     }
-    watch(s);
+    fwi_cf_watch(s);
     const fwi_cf_connected reply = {
         .client = fw_session_id_text(fwi_session_identity(s), client),
         .version = FWI_CF_VERSION,
@@ -241,8 +259,7 @@ void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
 static bool is_mine(const fwi_session *s, const fwi_claims *claims, const char *channel)
 {
     char client[FW_SESSION_ID_TEXT];
-    return strcmp(claims->user, s->user != NULL ? s->user : "") == 0 &&
-           strcmp(claims->channel, channel) == 0 &&
+    return is_holder(s, claims->user) && strcmp(claims->channel, channel) == 0 &&
            (claims->client == NULL ||
             strcmp(claims->client, fw_session_id_text(fwi_session_identity(s), client)) ==
                 0);
@@ -271,7 +288,7 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
     if (claims->override.given & FWI_TOKEN_JOIN_LEAVE) {
         sub->news = sub->news && (on & FWI_TOKEN_JOIN_LEAVE) != 0;
     }
-    watch(s);
+    fwi_cf_watch(s);
 }
 
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
@@ -293,7 +310,7 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
     }
     sub->expires_s = claims->expires_s;
     fwi_claims_free(claims);
-    watch(s);
+    fwi_cf_watch(s);
     fwi_buf text;
     fwi_buf_init(&text);
     uint32_t ttl_s = fwi_cf_sub_ttl(s, sub);
