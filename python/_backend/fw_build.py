@@ -35,7 +35,8 @@ SWITCH = {"1": True, "on": True, "true": True, "yes": True,
 
 # What an sdist takes from the top, besides python/.
 C_TREES = ("capi", "bindings")
-C_ENDINGS = (".c", ".h", ".i", ".in", ".map", ".py", "CMakeLists.txt")
+C_ENDINGS = (".c", ".h", ".i", ".in", ".map", ".py", "CMakeLists.txt", ".cmake", ".html",
+             ".js", ".css")
 OWN_ENDINGS = (".py", ".pyi", "py.typed", ".toml", ".md")
 
 # Python looks for fanwire's modules in the source and where pip put the compiled parts.
