@@ -14,7 +14,7 @@ import fanwire
 from support import (BINARY, PING, PONG, SLOW, TEXT, Seen, frame, memory_of, wait_until)
 
 # What one read of a socket may bring beyond the limit; it is kept with its session.
-READ = 64 * 1024
+READ = 128 * 1024
 CLIENTS = int(os.environ.get("FW_FLOOD_CLIENTS", "1000"))
 MIB = 1024 * 1024
 

@@ -72,6 +72,11 @@ void model_link_deafen(model_link *l)
     l->deaf = true;
 }
 
+bool model_link_is_deaf(const model_link *l)
+{
+    return l->deaf;
+}
+
 fwi_buf *model_link_out(model_link *l)
 {
     return &l->out;

@@ -31,6 +31,7 @@ model_link *model_link_new(model_redis *r);
 void model_link_free(model_link *l);
 /* It still answers, but nothing that is published comes through it any more. */
 void model_link_deafen(model_link *l);
+bool model_link_is_deaf(const model_link *l);
 
 /* Carries out the next command in `in`, and takes it out of there. false: there is no
  * whole one. */

@@ -35,13 +35,25 @@ void world_session_ends(world *w, unsigned k)
     w->sessions[w->members[k].serial].is_here = false;
 }
 
+static bool is_deaf(const world_node *n)
+{
+    for (unsigned i = 0; i < LINKS_MAX; i++) {
+        if (n->links[i].at != NULL && model_link_is_deaf(n->links[i].at)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Everybody in the room, on a node that has been well for long enough to have heard of
- * it, is to be told. */
+ * it, is to be told. A node with a deaf link thinks that it is well, until its probe
+ * doesn't come back. */
 static void owe_leave(world *w, const world_session *gone)
 {
     for (unsigned k = 0; k < MEMBERS; k++) {
         world_member *m = &w->members[k];
-        if (m->conn != NULL && m->joined && m->room == gone->room) {
+        if (m->conn != NULL && m->joined && m->room == gone->room &&
+            !is_deaf(&w->nodes[m->node])) {
             m->owed[gone - w->sessions]++;
         }
     }
