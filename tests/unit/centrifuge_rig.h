@@ -23,8 +23,7 @@ static inline fwi_conn *arrive(unsigned loop)
     return core_connect_as(&rig, loop, "", FWI_CENTRIFUGE);
 }
 
-/* "R" in what is expected stands for 16 hexadecimal digits: an epoch; "C" behind a quote
- * for a client's id. */
+/* <epoch> in what is expected stands for 16 hexadecimal digits, <client> for 32. */
 static inline bool matches(const char *got, const char *want)
 {
     for (; *want != '\0'; want++) {

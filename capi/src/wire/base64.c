@@ -53,11 +53,10 @@ bool fwi_base64_read(const char *text, size_t len, void *out, size_t *n)
     return read_digits(text, len, "+/", out, n);
 }
 
-bool fwi_base64url_put(fwi_buf *out, const void *bytes, size_t len)
+/* digits: 64, and what fills up the last four characters, if anything does. */
+static bool put_digits(fwi_buf *out, const uint8_t *in, size_t len,
+                       const char digits[static 65])
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const uint8_t *in = bytes;
     if (!fwi_buf_reserve(out, len / 3 * 4 + 4)) {
         return false;
     }
@@ -68,8 +67,24 @@ bool fwi_base64url_put(fwi_buf *out, const void *bytes, size_t len)
         for (size_t k = 0; k <= n; k++) {
             out->data[out->len++] = digits[three >> (18 - 6 * k) & 63];
         }
+        for (size_t k = n; k < 3 && digits[64] != '\0'; k++) {
+            out->data[out->len++] = digits[64];
+        }
     }
     return true;
+}
+
+bool fwi_base64_put(fwi_buf *out, const void *bytes, size_t len)
+{
+    return put_digits(
+        out, bytes, len,
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=");
+}
+
+bool fwi_base64url_put(fwi_buf *out, const void *bytes, size_t len)
+{
+    return put_digits(out, bytes, len,
+                      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
 }
 
 bool fwi_base64url_read(const char *text, size_t len, void *out, size_t *n)

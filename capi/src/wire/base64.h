@@ -14,10 +14,13 @@
  * nothing. out may not be where text is. */
 bool fwi_base64_read(const char *text, size_t len, void *out, size_t *n);
 
+/* Written, with "=" at the end, put behind out. false: out of memory. */
+bool fwi_base64_put(fwi_buf *out, const void *bytes, size_t len);
+
 /* The alphabet for URLs (section 5), and no "=" at the end, as tokens have it. */
 bool fwi_base64url_read(const char *text, size_t len, void *out, size_t *n);
 
-/* Likewise written, put behind out. false: out of memory. */
+/* Likewise written. */
 bool fwi_base64url_put(fwi_buf *out, const void *bytes, size_t len);
 
 #endif

@@ -7,6 +7,7 @@
 #include <http_parser.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 const char *fwi_http_reason(int status)
@@ -45,15 +46,6 @@ bool fwi_http_answer(fwi_buf *out, int status, const char *type, const void *bod
     return ok;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The next character of a percent-encoded text; -1 if it is broken. */
 static int next_char(const char **p, const char *end)
 {
@@ -64,8 +56,8 @@ static int next_char(const char **p, const char *end)
     if (c != '%') {
         return (unsigned char)c;
     }
-    int high = end - *p >= 2 ? hex_digit((*p)[0]) : -1;
-    int low = high >= 0 ? hex_digit((*p)[1]) : -1;
+    int high = end - *p >= 2 ? fwi_hex_digit((*p)[0]) : -1;
+    int low = high >= 0 ? fwi_hex_digit((*p)[1]) : -1;
     *p += 2;
     return low >= 0 ? high << 4 | low : -1;
 }

@@ -4,6 +4,8 @@
  */
 #include "wire/http_chunks.h"
 
+#include "base/hex.h"
+
 enum {
     SIZE,      /* digits */
     EXTENSION, /* behind them, up to the end of the line */
@@ -23,15 +25,6 @@ enum {
     TRAILERS_MAX = 16384, /* as a head */
 };
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool is_control(char c)
 {
     return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
@@ -45,7 +38,7 @@ static fwi_chunks_result bad(const char **why, const char *text)
 
 static fwi_chunks_result on_size(fwi_http_chunks *c, char b, const char **why)
 {
-    int digit = hex_digit(b);
+    int digit = fwi_hex_digit(b);
     if (digit >= 0) {
         c->left = c->left << 4 | (unsigned)digit;
         return ++c->digits <= DIGITS_MAX ? FWI_CHUNKS_MORE

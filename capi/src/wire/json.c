@@ -4,9 +4,9 @@
  */
 #include "wire/json.h"
 
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 /* Where a scan is; at NULL: it has failed at `bad`. */
@@ -39,21 +39,12 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
-static int hex_digit(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four digits of a \u; -1: they aren't. */
 static int32_t hex4(const char *p)
 {
     int32_t v = 0;
     for (int i = 0; i < 4; i++) {
-        int d = hex_digit(p[i]);
+        int d = fwi_hex_digit(p[i]);
         if (d < 0) {
             return -1;
         }
@@ -73,7 +64,7 @@ static bool scan_escape(scan *s)
         return strchr("\"\\/bfnrt", c) != NULL && c != '\0' ? true : fail(s, s->at - 1);
     }
     for (int i = 0; i < 4; i++, s->at++) {
-        if (s->at == s->end || hex_digit(*s->at) < 0) {
+        if (s->at == s->end || fwi_hex_digit(*s->at) < 0) {
             return fail(s, s->at);
         }
     }

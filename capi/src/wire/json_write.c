@@ -4,6 +4,8 @@
  */
 #include "wire/json.h"
 
+#include "wire/base64.h"
+
 bool fwi_json_put_string(fwi_buf *out, const void *text, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
@@ -30,24 +32,8 @@ bool fwi_json_put_string(fwi_buf *out, const void *text, size_t len)
 
 bool fwi_json_put_base64(fwi_buf *out, const void *bytes, size_t len)
 {
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    const uint8_t *in = bytes;
-    if (!fwi_buf_reserve(out, len / 3 * 4 + 6)) {
-        return false;
-    }
-    out->data[out->len++] = '"';
-    for (size_t i = 0; i < len; i += 3) {
-        uint32_t v = (uint32_t)in[i] << 16;
-        v |= i + 1 < len ? (uint32_t)in[i + 1] << 8 : 0;
-        v |= i + 2 < len ? in[i + 2] : 0;
-        out->data[out->len++] = digits[v >> 18];
-        out->data[out->len++] = digits[v >> 12 & 63];
-        out->data[out->len++] = i + 1 < len ? digits[v >> 6 & 63] : '=';
-        out->data[out->len++] = i + 2 < len ? digits[v & 63] : '=';
-    }
-    out->data[out->len++] = '"';
-    return true;
+    return fwi_buf_append(out, "\"", 1) && fwi_base64_put(out, bytes, len) &&
+           fwi_buf_append(out, "\"", 1);
 }
 
 bool fwi_json_put_line(fwi_buf *out, const fwi_json *value)

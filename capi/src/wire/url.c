@@ -10,6 +10,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DATABASE_MAX = 65535 };
 
 static const char several[] = "several Redis servers are not supported yet: name one";
@@ -196,23 +198,14 @@ void fwi_listen_url_text(const fwi_listen_url *u, int port, char *out, size_t ca
 
 /* --- redis.url --- */
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static const char *percent_decode(char *out, size_t cap, const char *p, size_t len)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
         int c = (unsigned char)p[i];
         if (c == '%') {
-            int high = i + 2 < len ? hex_digit(p[i + 1]) : -1;
-            int low = high >= 0 ? hex_digit(p[i + 2]) : -1;
+            int high = i + 2 < len ? fwi_hex_digit(p[i + 1]) : -1;
+            int low = high >= 0 ? fwi_hex_digit(p[i + 2]) : -1;
             c = low >= 0 ? high << 4 | low : 0;
             i += 2;
         }
