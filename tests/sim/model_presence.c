@@ -300,22 +300,32 @@ static field *next_swept(const model_table *t, const char *node, uint64_t life)
 static void sweep(model_link *l, const model_words *w, fwi_buf *out)
 {
     model_redis *r = l->r;
-    char *const *arg = &w->at[3];
+    char *const *arg = &w->at[4];
     model_table *t = find_table(r, w->at[3]);
     uint64_t life = number(arg[3]);
     unsigned gone = 0;
-    FWI_ASSERT(w->n == 10 && strcmp(arg[6], "PUBLISH") == 0);
+    FWI_ASSERT(w->n == 11 && strcmp(arg[6], "PUBLISH") == 0);
     field *f;
     while (gone < SWEPT_AT_ONCE && (f = next_swept(t, arg[2], life)) != NULL) {
         if (f->value[0] == '1' && strcmp(arg[5], "1") == 0) {
             const char *envelope = strchr(f->value + 2, ' ') + 1;
             r->on_swept(r->user, f->name);
             model_publish(r, arg[1], envelope, f->len - (size_t)(envelope - f->value));
+            put_field(r, w->at[4], f->name, arg[3], strlen(arg[3]));
         }
         drop_field(t, f);
         gone++;
     }
     FWI_ASSERT(fwi_buf_printf(out, "%d %u", next_swept(t, arg[2], life) != NULL, gone));
+}
+
+/* Its two keys are words 3 and 4. */
+static void return_entry(model_link *l, const model_words *w, fwi_buf *out)
+{
+    FWI_ASSERT(w->n == 7);
+    put_field(l->r, w->at[3], w->at[5], w->at[6], w->len[6]);
+    const field *told = find_field(find_table(l->r, w->at[4]), w->at[5]);
+    FWI_ASSERT(fwi_buf_puts(out, told != NULL ? told->value : "0"));
 }
 
 bool model_presence_script(model_link *l, const model_words *w)
@@ -328,6 +338,7 @@ bool model_presence_script(model_link *l, const model_words *w)
         {fwi_redis_script_nodes, list_nodes},
         {fwi_redis_script_beat, beat},
         {fwi_redis_script_sweep, sweep},
+        {fwi_redis_script_return, return_entry},
         {fwi_redis_script_channels, list_channels},
         {fwi_redis_script_forget, forget_node},
     };

@@ -10,7 +10,7 @@
 
 static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " */
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
-static const char *channels_say, *sweep_says, *members_say, *names_say;
+static const char *channels_say, *sweep_says, *members_say, *names_say, *return_says;
 static const char *hset_says, *hdel_says, *sadd_says, *srem_says;
 static char least[24];  /* the beat that the last beat wants to be known */
 static char nodes[512]; /* "+other -other " */
@@ -74,6 +74,7 @@ static inline void set_up(void)
     pages = 0;
     beat_says = "0 1 9999\n";
     channels_say = sweep_says = members_say = names_say = "";
+    return_says = "0";
     hset_says = hdel_says = sadd_says = srem_says = ":1\r\n";
     hub_sink = &present_sink;
     begin();
@@ -145,8 +146,11 @@ static inline void serve_eval(const command_words *c)
         say_text(channels_say);
         channels_say = *srem_says == ':' ? "" : channels_say;
     } else if (is_script(c, "'HDEL', KEYS[1], r")) {
-        took("SWEEP:", c->argv[4], c->lens[4]);
+        took("SWEEP:", c->argv[5], c->lens[5]);
         say_text(sweep_says);
+    } else if (is_script(c, "'HGET', KEYS[2], ARGV[1]) or '0'")) {
+        took("RETURN:", c->argv[6], 3); /* "TELL LIFE" */
+        say_text(return_says);
     } else if (is_script(c, "'ZREM'")) {
         took("FORGET", "", 0);
         say_text("1");

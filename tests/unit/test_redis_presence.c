@@ -127,21 +127,73 @@ END_TEST
 
 /* --- lives --- */
 
+static void be_swept(const char *expected)
+{
+    beat_says = "1 0 0\n"; /* life 1 is over */
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    expect_served("BEAT:1:2:0 ");
+    fake_loop_advance(loop, 1);
+    serve();
+    expect_served(expected);
+    ck_assert_uint_eq(figures().lives, 1);
+}
+
 START_TEST(who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back)
 {
     be_up();
     enter_one(true);
     serve();
     served[0] = '\0';
-    beat_says = "1 0 0\n"; /* life 1 is over */
+    return_says = "1"; /* with that life his end was told */
+    be_swept("BEAT:2:3:0 SADD RETURN:1 2 PUBLISH ");
+}
+END_TEST
+
+/* Redis had forgotten him, say, before his node was swept. */
+START_TEST(whose_end_nobody_was_told_is_not_told_to_be_back)
+{
+    be_up();
+    enter_one(true);
+    serve();
+    served[0] = '\0';
+    be_swept("BEAT:2:3:0 SADD RETURN:1 2 ");
+}
+END_TEST
+
+START_TEST(a_second_life_s_end_is_not_that_of_the_first)
+{
+    be_up();
+    enter_one(true);
+    serve();
+    served[0] = '\0';
+    return_says = "1";
+    be_swept("BEAT:2:3:0 SADD RETURN:1 2 PUBLISH ");
+    beat_says = "2 0 0\n";
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    fake_loop_advance(loop, 1);
+    serve();
+    expect_served("BEAT:2:4:0 BEAT:3:5:0 SADD RETURN:1 3 ");
+}
+END_TEST
+
+START_TEST(who_has_left_and_come_back_is_told_once)
+{
+    be_up();
+    enter_one(true);
+    serve();
+    served[0] = '\0';
+    return_says = "1";
+    beat_says = "1 0 0\n";
     fake_loop_advance(loop, 3000);
     serve_once();
     expect_served("BEAT:1:2:0 ");
-    beat_says = "1 0 0\n";
+    leave_one();
+    enter_one(true);
     fake_loop_advance(loop, 1);
     serve();
-    expect_served("BEAT:2:3:0 SADD HSET:1 2 PUBLISH ");
-    ck_assert_uint_eq(figures().lives, 1);
+    expect_served("BEAT:2:3:0 SADD HSET:1 2 ");
 }
 END_TEST
 
@@ -356,6 +408,9 @@ int main(void)
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
+    tcase_add_test(tc, whose_end_nobody_was_told_is_not_told_to_be_back);
+    tcase_add_test(tc, a_second_life_s_end_is_not_that_of_the_first);
+    tcase_add_test(tc, who_has_left_and_come_back_is_told_once);
     tcase_add_loop_test(tc, a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is,
                         0, 2);
     tcase_add_test(tc, a_beat_asks_for_the_last_one_that_was_answered_to_be_known);

@@ -28,9 +28,8 @@ typedef struct fwi_present {
     /* Redis alone: */
     bool gone;      /* it has left, and Redis hasn't confirmed that yet */
     bool was_sent;  /* Redis may have it */
-    bool was_known; /* Redis has had it */
-    bool again;     /* others were told that it has left: it is to be told as new */
     unsigned asked; /* commands about it that aren't answered */
+    uint64_t over;  /* the first life that has ended since Redis took it; 0: none */
     uint64_t beat;  /* how many beats of the lease had been confirmed when it was sent */
     fwi_list todo;  /* to be sent; or in another list of redis_presence.h */
 } fwi_present;

@@ -246,15 +246,16 @@ bool fwi_redis_lease_ask_nodes(fwi_redis_backplane *rb, fwi_redis_answer answer,
 
 /* --- a life has ended --- */
 
-static void begin_life(fwi_redis_backplane *rb, uint64_t life, bool again)
+/* over: the life that others have ended, 0 if it wasn't they. */
+static void begin_life(fwi_redis_backplane *rb, uint64_t over)
 {
     FWI_LOG(rb->config.log, FWI_LOG_WARN, "redis", "presence is written anew: %s",
-            again ? "this node was taken for dead"
-                  : "Redis has lost what it had been told");
-    rb->lease.life = life;
+            over > 0 ? "this node was taken for dead"
+                     : "Redis has lost what it had been told");
+    rb->lease.life = FWI_MAX(over, rb->lease.life) + 1;
     rb->lease.is_held = rb->lease.was_held = false;
     rb->counts.lives++;
-    fwi_redis_presence_rewrite(rb, again);
+    fwi_redis_presence_rewrite(rb, over);
     beat_in(rb, 0);
 }
 
@@ -263,7 +264,7 @@ static bool check_life(fwi_redis_backplane *rb, uint64_t over, bool known, uint6
 {
     fwi_redis_lease *l = &rb->lease;
     if (over >= l->life) {
-        begin_life(rb, over + 1, true);
+        begin_life(rb, over);
         return false;
     }
     uint64_t before = l->confirmed, former = l->life;
@@ -271,7 +272,7 @@ static bool check_life(fwi_redis_backplane *rb, uint64_t over, bool known, uint6
     if (!l->was_held || (known && beat >= before)) {
         return true;
     }
-    begin_life(rb, former + 1, false);
+    begin_life(rb, 0);
     /* What it still has of the former may be of sessions that have left since: their end
      * was told, and it has lost the removal. */
     fwi_redis_sweep_begin(rb, rb->config.node, former, false);

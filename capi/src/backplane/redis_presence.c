@@ -71,6 +71,23 @@ bool fwi_redis_channels_key(fwi_redis_backplane *rb, fwi_buf *out, uint64_t node
                           node, life);
 }
 
+bool fwi_redis_presence_keys(fwi_redis_backplane *rb, fwi_redis_words *w, fwi_buf *out,
+                             const char *channel, uint64_t node)
+{
+    if (!fwi_redis_presence_key(rb, out, channel)) {
+        return false;
+    }
+    size_t first = out->len;
+    if (!fwi_buf_append(out, "{", 1) ||
+        !fwi_name_to_redis(out, rb->config.prefix, channel) ||
+        !fwi_buf_printf(out, "}:gone:%016" PRIx64, node)) {
+        return false;
+    }
+    fwi_redis_word(w, out->data, first);
+    fwi_redis_word(w, out->data + first, out->len - first);
+    return true;
+}
+
 /* --- entries --- */
 
 static void want(fwi_redis_presence *rp, fwi_present *p)
@@ -91,6 +108,7 @@ bool fwi_redis_presence_enter(fwi_backplane *bp, const char *channel, fw_message
         return false;
     }
     rp->n += is_new;
+    p->over = is_new ? 0 : p->over; /* whoever comes is told as new anyway */
     p->gone = false;
     want(rp, p);
     return true;
@@ -233,12 +251,20 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
     if (is_refused(rb, p, reply)) {
         return;
     }
-    p->was_known = true;
-    bool is_new = reply->whole.type == FWI_REDIS_INTEGER && reply->whole.integer == 1;
-    if (p->again && is_new && p->tell && !p->gone) {
+    if (reply->whole.type != FWI_REDIS_STRING || p->over == 0) {
+        return;
+    }
+    /* Of an entry of a node that was swept. Was the end of this one told? */
+    uint64_t told = strtoull(reply->whole.str, NULL, 10);
+    bool is_over = told >= p->over;
+    if (fwi_list_is_linked(&p->todo)) {
+        p->over = is_over ? told + 1 : p->over; /* another life has ended meanwhile */
+    } else {
+        p->over = 0;
+    }
+    if (is_over && p->tell && !p->gone) {
         fwi_redis_lease_tell_again(rb, p);
     }
-    p->again = false;
 }
 
 static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
@@ -264,17 +290,30 @@ static bool encode(fwi_redis_backplane *rb, const fwi_present *p)
            fwi_message_encode(p->member, 0, 0, value);
 }
 
+/* What is done with it, and where. */
+static bool put_command(fwi_redis_backplane *rb, const fwi_present *p, fwi_redis_words *w)
+{
+    fwi_buf *key = &rb->presence.key;
+    if (p->over > 0 && !p->gone) {
+        fwi_redis_eval_words(w, fwi_redis_script_return, "2");
+        return fwi_redis_presence_keys(rb, w, key, p->channel->name, rb->config.node);
+    }
+    if (!fwi_redis_presence_key(rb, key, p->channel->name)) {
+        return false;
+    }
+    fwi_redis_word(w, p->gone ? "HDEL" : "HSET", 4);
+    fwi_redis_word(w, key->data, key->len);
+    return true;
+}
+
 static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
 {
     fwi_redis_presence *rp = &rb->presence;
     char session[FW_SESSION_ID_TEXT];
-    if (!fwi_redis_presence_key(rb, &rp->key, p->channel->name) ||
-        (!p->gone && !encode(rb, p))) {
+    fwi_redis_words w = {0};
+    if (!put_command(rb, p, &w) || (!p->gone && !encode(rb, p))) {
         return false;
     }
-    fwi_redis_words w = {0};
-    fwi_redis_word(&w, p->gone ? "HDEL" : "HSET", 4);
-    fwi_redis_word(&w, rp->key.data, rp->key.len);
     fwi_redis_word(&w, fw_session_id_text(p->session, session), FW_SESSION_ID_TEXT - 1);
     if (!p->gone) {
         fwi_redis_word(&w, rp->value.data, rp->value.len);
@@ -397,7 +436,7 @@ void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
     }
 }
 
-void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, bool again)
+void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, uint64_t over)
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_presence_channel *c, *next;
@@ -405,7 +444,7 @@ void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, bool again)
     {
         c->indexed = c->listed = false;
         for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
-            p->again = p->again || (again && p->was_known);
+            p->over = p->over > 0 ? p->over : over;
             want(rp, p);
         }
     }

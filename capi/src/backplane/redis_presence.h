@@ -4,6 +4,7 @@
  * which also decides when entries have to be written anew. Loop 0's thread.
  *
  *   {C}:p             hash: session id -> "TELL LIFE " and the envelope of a LEFT message
+ *   {C}:gone:NODE     hash: session id -> the life with which it was swept; for a day
  *   P:n:NODE:LIFE:c   set: the channels in which a life of the node has entries
  *
  * where P is the prefix and C the channel's name. So what tells of a member's end lies
@@ -13,6 +14,7 @@
 #define FWI_BACKPLANE_REDIS_PRESENCE_H
 
 #include "backplane/presence_table.h"
+#include "backplane/redis_call.h"
 #include "core/backplane.h"
 
 struct fwi_redis_backplane;
@@ -58,9 +60,9 @@ void fwi_redis_presence_server_lost(struct fwi_redis_backplane *rb,
  * was sent is safe. */
 void fwi_redis_presence_settle(struct fwi_redis_backplane *rb, uint64_t beat);
 
-/* Everything is written again, in a new life. again: others were told that these sessions
- * have left; they are told that they are back. */
-void fwi_redis_presence_rewrite(struct fwi_redis_backplane *rb, bool again);
+/* Everything is written again, in a new life. over: the life that others have ended, 0 if
+ * it wasn't they; those whose end was told then are told to be back. */
+void fwi_redis_presence_rewrite(struct fwi_redis_backplane *rb, uint64_t over);
 
 /* The page that a script has put together (redis_presence_scripts.h); to be given to
  * free. */
@@ -72,5 +74,10 @@ bool fwi_redis_presence_key(struct fwi_redis_backplane *rb, fwi_buf *out,
                             const char *channel);
 bool fwi_redis_channels_key(struct fwi_redis_backplane *rb, fwi_buf *out, uint64_t node,
                             uint64_t life);
+
+/* Both of a script, one behind the other: the channel's, and that of the node's who are
+ * told as gone. out holds them. */
+bool fwi_redis_presence_keys(struct fwi_redis_backplane *rb, fwi_redis_words *w,
+                             fwi_buf *out, const char *channel, uint64_t node);
 
 #endif

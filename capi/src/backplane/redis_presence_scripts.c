@@ -18,6 +18,8 @@ const char fwi_redis_script_members[] =
     "end\n"
     "return table.concat(out)\n";
 
+#define DAY "86400000" /* ms */
+
 #define NOW                                                                              \
     "local t = redis.call('TIME')\n"                                                     \
     "local now = t[1] * 1000 + math.floor(t[2] / 1000)\n"
@@ -58,7 +60,7 @@ const char fwi_redis_script_beat[] =
         "       redis.call('SET', KEYS[4] .. all[i], id, 'NX', 'PX', lease) then\n"
         "      local f = redis.call('HGET', KEYS[2], all[i]) or ''\n"
         "      claim = tonumber(string.match(f, '^%d+') or '1')\n"
-        "      redis.call('SET', KEYS[3] .. all[i], claim, 'PX', 86400000)\n"
+        "      redis.call('SET', KEYS[3] .. all[i], claim, 'PX', '" DAY "')\n"
         "    end\n"
         "    out[#out + 1] = string.format('%s %d %d\\n', all[i], left, claim)\n"
         "  end\n"
@@ -71,7 +73,7 @@ const char fwi_redis_script_channels[] =
 const char fwi_redis_script_sweep[] =
     "local r = redis.call('HSCAN', KEYS[1], ARGV[4], 'MATCH', ARGV[2] .. '*',\n"
     "  'COUNT', 1000)\n"
-    "local gone = 0\n"
+    "local gone, told = 0, 0\n"
     "for i = 1, #r[2], 2 do\n"
     "  local v = r[2][i + 1]\n"
     "  local tell, life, at = string.match(v, '^(%d) (%d+) ()')\n"
@@ -80,10 +82,17 @@ const char fwi_redis_script_sweep[] =
     "    gone = gone + 1\n"
     "    if tell == '1' and ARGV[5] == '1' then\n"
     "      redis.call(ARGV[6], ARGV[1], string.sub(v, at))\n"
+    "      redis.call('HSET', KEYS[2], r[2][i], ARGV[3])\n"
+    "      told = told + 1\n"
     "    end\n"
     "  end\n"
     "end\n"
+    "if told > 0 then redis.call('PEXPIRE', KEYS[2], '" DAY "') end\n"
     "return r[1] .. ' ' .. gone\n";
+
+const char fwi_redis_script_return[] =
+    "redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])\n"
+    "return redis.call('HGET', KEYS[2], ARGV[1]) or '0'\n";
 
 const char fwi_redis_script_forget[] =
     "local f = redis.call('HGET', KEYS[2], ARGV[1]) or ''\n"

@@ -29,10 +29,15 @@ extern const char fwi_redis_script_beat[];
 /* KEYS: channels of a node's life. Up to 100 of them, a line each. */
 extern const char fwi_redis_script_channels[];
 
-/* KEYS: a channel's hash. ARGV: the channel, node, life, cursor, 1 if it is to be told,
- * the command that publishes. Removes that node's entries up to that life, and publishes
- * the end of those which are to be told. "NEXT REMOVED". */
+/* KEYS: a channel's hash, that of its sessions of this node whose end was told. ARGV: the
+ * channel, node, life, cursor, 1 if it is to be told, the command that publishes. Removes
+ * that node's entries up to that life, and publishes the end of those which are to be
+ * told. "NEXT REMOVED". */
 extern const char fwi_redis_script_sweep[];
+
+/* Writes an entry of a node that has been swept. KEYS: as above. ARGV: session, value.
+ * "LIFE": with which it was swept last, and its end told; 0: never. */
+extern const char fwi_redis_script_return[];
 
 /* KEYS: leases, facts, prefix of `claim`. ARGV: node, life. The node is forgotten, if it
  * hasn't come back in a later life. "1". */

@@ -149,15 +149,14 @@ static bool send_step(fwi_redis_backplane *rb, step *st)
     fwi_buf *key = &rb->presence.key;
     char node[17], life[24], cursor[24];
     fwi_redis_words w = {0};
-    if (!fwi_redis_presence_key(rb, key, st->channel)) {
-        return false;
-    }
     snprintf(node, sizeof node, "%016" PRIx64, st->of->node);
     snprintf(life, sizeof life, "%" PRIu64, st->of->life);
     snprintf(cursor, sizeof cursor, "%" PRIu64, st->cursor);
-    fwi_redis_eval_words(&w, fwi_redis_script_sweep, "1");
-    fwi_redis_word(&w, key->data, key->len);
-    fwi_redis_word(&w, key->data + 1, key->len - strlen("{}:p")); /* the channel's name */
+    fwi_redis_eval_words(&w, fwi_redis_script_sweep, "2");
+    if (!fwi_redis_presence_keys(rb, &w, key, st->channel, st->of->node)) {
+        return false;
+    }
+    fwi_redis_word(&w, key->data + 1, w.lens[3] - strlen("{}:p")); /* the channel's name */
     fwi_redis_word(&w, node, 16);
     fwi_redis_word(&w, life, strlen(life));
     fwi_redis_word(&w, cursor, strlen(cursor));
