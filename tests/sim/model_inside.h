@@ -37,7 +37,8 @@ struct model_redis {
     model_room *rooms;
     model_table *tables; /* hashes and sets of presence */
     model_node *nodes;
-    unsigned scripts; /* a bit for each that was given */
+    model_redis *replica; /* rooms, tables and nodes as they were some time ago */
+    unsigned scripts;     /* a bit for each that was given */
     char sha[MODEL_SCRIPTS][41];
 };
 
@@ -59,10 +60,14 @@ void model_tell_said(model_redis *r, const char *redis_name, fwi_position at,
 model_script model_script_of(const char *text, size_t len);
 void model_run(model_link *l, model_script which, const model_words *w);
 void model_rooms_clear(model_redis *r);
+/* Into an empty one. */
+void model_rooms_copy(model_redis *to, const model_redis *from);
 
 /* false: it is no command, or script, of presence. */
 bool model_presence_command(model_link *l, const model_words *w);
 bool model_presence_script(model_link *l, const model_words *w);
 void model_presence_clear(model_redis *r);
+void model_presence_copy(model_redis *to, const model_redis *from);
+char *model_copied(const char *bytes, size_t len); /* a zero behind it */
 
 #endif

@@ -57,15 +57,6 @@ static field *find_field(const model_table *t, const char *name)
     return NULL;
 }
 
-static char *copied(const char *bytes, size_t len)
-{
-    char *copy = malloc(len + 1);
-    FWI_ASSERT(copy != NULL);
-    memcpy(copy, bytes, len);
-    copy[len] = '\0';
-    return copy;
-}
-
 static void drop_field(model_table *t, field *f)
 {
     free(f->name);
@@ -81,7 +72,7 @@ static int put_field(model_redis *r, const char *key, const char *name, const ch
     if (t == NULL) {
         t = calloc(1, sizeof *t);
         FWI_ASSERT(t != NULL);
-        t->key = copied(key, strlen(key));
+        t->key = model_copied(key, strlen(key));
         t->next = r->tables;
         r->tables = t;
     }
@@ -91,11 +82,11 @@ static int put_field(model_redis *r, const char *key, const char *name, const ch
         t->fields = realloc(t->fields, (t->n + 1) * sizeof *t->fields);
         FWI_ASSERT(t->fields != NULL);
         f = &t->fields[t->n++];
-        f->name = copied(name, strlen(name));
+        f->name = model_copied(name, strlen(name));
     } else {
         free(f->value);
     }
-    f->value = copied(value, len);
+    f->value = model_copied(value, len);
     f->len = len;
     return is_new;
 }
@@ -182,7 +173,7 @@ static void set_facts(model_node *n, const model_words *w, char *const *arg)
     FWI_ASSERT(fwi_buf_printf(&facts, "%s %s ", arg[3], arg[4]) &&
                fwi_buf_append(&facts, arg[5], w->len[11]));
     free(n->facts);
-    n->facts = copied(facts.data, facts.len);
+    n->facts = model_copied(facts.data, facts.len);
     n->facts_len = facts.len;
     n->has_facts = true;
     fwi_buf_fini(&facts);
@@ -370,6 +361,41 @@ void model_presence_clear(model_redis *r)
         r->nodes = n->next;
         free(n->facts);
         free(n);
+    }
+}
+
+static void copy_tables(model_redis *to, const model_redis *from)
+{
+    model_table **end = &to->tables;
+    for (const model_table *t = from->tables; t != NULL; t = t->next) {
+        model_table *c = calloc(1, sizeof *c);
+        FWI_ASSERT(c != NULL);
+        c->key = model_copied(t->key, strlen(t->key));
+        c->n = t->n;
+        c->fields = calloc(t->n + 1, sizeof *c->fields);
+        FWI_ASSERT(c->fields != NULL);
+        for (size_t i = 0; i < t->n; i++) {
+            const field *f = &t->fields[i];
+            c->fields[i] = (field){model_copied(f->name, strlen(f->name)),
+                                   model_copied(f->value, f->len), f->len};
+        }
+        *end = c;
+        end = &c->next;
+    }
+}
+
+void model_presence_copy(model_redis *to, const model_redis *from)
+{
+    copy_tables(to, from);
+    model_node **end = &to->nodes;
+    for (const model_node *n = from->nodes; n != NULL; n = n->next) {
+        model_node *c = malloc(sizeof *c);
+        FWI_ASSERT(c != NULL);
+        *c = *n;
+        c->next = NULL;
+        c->facts = n->facts != NULL ? model_copied(n->facts, n->facts_len) : NULL;
+        *end = c;
+        end = &c->next;
     }
 }
 

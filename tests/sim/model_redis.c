@@ -22,14 +22,23 @@ model_redis *model_redis_new(model_on_said on_said, model_on_swept on_swept, voi
     r->on_swept = on_swept;
     r->user = user;
     fwi_list_init(&r->links);
+    r->replica = calloc(1, sizeof *r);
+    FWI_ASSERT(r->replica != NULL);
     return r;
+}
+
+static void clear(model_redis *r)
+{
+    model_rooms_clear(r);
+    model_presence_clear(r);
 }
 
 void model_redis_free(model_redis *r)
 {
     FWI_ASSERT(r->links.next == &r->links);
-    model_rooms_clear(r);
-    model_presence_clear(r);
+    clear(r->replica);
+    clear(r);
+    free(r->replica);
     free(r);
 }
 
@@ -40,9 +49,36 @@ void model_redis_set_time(model_redis *r, uint64_t now_ms)
 
 void model_redis_forget(model_redis *r)
 {
-    model_rooms_clear(r);
-    model_presence_clear(r);
+    clear(r->replica);
+    clear(r);
     r->scripts = 0;
+}
+
+static void copy(model_redis *to, const model_redis *from)
+{
+    clear(to);
+    model_rooms_copy(to, from);
+    model_presence_copy(to, from);
+}
+
+void model_redis_replicate(model_redis *r)
+{
+    copy(r->replica, r);
+}
+
+void model_redis_fail_over(model_redis *r)
+{
+    copy(r, r->replica);
+    r->scripts = 0;
+}
+
+char *model_copied(const char *bytes, size_t len)
+{
+    char *copied = malloc(len + 1);
+    FWI_ASSERT(copied != NULL);
+    memcpy(copied, bytes, len);
+    copied[len] = '\0';
+    return copied;
 }
 
 model_link *model_link_new(model_redis *r)

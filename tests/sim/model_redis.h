@@ -26,6 +26,10 @@ void model_redis_free(model_redis *r);
 void model_redis_set_time(model_redis *r, uint64_t now_ms);
 /* It has lost all that it knew; links are cut by whoever calls. */
 void model_redis_forget(model_redis *r);
+/* Its replica has all that was written so far. */
+void model_redis_replicate(model_redis *r);
+/* The replica takes its place: what was written since isn't there. */
+void model_redis_fail_over(model_redis *r);
 
 model_link *model_link_new(model_redis *r);
 void model_link_free(model_link *l);

@@ -84,6 +84,31 @@ void model_rooms_clear(model_redis *r)
     }
 }
 
+static void *same(const void *array, size_t n, size_t size)
+{
+    void *copy = malloc(n * size + 1);
+    FWI_ASSERT(copy != NULL);
+    memcpy(copy, array != NULL ? array : "", n * size);
+    return copy;
+}
+
+void model_rooms_copy(model_redis *to, const model_redis *from)
+{
+    model_room **end = &to->rooms;
+    for (const model_room *room = from->rooms; room != NULL; room = room->next) {
+        model_room *c = same(room, 1, sizeof *room);
+        c->next = NULL;
+        c->key = model_copied(room->key, strlen(room->key));
+        c->nodes = same(room->nodes, room->n_nodes, sizeof *room->nodes);
+        c->entries = same(room->entries, room->n, sizeof *room->entries);
+        for (size_t i = 0; i < room->n; i++) {
+            c->entries[i].bytes = same(room->entries[i].bytes, room->entries[i].len, 1);
+        }
+        *end = c;
+        end = &c->next;
+    }
+}
+
 /* What has expired isn't there. NULL: nothing is. */
 static model_room *find(model_redis *r, const char *key)
 {

@@ -28,11 +28,10 @@ bool truth_add(truth *t, unsigned room, fwi_position at, const char *text, size_
 {
     t->places = grown(t->places, t->n_places, &t->places_cap, sizeof *t->places);
     truth_place *to = &t->places[t->n_places];
-    to->room = room;
-    to->at = at;
+    *to = (truth_place){.room = room, .at = at, .said_in = t->failovers};
     snprintf(to->text, sizeof to->text, "%.*s", (int)len, text);
     for (size_t i = 0; i < t->n_places; i++) {
-        if (t->places[i].at.epoch == at.epoch &&
+        if (t->places[i].at.epoch == at.epoch && t->places[i].lost_in == 0 &&
             strcmp(t->places[i].text, to->text) == 0) {
             return false;
         }
@@ -41,15 +40,48 @@ bool truth_add(truth *t, unsigned room, fwi_position at, const char *text, size_
     return true;
 }
 
-const char *truth_at(const truth *t, unsigned room, fwi_position at)
+static bool is_at(const truth_place *p, unsigned room, fwi_position at)
+{
+    return p->room == room && p->at.epoch == at.epoch && p->at.offset == at.offset;
+}
+
+const truth_place *truth_find(const truth *t, unsigned room, fwi_position at,
+                              const char *text)
 {
     for (size_t i = t->n_places; i-- > 0;) {
-        const truth_place *p = &t->places[i];
-        if (p->room == room && p->at.epoch == at.epoch && p->at.offset == at.offset) {
-            return p->text;
+        if (is_at(&t->places[i], room, at) && strcmp(t->places[i].text, text) == 0) {
+            return &t->places[i];
         }
     }
     return NULL;
+}
+
+void truth_lose(truth *t, const fwi_position *top, unsigned rooms)
+{
+    t->failovers++;
+    for (size_t i = 0; i < t->n_places; i++) {
+        truth_place *p = &t->places[i];
+        FWI_ASSERT(p->room < rooms);
+        fwi_position end = top[p->room];
+        if (p->lost_in == 0 && p->at.epoch == end.epoch && p->at.offset > end.offset) {
+            p->lost_in = t->failovers;
+        }
+    }
+}
+
+bool truth_was_lost(const truth *t, unsigned room, fwi_position at)
+{
+    for (size_t i = 0; i < t->n_places; i++) {
+        if (is_at(&t->places[i], room, at) && t->places[i].lost_in != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool truth_may_follow(const truth_place *a, const truth_place *b)
+{
+    return a->lost_in == 0 || b->said_in < a->lost_in;
 }
 
 void truth_claim_add(truth *t, unsigned node, const char *text)

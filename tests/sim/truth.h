@@ -14,6 +14,8 @@ typedef struct truth_place {
     unsigned room;
     fwi_position at;
     char text[48];
+    unsigned said_in; /* behind so many failovers */
+    unsigned lost_in; /* with that one, the first is 1; 0: it wasn't */
 } truth_place;
 
 /* Said by somebody in a room with history. */
@@ -26,15 +28,23 @@ typedef struct truth_claim {
 typedef struct truth {
     truth_place *places;
     size_t n_places, places_cap;
+    unsigned failovers;
     truth_claim *claims;
     size_t n_claims, claims_cap;
 } truth;
 
 void truth_fini(truth *t);
-/* false: the same was said in this epoch before. */
+/* false: the same was said in this epoch before, and wasn't lost. */
 bool truth_add(truth *t, unsigned room, fwi_position at, const char *text, size_t len);
-/* NULL: nothing has this position. */
-const char *truth_at(const truth *t, unsigned room, fwi_position at);
+/* NULL: that has never had this position. */
+const truth_place *truth_find(const truth *t, unsigned room, fwi_position at,
+                              const char *text);
+/* Redis has been replaced by one where these rooms end at `top`. */
+void truth_lose(truth *t, const fwi_position *top, unsigned rooms);
+/* Was what had this position lost once? */
+bool truth_was_lost(const truth *t, unsigned room, fwi_position at);
+/* May b be what comes right behind a? Not if a was lost before b was said. */
+bool truth_may_follow(const truth_place *a, const truth_place *b);
 void truth_claim_add(truth *t, unsigned node, const char *text);
 void truth_excuse(truth *t, unsigned node);
 /* Claims without an excuse that never got a position; *example is one of them. */

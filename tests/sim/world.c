@@ -105,7 +105,28 @@ static void deafen(world *w)
     }
 }
 
-/* It may have forgotten everything when it comes. */
+static void replicate(world *w)
+{
+    if (!w->redis_down) {
+        model_redis_replicate(w->redis);
+    }
+}
+
+static void fail_over(world *w)
+{
+    fwi_position top[KEPT_ROOMS];
+    WORLD_TRACE(w, "redis fails over");
+    model_redis_fail_over(w->redis);
+    for (unsigned room = 0; room < KEPT_ROOMS; room++) {
+        char channel[16];
+        uint64_t oldest;
+        world_channel_of(room, channel);
+        top[room] = model_redis_top(w->redis, channel, &oldest);
+    }
+    truth_lose(&w->said, top, KEPT_ROOMS);
+}
+
+/* It may have forgotten everything when it comes, or what it was told last. */
 static void redis_goes(world *w)
 {
     WORLD_TRACE(w, "redis is down");
@@ -115,9 +136,12 @@ static void redis_goes(world *w)
             world_link_cut(w, i, k);
         }
     }
-    if (world_draw(w, 3) == 0) {
+    unsigned how = world_draw(w, 4);
+    if (how == 0) {
         WORLD_TRACE(w, "redis has lost its memory");
         model_redis_forget(w->redis);
+    } else if (how == 1) {
+        fail_over(w);
     }
 }
 
@@ -136,8 +160,9 @@ static const struct {
     unsigned weight;
     void (*happens)(world *w);
 } events[] = {
-    {1200, work},   {160, talk}, {50, come},  {12, go},        {90, wait_a_little},
-    {5, wait_long}, {6, cut},    {2, deafen}, {2, redis_goes}, {1, node_dies_or_comes},
+    {1200, work},    {160, talk}, {50, come},  {12, go},        {90, wait_a_little},
+    {5, wait_long},  {6, cut},    {2, deafen}, {3, redis_goes}, {1, node_dies_or_comes},
+    {40, replicate},
 };
 
 static void step(world *w)

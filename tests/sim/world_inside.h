@@ -40,6 +40,7 @@ typedef struct world_member {
     uint64_t said;   /* how many messages by it */
     bool joined, asked, must_recover;
     fwi_position at;          /* of a kept room: the last it has heard */
+    char text[48];            /* what that was; "": it wasn't heard by this connection */
     uint64_t heard[SESSIONS]; /* of a plain room: the last number of each speaker */
     unsigned joins[SESSIONS], leaves[SESSIONS]; /* that it heard of, by serial */
     unsigned owed[SESSIONS];                    /* leaves that it must have heard of */

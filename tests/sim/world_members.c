@@ -104,13 +104,23 @@ static bool is_kept_since(const world *w, unsigned room, fwi_position at)
     return top.epoch == at.epoch && at.offset <= top.offset && at.offset + 1 >= oldest;
 }
 
+/* What it heard last was lost before this was said; and Redis still has what it was given
+ * for it, by which that is seen. */
+static bool goes_on_behind_a_loss(const world *w, const world_member *m,
+                                  const truth_place *next)
+{
+    const truth_place *before = truth_find(&w->said, m->room, m->at, m->text);
+    return before != NULL && !truth_may_follow(before, next) &&
+           is_kept_since(w, m->room, (fwi_position){m->at.epoch, m->at.offset - 1});
+}
+
 static void hear_kept(world *w, unsigned k, fwi_position at, const char *text)
 {
     world_member *m = &w->members[k];
-    const char *real = truth_at(&w->said, m->room, at);
-    if (real == NULL || strcmp(real, text) != 0) {
-        world_broken(w, "member %u hears \"%s\" at %" PRIu64 ", which was \"%s\"", k,
-                     text, at.offset, real ? real : "nothing");
+    const truth_place *real = truth_find(&w->said, m->room, at, text);
+    if (real == NULL) {
+        world_broken(w, "member %u hears \"%s\" at %" PRIu64 ", which wasn't there", k,
+                     text, at.offset);
     } else if (!m->joined && !m->asked) {
         world_broken(w, "member %u hears \"%s\" and hasn't joined", k, text);
     } else if (at.epoch != m->at.epoch || at.offset != m->at.offset + 1) {
@@ -118,8 +128,12 @@ static void hear_kept(world *w, unsigned k, fwi_position at, const char *text)
                      "member %u stood at %" PRIx64 "/%" PRIu64 " and hears %" PRIx64
                      "/%" PRIu64,
                      k, m->at.epoch, m->at.offset, at.epoch, at.offset);
+    } else if (goes_on_behind_a_loss(w, m, real)) {
+        world_broken(w, "member %u hears \"%s\" and isn't told that \"%s\" is lost", k,
+                     text, m->text);
     }
     m->at = at;
+    snprintf(m->text, sizeof m->text, "%s", text);
 }
 
 static void hear_plain(world *w, unsigned k, const char *text)
@@ -146,7 +160,8 @@ static void hear_joined(world *w, unsigned k, const char *json)
             world_broken(w, "member %u has heard up to %" PRIu64 " and is told %" PRIu64,
                          k, m->at.offset, at.offset);
         }
-    } else if (m->asked && is_kept_since(w, m->room, m->at)) {
+    } else if (m->asked && is_kept_since(w, m->room, m->at) &&
+               !truth_was_lost(&w->said, m->room, m->at)) {
         world_broken(w, "member %u isn't given what is kept behind %" PRIu64, k,
                      m->at.offset);
     }
@@ -160,10 +175,12 @@ static void hear_reset(world *w, unsigned k, const char *json)
     fwi_position at;
     if (!read_position(json, &at)) {
         world_broken(w, "member %u is told no position: %s", k, json);
-    } else if (is_kept_since(w, m->room, m->at)) {
+    } else if (is_kept_since(w, m->room, m->at) &&
+               !truth_was_lost(&w->said, m->room, m->at)) {
         world_broken(w, "member %u is reset without need: %s", k, json);
     } else {
         m->at = at;
+        m->text[0] = '\0';
     }
 }
 

@@ -10,6 +10,7 @@
 #include <fanwire/error.h>
 
 fake_backplane *fake_backplane_last;
+uint64_t fake_writer;
 
 static fake_backplane *of(fwi_backplane *bp)
 {
@@ -133,6 +134,7 @@ static fw_message *message_at(uint64_t epoch, uint64_t offset)
     fw_message *m = fwi_message_new(FWI_MSG_DATA, text, (size_t)n, FW_TEXT);
     ck_assert_ptr_nonnull(m);
     m->at = (fwi_position){epoch, offset};
+    m->id = (fwi_envelope_id){fake_writer, fake_writer != 0 ? offset : 0};
     return m;
 }
 

@@ -40,6 +40,10 @@ fwi_backplane *fake_backplane_new(fwi_loop *loop, const fwi_backplane_sink *sink
                                   void *sink_user);
 extern fake_backplane *fake_backplane_last;
 
+/* Who writes from now on, for what tells two messages with one position apart; 0: nobody,
+ * they can't be told apart. */
+extern uint64_t fake_writer;
+
 /* on_message: the text is "E:N". epoch 0: "plain". */
 void fake_say(const char *channel, uint64_t epoch, uint64_t offset);
 

@@ -41,6 +41,7 @@ static inline void open_rig(unsigned loops, const char *name, const char *value)
 {
     core_rig_backplane = fake_backplane_new;
     results = resets = 0;
+    fake_writer = 0;
     core_rig_init(&rig, loops, "room.history.size", "1000", name, value, NULL);
     core_rig_on(&rig, FW_EVENT_RESULT, on_result, NULL);
     core_rig_on(&rig, FW_EVENT_ROOM_RESET, on_reset, NULL);

@@ -161,6 +161,68 @@ START_TEST(a_room_that_went_back_is_told)
 }
 END_TEST
 
+/* A failover that lost writes, and others have been written since. */
+START_TEST(a_room_that_went_back_and_has_grown_again_is_told)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = member((unsigned)_i);
+    fake_writer = 1;
+    say(7, 6, 9);
+    fake_state(false);
+    fake_state(true);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_asked()->query.since.offset, 8);
+    fake_answer_error();
+    core_rig_advance(&rig, 1100);
+    ck_assert_uint_eq(fake_asked()->query.since.offset, 8);
+    fake_writer = 2;
+    answer(7, 11, 9, 11);
+    ck_assert_uint_eq(resets, 1);
+    ck_assert_uint_eq(last.at.offset, 8);
+    say(7, 12, 12);
+    ck_assert_str_eq(heard(c), "7:6 7:7 7:8 7:9 7:9 7:10 7:11 7:12");
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
+START_TEST(what_the_lost_server_said_last_does_not_follow_what_the_new_one_says)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = member((unsigned)_i);
+    say(7, 8, 8); /* a hole, and the link goes */
+    fake_state(false);
+    fake_answer_error();
+    fake_state(true);
+    core_rig_settle(&rig);
+    answer(7, 7, 6, 7);
+    ck_assert_str_eq(heard(c), "7:6 7:7");
+    say(7, 8, 8);
+    ck_assert_str_eq(heard(c), "7:8");
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
+START_TEST(a_room_that_has_only_grown_is_heard_on)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = member((unsigned)_i);
+    fake_writer = 1;
+    say(7, 6, 9);
+    fake_state(false);
+    fake_state(true);
+    core_rig_settle(&rig);
+    answer(7, 12, 9, 10); /* a short page */
+    ck_assert_uint_eq(fake_asked()->query.since.offset, 10);
+    answer(7, 12, 11, 12);
+    ck_assert_uint_eq(resets, 0);
+    ck_assert_str_eq(heard(c), "7:6 7:7 7:8 7:9 7:10 7:11 7:12");
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(after_the_return_every_room_is_read_since_its_position)
 {
     open_rig((unsigned)_i, NULL, NULL);
@@ -450,6 +512,9 @@ static void add_tests(TCase *tc)
         what_cant_be_had_any_more_is_told,
         another_epoch_is_told_once_and_heard_from_its_beginning,
         a_room_that_went_back_is_told,
+        a_room_that_went_back_and_has_grown_again_is_told,
+        a_room_that_has_only_grown_is_heard_on,
+        what_the_lost_server_said_last_does_not_follow_what_the_new_one_says,
         after_the_return_every_room_is_read_since_its_position,
         a_room_that_cannot_be_read_keeps_no_other_waiting,
         a_read_that_fails_is_made_again,

@@ -75,14 +75,19 @@ static void end_fill(fwi_history *h)
     h->filling = false;
 }
 
+static void drop_held(fwi_history *h)
+{
+    while (h->held != NULL) {
+        fw_message_unref(unhold(h));
+    }
+}
+
 void fwi_history_free(fwi_history *h)
 {
     if (h == NULL) {
         return;
     }
-    while (h->held != NULL) {
-        fw_message_unref(unhold(h));
-    }
+    drop_held(h);
     end_fill(h);
     fwi_history_free_joiners(h);
     fwi_history_log_fini(&h->log);
@@ -123,9 +128,12 @@ static bool start_read(fwi_history *h)
     fwi_hub *hub = h->hub;
     fwi_history_query q = {.history_ttl_ms = h->options->history_ttl_ms};
     h->for_position = h->at.epoch == 0 || h->behind;
+    h->looks_back = false;
     if (h->at.epoch != 0 && h->behind) {
-        q.since = h->at;
-        q.limit = h->options->history_size;
+        h->looks_back = h->doubted && h->last.local != 0;
+        h->doubted = false;
+        q.since = (fwi_position){h->at.epoch, h->at.offset - h->looks_back};
+        q.limit = h->options->history_size + h->looks_back;
     } else if (h->filling || fwi_history_past_is_wanted(h, &h->fill_at)) {
         if (!h->filling) {
             h->filling = true;
@@ -163,6 +171,7 @@ static void retry(fwi_hub *hub)
  * others go on. */
 static void read_failed(fwi_history *h)
 {
+    h->doubted = h->doubted || h->looks_back;
     fwi_list_append(&h->hub->histories.failed, &h->to_read);
     retry(h->hub);
 }
@@ -212,9 +221,12 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
     }
 }
 
+/* What is held may be of a Redis that isn't there any more, and fit all the same: the read
+ * brings what is true. */
 void fwi_history_missed(fwi_history *h)
 {
-    h->behind = h->at.epoch != 0;
+    drop_held(h);
+    h->behind = h->doubted = h->at.epoch != 0;
     h->held_lost = h->held_lost || h->ref != 0; /* that read may be too old */
     fwi_list_remove(&h->to_read);               /* it may be among those that failed */
     fwi_history_settle(h);
@@ -233,6 +245,7 @@ void fwi_histories_returned(fwi_hub *hub)
 static void establish(fwi_history *h, fwi_position at)
 {
     h->at = h->born = at;
+    h->last = (fwi_envelope_id){0, 0};
     h->said_ms = fwi_loop_now_ms(h->hub->shard[0]->loop);
     fwi_history_log_start(&h->log, at);
 }
@@ -242,6 +255,7 @@ static void establish(fwi_history *h, fwi_position at)
 static void renumber(fwi_history *h, fwi_position at)
 {
     h->at = at;
+    h->last = (fwi_envelope_id){0, 0};
     h->reset = true;
     fwi_history_log_start(&h->log, at);
     end_fill(h);
@@ -268,19 +282,31 @@ static void follow(fwi_history *h, fw_message *m)
         tell_reset(h);
     }
     h->at = m->at;
+    h->last = m->id;
     h->said_ms = fwi_loop_now_ms(h->hub->shard[0]->loop);
     fwi_history_log_append(&h->log, m);
     fwi_hub_deliver(h->hub, h->route, m);
 }
 
-/* A page that was read since h->asked, where it stood. */
+/* Redis has lost writes, and was given others until we looked: where we stand is another
+ * message than the one that was heard. */
+static bool has_another_past(const fwi_history *h, const fwi_history_page *page)
+{
+    const fw_message *m = page->n > 0 ? page->messages[0] : NULL;
+    return h->looks_back && m != NULL && m->at.offset == h->at.offset &&
+           (m->id.node != h->last.node || m->id.local != h->last.local);
+}
+
+/* A page that was read since h->asked: where it stood, or one before that. */
 static void catch_up(fwi_history *h, const fwi_history_page *page)
 {
     bool same = page->top.epoch == h->asked.epoch;
     if (!same) {
         renumber(h, (fwi_position){page->top.epoch, 0});
-    } else if (page->top.offset < h->asked.offset) {
+    } else if (page->top.offset < h->at.offset) {
         renumber(h, page->top); /* a Redis that has lost what it had */
+    } else if (has_another_past(h, page)) {
+        renumber(h, h->asked);
     }
     for (size_t i = 0; i < page->n; i++) {
         follow(h, page->messages[i]);
@@ -400,6 +426,9 @@ static void fill(fwi_history *h, const fwi_history_page *page)
         return; /* there is more */
     }
     if (ok && h->fill_at.offset >= base) {
+        if (h->last.local == 0 && h->fill_n > 0 && base == h->at.offset) {
+            h->last = h->fill[h->fill_n - 1]->id;
+        }
         fwi_history_log_prepend(&h->log, h->fill, h->fill_n);
         h->fill_n = 0;
     } else if (ok) {

@@ -55,10 +55,13 @@ typedef struct fwi_history {
     struct fwi_hub *hub;
     struct fwi_route *route;
     const fwi_room_options *options;
-    fwi_position at;   /* delivered up to here; epoch 0: unknown */
-    fwi_position born; /* the first `at` that was known */
+    fwi_position at;      /* delivered up to here; epoch 0: unknown */
+    fwi_position born;    /* the first `at` that was known */
+    fwi_envelope_id last; /* of the message at `at`; zeros: not known */
     bool behind;
-    bool reset; /* it was renumbered, and members haven't been told */
+    bool doubted; /* what lies at `at` may be another one by now: it is to be read, too */
+    bool looks_back; /* the read on its way does so */
+    bool reset;      /* it was renumbered, and members haven't been told */
     fwi_history_log log;
     uint64_t said_ms; /* when the newest message of the log was seen */
 
