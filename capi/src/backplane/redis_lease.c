@@ -275,7 +275,7 @@ static bool check_life(fwi_redis_backplane *rb, uint64_t over, bool known, uint6
     begin_life(rb, 0);
     /* What it still has of the former may be of sessions that have left since: their end
      * was told, and it has lost the removal. */
-    fwi_redis_sweep_begin(rb, rb->config.node, former, false);
+    l->unswept = l->unswept != 0 ? l->unswept : former;
     return false;
 }
 
@@ -424,6 +424,7 @@ static void on_beat(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
     }
     l->is_held = l->was_held = true;
     fwi_redis_presence_settle(rb, l->confirmed);
+    fwi_redis_sweep_former(rb);
     read_others(rb, at + 1);
 }
 

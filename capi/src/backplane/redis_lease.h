@@ -36,6 +36,7 @@ typedef struct fwi_redis_node {
 typedef struct fwi_redis_lease {
     fwi_timer timer;    /* the next beat */
     uint64_t life;      /* from 1 on */
+    uint64_t unswept;   /* own lives from this one on may have left something; 0: none */
     uint64_t beats;     /* sent */
     uint64_t confirmed; /* the newest one that was answered */
     bool waiting;       /* one is on its way */

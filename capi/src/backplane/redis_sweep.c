@@ -15,7 +15,8 @@
 
 typedef struct sweep {
     fwi_list link;
-    uint64_t node, life, list; /* list: whose channels are swept now */
+    uint64_t node, life;
+    uint64_t list, lowest; /* whose channels are swept now, and at last */
     uint64_t removed;
     unsigned channels; /* under way */
     bool begun, asking, loud, failed;
@@ -56,6 +57,9 @@ static void end_sweep(fwi_redis_backplane *rb, sweep *sw)
 {
     if (!sw->failed) {
         fwi_redis_forget_node(rb, sw->node, sw->life);
+    }
+    if (!sw->failed && sw->node == rb->config.node && sw->life + 1 == rb->lease.life) {
+        rb->lease.unswept = 0;
     }
     if (sw->loud) {
         FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis",
@@ -156,7 +160,8 @@ static bool send_step(fwi_redis_backplane *rb, step *st)
     if (!fwi_redis_presence_keys(rb, &w, key, st->channel, st->of->node)) {
         return false;
     }
-    fwi_redis_word(&w, key->data + 1, w.lens[3] - strlen("{}:p")); /* the channel's name */
+    fwi_redis_word(&w, key->data + 1,
+                   w.lens[3] - strlen("{}:p")); /* the channel's name */
     fwi_redis_word(&w, node, 16);
     fwi_redis_word(&w, life, strlen(life));
     fwi_redis_word(&w, cursor, strlen(cursor));
@@ -200,7 +205,7 @@ static void on_channels(fwi_redis_backplane *rb, void *about,
         return;
     }
     if (reply->whole.len == 0) {
-        if (sw->list > 1 && sw->list == sw->life) {
+        if (sw->list > sw->lowest) {
             sw->list--;
             ask_channels(rb, sw);
         } else {
@@ -237,18 +242,38 @@ static void ask_channels(fwi_redis_backplane *rb, sweep *sw)
     }
 }
 
-void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
-                           bool loud)
+static void begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life, uint64_t lowest,
+                  bool loud)
 {
     sweep *sw = calloc(1, sizeof *sw);
     if (sw == NULL) {
-        return; /* its claim ends, and somebody else begins */
+        return; /* a claim ends, and somebody else begins; or at the next beat */
     }
     sw->node = node;
     sw->life = sw->list = life;
+    sw->lowest = lowest;
     sw->loud = loud;
     fwi_list_append(&rb->lease.sweeps, &sw->link);
     fwi_redis_sweeps_go_on(rb);
+}
+
+void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
+                           bool loud)
+{
+    begin(rb, node, life, life > 1 ? life - 1 : life, loud);
+}
+
+void fwi_redis_sweep_former(fwi_redis_backplane *rb)
+{
+    const fwi_redis_lease *l = &rb->lease;
+    for (const fwi_list *e = l->sweeps.next; e != &l->sweeps; e = e->next) {
+        if (fwi_list_entry(e, sweep, link)->node == rb->config.node) {
+            return;
+        }
+    }
+    if (l->unswept != 0) {
+        begin(rb, rb->config.node, l->life - 1, l->unswept, false);
+    }
 }
 
 void fwi_redis_sweeps_drop(fwi_redis_backplane *rb)

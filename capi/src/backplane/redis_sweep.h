@@ -14,10 +14,15 @@ struct fwi_redis_backplane;
 void fwi_redis_sweep_begin(struct fwi_redis_backplane *rb, uint64_t node, uint64_t life,
                            bool loud);
 
+/* The lease is held: what this node's own former lives may have left is removed without a
+ * word, if it isn't being done already. */
+void fwi_redis_sweep_former(struct fwi_redis_backplane *rb);
+
 /* At the flush: begins one whose turn has come. */
 void fwi_redis_sweeps_go_on(struct fwi_redis_backplane *rb);
 
-/* The link is gone: others do the rest, or this node when it finds that nobody has. */
+/* The link is gone: others do the rest, or this node when it finds that nobody has. Its
+ * own former lives are its own affair. */
 void fwi_redis_sweeps_drop(struct fwi_redis_backplane *rb);
 
 #endif

@@ -259,6 +259,7 @@ static void renumber(fwi_history *h, fwi_position at)
     h->reset = true;
     fwi_history_log_start(&h->log, at);
     end_fill(h);
+    fwi_history_unmark_tried(h); /* the log they were to be joined to isn't there any more */
 }
 
 static void tell_reset(fwi_history *h)

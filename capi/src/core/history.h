@@ -128,6 +128,8 @@ void fwi_history_serve(fwi_history *h);
 bool fwi_history_past_is_wanted(const fwi_history *h, fwi_position *since);
 /* What is being read behind `fill_at` is all that there is for who waits. */
 void fwi_history_mark_tried(fwi_history *h);
+/* That is given up: whoever waits for it is read for again. */
+void fwi_history_unmark_tried(fwi_history *h);
 void fwi_history_free_joiners(fwi_history *h);
 
 /* Reads what must be read, if nothing is on its way; also when the channel is heard. */

@@ -217,6 +217,13 @@ void fwi_history_mark_tried(fwi_history *h)
     }
 }
 
+void fwi_history_unmark_tried(fwi_history *h)
+{
+    for (fwi_joiner *j = h->joiners; j != NULL; j = j->hh.next) {
+        j->tried = false;
+    }
+}
+
 void fwi_history_free_joiners(fwi_history *h)
 {
     for (fwi_joiner *j; (j = h->joiners) != NULL;) {
