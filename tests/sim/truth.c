@@ -79,6 +79,18 @@ bool truth_was_lost(const truth *t, unsigned room, fwi_position at)
     return false;
 }
 
+bool truth_was_lost_here(const truth *t, const truth_place *place)
+{
+    for (size_t i = 0; i < t->n_places; i++) {
+        const truth_place *p = &t->places[i];
+        if (is_at(p, place->room, place->at) && p->lost_in != 0 &&
+            strcmp(p->text, place->text) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool truth_may_follow(const truth_place *a, const truth_place *b)
 {
     return a->lost_in == 0 || b->said_in < a->lost_in;

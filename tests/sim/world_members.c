@@ -105,12 +105,14 @@ static bool is_kept_since(const world *w, unsigned room, fwi_position at)
 }
 
 /* What it heard last was lost before this was said; and Redis still has what it was given
- * for it, by which that is seen. */
+ * for it, by which that is seen. Unless it is the very message that stood here before
+ * what was before it was lost: sent again, it has come to the same place. */
 static bool goes_on_behind_a_loss(const world *w, const world_member *m,
                                   const truth_place *next)
 {
     const truth_place *before = truth_find(&w->said, m->room, m->at, m->text);
     return before != NULL && !truth_may_follow(before, next) &&
+           !truth_was_lost_here(&w->said, next) &&
            is_kept_since(w, m->room, (fwi_position){m->at.epoch, m->at.offset - 1});
 }
 
