@@ -221,8 +221,8 @@ void fwi_history_expect(fwi_history *h, fwi_position since)
     }
 }
 
-/* What is held may be of a Redis that isn't there any more, and fit all the same: the read
- * brings what is true. */
+/* What is held may be of a Redis that isn't there any more, and fit all the same: the
+ * read brings what is true. */
 void fwi_history_missed(fwi_history *h)
 {
     drop_held(h);
@@ -259,7 +259,8 @@ static void renumber(fwi_history *h, fwi_position at)
     h->reset = true;
     fwi_history_log_start(&h->log, at);
     end_fill(h);
-    fwi_history_unmark_tried(h); /* the log they were to be joined to isn't there any more */
+    fwi_history_unmark_tried(
+        h); /* the log they were to be joined to isn't there any more */
 }
 
 static void tell_reset(fwi_history *h)
