@@ -231,6 +231,29 @@ START_TEST(a_server_that_cannot_now_gets_it_later_in_the_same_order)
 }
 END_TEST
 
+/* min-replicas-to-write: it passes, and publishes of plain rooms aren't concerned. */
+START_TEST(what_waits_for_replicas_is_sent_again_and_the_links_stay)
+{
+    up_in_room();
+    keep("one");
+    keep("two");
+    fake_loop_turn(loop);
+    answer("-NOREPLICAS Not enough good replicas to write.\r\n"
+           "-OUTOFTURN not yet\r\n");
+    ck_assert(figures().up);
+    forget_written();
+    fake_loop_turn(loop);
+    ck_assert_uint_eq(WROTE("EVAL"), 0);
+    fake_loop_advance(loop, 100);
+    fake_loop_turn(loop);
+    ck_assert_uint_eq(WROTE(SERIAL("1")), 1);
+    ck_assert_uint_eq(WROTE(SERIAL("2")), 1);
+    answer_kept("1", false);
+    answer_kept("2", false);
+    expect_heard("#7=FW_OK@1 #7=FW_OK@2 ");
+}
+END_TEST
+
 START_TEST(an_error_about_the_message_is_told_and_it_is_dropped)
 {
     up_in_room();
@@ -458,6 +481,7 @@ int main(void)
     tcase_add_test(tc, a_forgotten_script_is_sent_whole_again_and_what_was_behind_it);
     tcase_add_test(tc, a_room_of_which_one_is_refused_holds_up_no_other_room);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_in_the_same_order);
+    tcase_add_test(tc, what_waits_for_replicas_is_sent_again_and_the_links_stay);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
     tcase_add_test(tc, an_answer_of_another_kind_ends_the_links);
     tcase_add_test(tc, too_late_is_told_and_it_is_not_sent);

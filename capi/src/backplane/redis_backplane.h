@@ -53,7 +53,7 @@ enum {
     /* More isn't handed to a link before the kernel has taken some of it. */
     FWI_REDIS_BACKLOG_MAX = 1024 * 1024,
     FWI_REDIS_BATCH = 512,      /* channels a SUBSCRIBE */
-    FWI_REDIS_AGAIN_MS = 100,   /* till what a Cluster doesn't want now is tried again */
+    FWI_REDIS_AGAIN_MS = 100,   /* till what isn't wanted now is tried again */
     FWI_REDIS_CHANNEL_MAX = 512 /* a hub's channel name: kind, colon, 255 bytes */
 };
 

@@ -181,6 +181,11 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
         fwi_redis_pending_put_aside(&rb->pending, e);
         return; /* The flush at the end of this turn sends it again. */
     }
+    if (fwi_redis_script_lacks_replicas(reply)) {
+        fwi_redis_pending_put_aside(&rb->pending, e);
+        fwi_redis_pause(rb); /* Whatever isn't written goes on meanwhile. */
+        return;
+    }
     if (reply->whole.type == FWI_REDIS_ERROR) {
         refused(rb, e, reply);
         return;

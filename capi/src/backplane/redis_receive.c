@@ -97,9 +97,9 @@ static const char not_asked_for[] = "not the kind of answer that was asked for";
 /* Errors that say "not now" about the server, in contrast to "never" about a message. */
 static bool is_about_the_server(const fwi_redis_reply *reply)
 {
-    static const char *const words[] = {"LOADING ",    "BUSY ",     "MASTERDOWN ",
-                                        "NOAUTH ",     "TRYAGAIN ", "CLUSTERDOWN ",
-                                        "NOREPLICAS ", "READONLY "};
+    static const char *const words[] = {"LOADING ", "BUSY ",     "MASTERDOWN ",
+                                        "NOAUTH ",  "TRYAGAIN ", "CLUSTERDOWN ",
+                                        "READONLY "};
     for (size_t i = 0; i < FWI_ARRAY_LEN(words); i++) {
         size_t n = strlen(words[i]);
         if (reply->whole.len >= n && memcmp(reply->whole.str, words[i], n) == 0) {

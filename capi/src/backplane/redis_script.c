@@ -193,6 +193,11 @@ bool fwi_redis_script_is_out_of_turn(const fwi_redis_reply *reply)
     return begins_with(reply, "OUTOFTURN ");
 }
 
+bool fwi_redis_script_lacks_replicas(const fwi_redis_reply *reply)
+{
+    return begins_with(reply, "NOREPLICAS ");
+}
+
 bool fwi_redis_script_is_unknown(fwi_redis_scripts *s, fwi_redis_script which,
                                  const fwi_redis_reply *reply)
 {

@@ -60,5 +60,7 @@ bool fwi_redis_script_is_unknown(fwi_redis_scripts *s, fwi_redis_script which,
 
 /* Does it say that a publish must wait for the one before it? */
 bool fwi_redis_script_is_out_of_turn(const fwi_redis_reply *reply);
+/* Redis is told to write nothing while too few replicas follow it. */
+bool fwi_redis_script_lacks_replicas(const fwi_redis_reply *reply);
 
 #endif
