@@ -205,7 +205,7 @@ START_TEST(a_killed_node_s_thousand_sessions_leave_once_within_its_lease)
 }
 END_TEST
 
-START_TEST(nothing_of_a_dead_node_stays_in_redis)
+START_TEST(of_a_dead_node_nothing_stays_in_redis_for_longer_than_a_day)
 {
     child c = child_begin();
     node *one = observer();
@@ -214,11 +214,17 @@ START_TEST(nothing_of_a_dead_node_stays_in_redis)
     await_total(one, "r:silent", 0, 2000);
     let_beats_pass(one, 3);
     node_free(one);
-    char keys[1024];
+    char keys[1024], ttl[32];
     ck_assert_int_eq(redis_server_cli(server, keys, sizeof keys, "KEYS", "*", NULL), 0);
-    /* That its life is over is known for a day. */
+    /* That its life is over, and whose end was told, should it come back. */
     ck_assert_ptr_nonnull(strstr(keys, "{fanwire:nodes}:over:"));
-    ck_assert_ptr_null(strchr(keys, '\n'));
+    for (char *rest, *key = strtok_r(keys, "\n", &rest); key != NULL;
+         key = strtok_r(NULL, "\n", &rest)) {
+        ck_assert_msg(strstr(key, "}:over:") || strstr(key, "}:gone:"), "%s", key);
+        ck_assert_int_eq(redis_server_cli(server, ttl, sizeof ttl, "TTL", key, NULL), 0);
+        ck_assert_int_gt(atoi(ttl), 0);
+        ck_assert_int_le(atoi(ttl), 86400);
+    }
 }
 END_TEST
 
@@ -429,7 +435,7 @@ int main(void)
     Suite *s = suite_create("presence_redis");
     TCase *tc = case_of(s, "several nodes");
     tcase_add_test(tc, a_killed_node_s_thousand_sessions_leave_once_within_its_lease);
-    tcase_add_test(tc, nothing_of_a_dead_node_stays_in_redis);
+    tcase_add_test(tc, of_a_dead_node_nothing_stays_in_redis_for_longer_than_a_day);
     tcase_add_test(tc, a_stopped_node_that_goes_on_is_present_again);
     tcase_add_test(tc,
                    a_redis_that_comes_back_empty_is_told_everything_and_nobody_has_left);
