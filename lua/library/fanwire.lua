@@ -108,6 +108,7 @@ local fanwire = {}
 ---@field token_jwks? fanwire.List
 ---@field token_issuer? string
 ---@field token_audience? string
+---@field token_grace? fanwire.Duration
 ---@field client_anonymous? fanwire.Switch
 ---@field client_insecure? fanwire.Switch
 ---@field user_presence? fanwire.Switch

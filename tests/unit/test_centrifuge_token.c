@@ -158,6 +158,85 @@ START_TEST(a_connection_ends_behind_its_token_unless_that_is_refreshed)
 }
 END_TEST
 
+/* Pinged, and closed with this code after about so many seconds. */
+static void ends_after(fwi_conn *c, unsigned code, int seconds)
+{
+    char got[HEARD_MAX];
+    int opcode = -1, passed = 0;
+    for (; opcode != FWI_WS_CLOSE && passed <= seconds + 1; passed++) {
+        core_rig_advance(&rig, 1000);
+        if (c->s != NULL) {
+            fwi_session_on_bytes(c->s);
+        }
+        while ((opcode = core_conn_next(c, got, sizeof got)) == FWI_WS_TEXT) {
+        }
+    }
+    ck_assert_int_eq(opcode, FWI_WS_CLOSE);
+    ck_assert_uint_eq((unsigned)(uint8_t)got[0] << 8 | (uint8_t)got[1], code);
+    ck_assert_msg(passed >= seconds, "after %d seconds", passed);
+}
+
+START_TEST(how_late_a_new_token_may_be_is_an_option)
+{
+    char claims[100];
+    open_guarded();
+    fw_options_set(rig.options, "token.grace", "2s");
+    fwi_hub_reload(&rig.hub, rig.options);
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+             (long long)now_s() + 5);
+    fwi_conn *c = enter_with(claims);
+    hears(c, CONNECTED(EXPIRES("5")));
+    ends_after(c, 3005, 7);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+/* A token without an end. */
+START_TEST(an_end_too_far_to_count_is_none)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\",\"exp\":9223372036854775807}");
+    hears(c, CONNECTED(EXPIRES("4294967295")));
+    core_rig_advance(&rig, 5000);
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+#define REFRESHED(what) "{\"push\":{\"refresh\":" what "}}"
+
+START_TEST(an_order_moves_the_end_of_a_connection)
+{
+    open_guarded();
+    fwi_conn *one = enter_with("{\"sub\":\"ann\"}"),
+             *all = enter_with("{\"sub\":\"bob\"}");
+    hears(one, CONNECTED(""));
+    hears(all, CONNECTED(""));
+    ck_assert_int_eq(fwi_hub_refresh(&rig.hub, one->id, now_s() + 5), FW_OK);
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", now_s() + 5), FW_OK);
+    hears(one, REFRESHED("{\"expires\":true,\"ttl\":5}"));
+    hears(all, REFRESHED("{\"expires\":true,\"ttl\":5}"));
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", 0), FW_OK);
+    hears(all, REFRESHED("{}"));
+    for (int i = 0; i < 40; i++) {
+        core_rig_advance(&rig, 1000);
+        fwi_session_on_bytes(all->s);
+        if (one->s != NULL) {
+            fwi_session_on_bytes(one->s);
+        }
+    }
+    ck_assert_ptr_eq(one->s, NULL);
+    ck_assert_int_eq(all->s->state, FWI_SESSION_OPEN);
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", now_s() - 1), FW_OK);
+    ends_after(all, 3005, 0);
+    core_conn_free(one);
+    core_conn_free(all);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(who_was_renamed_refreshes_by_its_first_name)
 {
     open_guarded();
@@ -279,6 +358,9 @@ int main(void)
     tcase_add_test(tc, one_of_a_subscription_lets_nobody_in);
     tcase_add_test(tc, it_gives_channels_and_more_than_it_may_have_is_3505);
     tcase_add_test(tc, a_connection_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_test(tc, how_late_a_new_token_may_be_is_an_option);
+    tcase_add_test(tc, an_end_too_far_to_count_is_none);
+    tcase_add_test(tc, an_order_moves_the_end_of_a_connection);
     tcase_add_test(tc, who_was_renamed_refreshes_by_its_first_name);
     tcase_add_test(tc, a_refresh_with_somebody_elses_token_is_3500);
     tcase_add_loop_test(tc, a_private_room_is_for_who_has_its_token, 0,

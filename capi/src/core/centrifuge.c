@@ -311,6 +311,7 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .join_failed = fwi_cf_join_failed,
     .left = fwi_cf_left,
     .reset = fwi_cf_reset,
+    .refreshed = fwi_cf_refreshed,
     .farewell = {[FWI_END_AWAY] = {3001, "shutdown"},
                  [FWI_END_SLOW] = {3008, "slow"},
                  [FWI_END_SILENT] = {3012, "no pong"},

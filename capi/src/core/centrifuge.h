@@ -149,6 +149,8 @@ bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
 /* It is in: the channels that its token gives it. */
 void fwi_cf_take_claims(fwi_session *s);
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
+/* The same without a token, by order. */
+void fwi_cf_refreshed(fwi_session *s, int64_t expires_s);
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
 /* The token of a subscribe. NULL: it has been answered, or the session closed. */
 fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,

@@ -10,9 +10,8 @@
 #include "core/presence.h"
 
 enum {
-    GRACE_S = 25, /* a client may be so late with a new token */
     EXPIRED = 2501,
-    LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put */
+    LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put, token.grace changed */
 };
 
 static int64_t now_s(const fwi_session *s)
@@ -91,9 +90,18 @@ static char *text_of(const fwi_json *value)
 
 /* --- when it is over --- */
 
+/* A client may be token.grace late with a new token. INT64_MAX: it never ends. */
+static int64_t end_ms(const fwi_session *s, int64_t expires_s)
+{
+    const int64_t far_s = INT64_MAX / 2000;
+    return expires_s == 0 || expires_s > far_s
+               ? INT64_MAX
+               : expires_s * 1000 + (int64_t)s->shard->hub->set.token_grace_ms;
+}
+
 static bool is_over(const fwi_session *s, int64_t expires_s)
 {
-    return expires_s != 0 && now_s(s) >= expires_s + GRACE_S;
+    return (int64_t)fwi_loop_wall_ms(s->shard->loop) >= end_ms(s, expires_s);
 }
 
 /* One of its subscriptions, or itself. */
@@ -118,21 +126,19 @@ static void end_expired(fwi_session *s)
 void fwi_cf_watch(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
-    int64_t first = cf->expires_s;
+    int64_t first_ms = end_ms(s, cf->expires_s);
     if (cf->state != FWI_CF_CONNECTED) {
         return; /* until then the timer is that of joining */
     }
     for (const fwi_cf_sub *sub = cf->subs; sub != NULL; sub = sub->next) {
-        if (sub->expires_s != 0 && (first == 0 || sub->expires_s < first)) {
-            first = sub->expires_s;
-        }
+        int64_t ends_ms = end_ms(s, sub->expires_s);
+        first_ms = FWI_MIN(first_ms, ends_ms);
     }
-    if (first == 0) {
+    if (first_ms == INT64_MAX) {
         fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
         return;
     }
-    int64_t left_ms =
-        (first + GRACE_S) * 1000 - (int64_t)fwi_loop_wall_ms(s->shard->loop);
+    int64_t left_ms = first_ms - (int64_t)fwi_loop_wall_ms(s->shard->loop);
     uint64_t delay = left_ms < 1 ? 1 : (uint64_t)left_ms;
     fwi_loop_timer_set(s->shard->loop, &cf->expiry,
                        FWI_MIN(delay, (uint64_t)LOOK_AGAIN_MS));
@@ -251,6 +257,33 @@ void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
     fwi_buf_init(&text);
     bool ok = fwi_cf_put_connected(&text, c->id, &reply);
     fwi_cf_say(s, &text, ok);
+}
+
+static void push_refresh(fwi_session *s)
+{
+    uint32_t ttl_s = fwi_cf_ttl(s);
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = fwi_cf_begin_push(&text, NULL, "refresh") &&
+              (ttl_s == 0 ? fwi_buf_puts(&text, "{}")
+                          : fwi_buf_printf(&text, "{\"expires\":true,\"ttl\":%u}",
+                                           (unsigned)ttl_s)) &&
+              fwi_cf_end_push(&text);
+    fwi_cf_say(s, &text, ok);
+}
+
+/* Whoever gave the order knows better than the token, so a time that has passed needs no
+ * grace. */
+void fwi_cf_refreshed(fwi_session *s, int64_t expires_s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    cf->expires_s = expires_s;
+    if (expires_s != 0 && expires_s <= now_s(s)) {
+        fwi_cf_close(s, 3005, "connection expired");
+    } else if (cf->state == FWI_CF_CONNECTED) {
+        push_refresh(s);
+        fwi_cf_watch(s);
+    }
 }
 
 /* --- subscriptions --- */

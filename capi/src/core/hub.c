@@ -271,6 +271,18 @@ static void run_join_channel(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
+static void run_set_info_channel(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_set_info_all(shard, item->text, item->m);
+    fwi_item_free(item);
+}
+
+static void run_refresh_channel(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_refresh_all(shard, item->text, fwi_message_refresh_time(item->m));
+    fwi_item_free(item);
+}
+
 static void run_deliver_all(fwi_shard *shard, fwi_item *item)
 {
     deliver_all(shard, item->m);
@@ -407,6 +419,8 @@ static bool is_fit(const fw_message *m, const char *text)
         return fwi_name_problem(text, fwi_message_len(m)) == NULL;
     case FWI_MSG_SET_INFO:
         return fwi_message_len(m) <= FWI_INFO_MAX;
+    case FWI_MSG_REFRESH:
+        return fwi_message_refresh_time(m) >= 0;
     case FWI_MSG_SET_USER:
         return fwi_message_len(m) == 0 ||
                fwi_name_problem(text, fwi_message_len(m)) == NULL;
@@ -445,6 +459,9 @@ static void on_order(fwi_hub *hub, fw_message *m)
     case FWI_MSG_SET_INFO:
         fwi_hub_set_info(hub, m->target, text, fwi_message_len(m));
         break;
+    case FWI_MSG_REFRESH:
+        fwi_hub_refresh(hub, m->target, fwi_message_refresh_time(m));
+        break;
     default:
         break;
     }
@@ -460,6 +477,10 @@ static fwi_item_fn of_user(const fw_message *m)
         return run_join_channel;
     case FWI_MSG_LEAVE:
         return run_leave_channel;
+    case FWI_MSG_SET_INFO:
+        return run_set_info_channel;
+    case FWI_MSG_REFRESH:
+        return run_refresh_channel;
     default:
         return NULL;
     }
@@ -475,7 +496,8 @@ static void on_user_order(fwi_hub *hub, const char *channel, fw_message *m)
 
 static bool is_known(const fw_message *m)
 {
-    return m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO;
+    return (m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO) ||
+           m->kind == FWI_MSG_REFRESH;
 }
 
 static void on_message(void *user, const char *channel, fw_message *m)

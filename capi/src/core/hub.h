@@ -33,7 +33,7 @@ enum { FWI_LOOPS_MAX = 64 };
  * (fwi_hub_reload): a function that needs one of these twice takes a copy. */
 typedef struct fwi_settings {
     _Atomic uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
-    _Atomic uint64_t write_delay_ms, drain_timeout_ms;
+    _Atomic uint64_t write_delay_ms, drain_timeout_ms, token_grace_ms;
     _Atomic size_t message_max, outbox_max, compression_min;
     size_t inbox_max, held_max;
     bool compression;
@@ -128,13 +128,18 @@ int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 /* What presence tells of the session beside its user. len at most FWI_INFO_MAX. */
 int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t len);
 
+/* It ends at that time: see fwi_protocol.refreshed. */
+int fwi_hub_refresh(fwi_hub *hub, fw_session_id id, int64_t expires_s);
+
 /* All sessions of a user leave a room, enter it (since: see fwi_join), or are closed, but
- * for one: users.c. */
+ * for one; or have other info or another end: users.c. */
 int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room);
 int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
                       fwi_position since);
 int fwi_hub_user_close(fwi_hub *hub, const char *user, unsigned code, const char *reason,
                        fw_session_id except);
+int fwi_hub_user_set_info(fwi_hub *hub, const char *user, const void *data, size_t len);
+int fwi_hub_user_refresh(fwi_hub *hub, const char *user, int64_t expires_s);
 
 /* PRESENCE, or NODES, with this ref tells. */
 int fwi_hub_read_presence(fwi_hub *hub, const char *channel, uint64_t cursor,

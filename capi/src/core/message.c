@@ -101,6 +101,15 @@ fw_message *fwi_message_join(const char *room, fwi_position since)
     return m;
 }
 
+fw_message *fwi_message_refresh(int64_t expires_s)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_REFRESH, "", 0, FW_TEXT);
+    if (m != NULL) {
+        m->except.local = (uint64_t)expires_s;
+    }
+    return m;
+}
+
 fw_message *fwi_message_from_envelope(const fwi_envelope *e)
 {
     /* Text of another node was checked there; a damaged one would get its reader's

@@ -147,6 +147,9 @@
        "what iss must be in every token; empty: not looked at")                          \
     XX(TOKEN_AUDIENCE, "token.audience", TEXT, 0, 0, "", "0.1",                          \
        "what aud must be or contain in every token; empty: not looked at")               \
+    XX(TOKEN_GRACE, "token.grace", DURATION, 0, 3600000, "25s", "0.1",                   \
+       "centrifuge protocol: how long after its token's end a connection or "            \
+       "subscription still waits for a new one")                                         \
     XX(CLIENT_ANONYMOUS, "client.anonymous", SWITCH, 0, 1, "off", "0.1",                 \
        "let in clients without a token, as nobody")                                      \
     XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \

@@ -73,6 +73,10 @@ typedef struct fwi_protocol {
      * ended. */
     void (*reset)(fwi_shard *shard, fwi_room *room, fwi_position at);
 
+    /* It is to end at that time (seconds since 1970; 0: never) unless its client brings a
+     * new token. NULL: its tokens are looked at once. */
+    void (*refreshed)(fwi_session *s, int64_t expires_s);
+
     fwi_farewell farewell[FWI_ENDS];
 } fwi_protocol;
 

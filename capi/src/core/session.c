@@ -427,6 +427,13 @@ void fwi_session_end(fwi_session *s, fwi_end why)
     close_within(s, f->code, f->reason, reads ? CLOSE_DEADLINE_MS : LAST_WORDS_MS);
 }
 
+void fwi_session_refresh(fwi_session *s, int64_t expires_s)
+{
+    if (s->state == FWI_SESSION_OPEN && fwi_session_protocol(s)->refreshed != NULL) {
+        fwi_session_protocol(s)->refreshed(s, expires_s);
+    }
+}
+
 void fwi_session_finish(fwi_session *s)
 {
     fwi_conn *c = s->conn;

@@ -132,6 +132,9 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason);
 /* The same, with what its protocol says of it. */
 void fwi_session_end(fwi_session *s, fwi_end why);
 
+/* It ends at that time: see fwi_protocol.refreshed. */
+void fwi_session_refresh(fwi_session *s, int64_t expires_s);
+
 /* m to this session alone. */
 void fwi_session_send(fwi_session *s, fw_message *m);
 
