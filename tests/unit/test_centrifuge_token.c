@@ -348,6 +348,85 @@ START_TEST(a_subscription_ends_behind_its_token_unless_that_is_refreshed)
 }
 END_TEST
 
+/* --- what it says of itself in a room --- */
+
+static void open_seen(unsigned loops)
+{
+    core_rig_init(&rig, loops, "namespace.seen.presence", "on",
+                  "namespace.seen.join_leave", "on", "namespace.seen.allow.presence",
+                  "on", "namespace.seen.allow.publish", "on", NULL);
+    fwi_tokens_exchange(&rig.hub.tokens, keys_of(fwi_keys_add_secret, secret));
+}
+
+#define ANN(more)                                                                        \
+    "{\"user\":\"ann\",\"client\":\"<client>\",\"conn_info\":{\"a\":1}" more "}"
+
+START_TEST(a_subscriptions_info_is_shown_in_its_room_alone)
+{
+    open_seen((unsigned)_i);
+    fwi_conn *bob = arrive(0), *ann = arrive((unsigned)_i - 1);
+    say_with(bob, "{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"bob\"}");
+    hears(bob, CONNECTED(""));
+    say_with(ann, "{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"info\":{\"a\":1}}");
+    hears(ann, CONNECTED(""));
+    say_with(bob,
+             "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\","
+             "\"join_leave\":true}}",
+             "{\"sub\":\"bob\",\"channel\":\"seen:a\"}");
+    hears(bob, "{\"id\":2,\"subscribe\":{}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"join\":{\"info\":{\"user\":\"bob\","
+               "\"client\":\"<client>\"}}}}");
+    say_with(ann, "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":{\"c\":2}}");
+    hears(ann, "{\"id\":2,\"subscribe\":{}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"join\":{\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":2}") "}}}");
+    say(ann, "{\"id\":3,\"publish\":{\"channel\":\"seen:a\",\"data\":1}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"pub\":{\"data\":1,\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":2}") "}}}");
+    say_with(ann,
+             "{\"id\":5,\"sub_refresh\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":{\"c\":3}}");
+    char got[HEARD_MAX];
+    say(bob, "{\"id\":3,\"presence\":{\"channel\":\"seen:a\"}}");
+    ck_assert_int_eq(core_conn_next(bob, got, sizeof got), FWI_WS_TEXT);
+    ck_assert_msg(strstr(got, ",\"conn_info\":{\"a\":1},\"chan_info\":{\"c\":3}}") !=
+                      NULL,
+                  "%s", got);
+    say(ann, "{\"id\":6,\"unsubscribe\":{\"channel\":\"seen:a\"}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"leave\":{\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":3}") "}}}");
+    core_conn_free(ann);
+    core_conn_free(bob);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(info_too_large_to_be_told_is_refused)
+{
+    char info[1100], claims[1400];
+    memset(info, 'i', sizeof info - 1);
+    info[sizeof info - 1] = '\0';
+    open_seen(1);
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    snprintf(claims, sizeof claims,
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":\"%s\"}", info);
+    say_with(c, "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             claims);
+    hears(c, "{\"id\":2,\"error\":{\"code\":103,\"message\":"
+             "\"the info of the token is too large\"}}");
+    core_conn_free(c);
+    snprintf(claims, sizeof claims,
+             "{\"sub\":\"ann\",\"subs\":{\"seen:a\":{\"info\":\"%s\"}}}", info);
+    c = enter_with(claims);
+    is_closed(c, 3500);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_token");
@@ -366,6 +445,8 @@ int main(void)
     tcase_add_loop_test(tc, a_private_room_is_for_who_has_its_token, 0,
                         FWI_ARRAY_LEN(subscriptions));
     tcase_add_test(tc, a_subscription_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_loop_test(tc, a_subscriptions_info_is_shown_in_its_room_alone, 1, 3);
+    tcase_add_test(tc, info_too_large_to_be_told_is_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -307,6 +307,7 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .frame = fwi_cf_frame,
     .wants_news = fwi_cf_wants_news,
     .since = fwi_cf_since,
+    .room_info = fwi_cf_room_info,
     .joined = fwi_cf_joined,
     .join_failed = fwi_cf_join_failed,
     .left = fwi_cf_left,

@@ -45,6 +45,7 @@ typedef struct fwi_cf_sub {
     bool positioned, recoverable, recovering;
     int64_t expires_s; /* by its token, since 1970; 0: never */
     char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
+    char *info;        /* what others see of it there, likewise */
     bool or_error;     /* rather an error than not recovered */
     bool any_epoch;    /* what it has seen is of whatever epoch there is */
     uint64_t offset;   /* what it has seen, if recovering */
@@ -137,6 +138,7 @@ void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
 void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *reason);
 void fwi_cf_left(fwi_session *s, const char *room);
 void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at);
+const char *fwi_cf_room_info(const fwi_session *s, const char *room);
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
 
 /* Out of the room, with a push that says why; a room that it was given closes it. */

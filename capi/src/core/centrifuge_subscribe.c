@@ -43,6 +43,7 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub)
     }
     *p = sub->next;
     free(sub->data);
+    free(sub->info);
     free(sub);
 }
 
@@ -260,7 +261,7 @@ static void tell_itself(fwi_session *s, const fwi_cf_sub *sub)
     char client[FW_SESSION_ID_TEXT];
     fwi_buf text;
     fwi_buf_init(&text);
-    fwi_origin *o = sub->news ? fwi_presence_origin(s) : NULL;
+    fwi_origin *o = sub->news ? fwi_presence_origin_in(s, sub->channel) : NULL;
     if (o != NULL) {
         fwi_cf_info info = fwi_cf_info_of(o, client);
         bool ok = fwi_cf_begin_push(&text, sub->channel, "join") &&
@@ -443,6 +444,12 @@ void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at)
 {
     (void)at; /* the answer to its next subscribe says so */
     fwi_room_each(shard, room, FWI_CENTRIFUGE, lose_place, NULL);
+}
+
+const char *fwi_cf_room_info(const fwi_session *s, const char *room)
+{
+    const fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
+    return sub != NULL ? sub->info : NULL;
 }
 
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room)

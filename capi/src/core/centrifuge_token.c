@@ -160,6 +160,18 @@ void fwi_cf_on_expiry(fwi_timer *t)
 
 /* --- connections --- */
 
+static const char too_large[] = "the info of the token is too large";
+
+/* Can what it says of its holder be told to others? */
+static bool fits(const fwi_claims *claims)
+{
+    bool ok = claims->info.len <= FWI_INFO_MAX;
+    for (size_t i = 0; i < claims->n_subs; i++) {
+        ok = ok && claims->subs[i].info.len <= FWI_INFO_MAX;
+    }
+    return ok;
+}
+
 bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
 {
     fwi_centrifuge *cf = s->centrifuge;
@@ -170,8 +182,8 @@ bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
     if (cf->claims == NULL) {
         return false;
     }
-    if (cf->claims->info.len > FWI_INFO_MAX) {
-        fwi_cf_close(s, 3500, "the info of the token is too large");
+    if (!fits(cf->claims)) {
+        fwi_cf_close(s, 3500, too_large);
         return false;
     }
     cf->holder = strdup(cf->claims->user);
@@ -207,6 +219,7 @@ static void give(fwi_session *s, const fwi_token_sub *given)
     if (sub != NULL) {
         sub->given = sub->required = sub->pending = true;
         sub->data = text_of(&given->data);
+        sub->info = text_of(&given->info);
         err = s->n_places >= s->shard->hub->set.limit_rooms
                   ? FW_ERR_LIMIT
                   : fwi_session_enter(s, given->channel, &join);
@@ -307,6 +320,11 @@ fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
         fwi_cf_close(s, 3500, "the token is for something else");
         return NULL;
     }
+    if (claims != NULL && !fits(claims)) {
+        fwi_claims_free(claims);
+        fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, too_large);
+        return NULL;
+    }
     return claims;
 }
 
@@ -315,6 +333,7 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
     unsigned on = claims->override.given & claims->override.on;
     sub->expires_s = claims->expires_s;
     sub->data = text_of(&claims->data);
+    sub->info = text_of(&claims->info);
     sub->recoverable = sub->recoverable || (on & FWI_TOKEN_RECOVERY) != 0;
     sub->positioned =
         sub->positioned || sub->recoverable || (on & FWI_TOKEN_POSITIONING) != 0;
@@ -322,6 +341,24 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
         sub->news = sub->news && (on & FWI_TOKEN_JOIN_LEAVE) != 0;
     }
     fwi_cf_watch(s);
+}
+
+/* Others see it otherwise from now on. */
+static void change_info(fwi_session *s, fwi_cf_sub *sub, const fwi_json *value)
+{
+    char channel[FWI_CHANNEL_CAP];
+    char *info = text_of(value);
+    bool same = strcmp(info ? info : "", sub->info ? sub->info : "") == 0;
+    free(same ? info : sub->info);
+    if (same) {
+        return;
+    }
+    sub->info = info;
+    fwi_channel_name('r', sub->channel, channel);
+    const fwi_place *place = fwi_session_place_in(s, channel);
+    if (place != NULL) {
+        fwi_presence_renew_in(s, place);
+    }
 }
 
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
@@ -342,6 +379,7 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     sub->expires_s = claims->expires_s;
+    change_info(s, sub, &claims->info);
     fwi_claims_free(claims);
     fwi_cf_watch(s);
     fwi_buf text;

@@ -40,6 +40,8 @@ typedef struct fwi_origin {
     const char *node_name;
     const void *info; /* what it says of itself */
     size_t info_len;
+    const void *room_info; /* and in this room */
+    size_t room_info_len;
 } fwi_origin;
 
 /* Where a room with history stands: behind the offset'th message of that epoch. */
@@ -123,8 +125,8 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at);
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
-fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
-                                const char *node_name, const void *info, size_t len);
+/* One of its own that says the same; of `like` refs needn't be set. */
+fwi_origin *fwi_origin_copy(const fwi_origin *like);
 void fwi_origin_unref(fwi_origin *o);
 
 static inline fwi_origin *fwi_origin_ref(fwi_origin *o)

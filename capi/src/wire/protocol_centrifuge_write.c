@@ -68,7 +68,8 @@ bool fwi_cf_put_info(fwi_buf *out, const fwi_cf_info *info)
 {
     return fwi_buf_puts(out, "{\"user\":") && put_text(out, info->user) &&
            fwi_buf_puts(out, ",\"client\":") && put_text(out, info->client) &&
-           put_field(out, "conn_info", &info->info) && fwi_buf_puts(out, "}");
+           put_field(out, "conn_info", &info->info) &&
+           put_field(out, "chan_info", &info->room_info) && fwi_buf_puts(out, "}");
 }
 
 bool fwi_cf_put_publication(fwi_buf *out, const fwi_cf_publication *p)
