@@ -47,8 +47,9 @@ typedef struct fwi_cf_sub {
     char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
     char *info;        /* what others see of it there, likewise */
     bool or_error;     /* rather an error than not recovered */
-    bool any_epoch;    /* what it has seen is of whatever epoch there is */
-    uint64_t offset;   /* what it has seen, if recovering */
+    bool newest;       /* room.recovery_mode is cache */
+    uint64_t epoch; /* what it has seen, if recovering; 0: of whatever epoch there is */
+    uint64_t offset;
     char channel[];
 } fwi_cf_sub;
 
@@ -81,6 +82,9 @@ typedef struct fwi_centrifuge {
 /* So many commands of a client may be under way; then it isn't read until some are done.
  */
 enum { FWI_CF_UNDER_WAY_MAX = 128 };
+
+/* The newest message, of whatever epoch: see fwi_join.since. */
+#define FWI_CF_NEWEST ((fwi_position){0, 1})
 
 #define FWI_CF_VERSION "fanwire " FW_VERSION_STRING
 
@@ -123,6 +127,7 @@ void fwi_cf_refuse(fwi_session *s, int err);
 /* What it has said that it has seen; NULL: nothing. */
 const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel);
 void fwi_cf_seen_drop(fwi_session *s, const char *channel);
+/* What it is to get with a room that it is given. */
 fwi_position fwi_cf_since(fwi_session *s, const char *room);
 
 /* --- centrifuge_subscribe.c --- */

@@ -77,6 +77,9 @@ void fwi_cf_seen_drop(fwi_session *s, const char *channel)
 fwi_position fwi_cf_since(fwi_session *s, const char *room)
 {
     const fwi_cf_seen *seen = fwi_cf_seen_find(s, room);
+    if (fwi_cf_options(s, room)->newest_only) {
+        return FWI_CF_NEWEST;
+    }
     return seen != NULL && fwi_cf_sub_find(s, room) == NULL ? seen->at
                                                             : (fwi_position){0, 0};
 }

@@ -122,15 +122,18 @@ static bool is_let_in(fwi_session *s, const fwi_cf_command *c, const char *chann
 static fwi_position since_of(fwi_cf_sub *sub, const fwi_cf_command *c,
                              const fwi_room_options *options)
 {
-    uint64_t epoch = fwi_cf_epoch(&c->epoch);
     sub->recovering = c->recover;
+    sub->newest = options->newest_only;
+    sub->epoch = fwi_cf_epoch(&c->epoch);
     sub->offset = c->offset;
-    sub->any_epoch = epoch == 0;
+    if (sub->newest) {
+        return FWI_CF_NEWEST;
+    }
     if (!c->recover || options->history_size == 0) {
         return (fwi_position){0, 0};
     }
-    return sub->any_epoch ? (fwi_position){0, options->history_size}
-                          : (fwi_position){epoch, c->offset};
+    return sub->epoch == 0 ? (fwi_position){0, options->history_size}
+                           : (fwi_position){sub->epoch, c->offset};
 }
 
 void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
@@ -202,15 +205,25 @@ bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c)
 /* Was it given all that it hasn't seen? What a->missed begins with may be older. */
 static bool is_recovered(const fwi_cf_sub *sub, const fwi_admission *a)
 {
+    size_t n = a->missed != NULL ? a->missed->n : 0;
     if (!sub->recovering || a->at.epoch == 0) {
         return false;
     }
-    if (!sub->any_epoch) {
+    if (sub->newest) {
+        return n > 0;
+    }
+    if (sub->epoch != 0) {
         return a->recovered;
     }
-    uint64_t first = a->missed != NULL && a->missed->n > 0 ? a->missed->m[0]->at.offset
-                                                           : a->at.offset + 1;
+    uint64_t first = n > 0 ? a->missed->m[0]->at.offset : a->at.offset + 1;
     return sub->offset <= a->at.offset && first <= sub->offset + 1;
+}
+
+/* Hasn't it seen this one, of those that it has missed? */
+static bool is_new(const fwi_cf_sub *sub, const fw_message *m)
+{
+    return sub->newest ? sub->epoch != m->at.epoch || sub->offset != m->at.offset
+                       : m->at.offset > sub->offset;
 }
 
 static bool put_missed(fwi_buf *out, const fwi_session *s, const fwi_cf_sub *sub,
@@ -219,8 +232,7 @@ static bool put_missed(fwi_buf *out, const fwi_session *s, const fwi_cf_sub *sub
     bool ok = true;
     for (size_t i = 0; ok && missed != NULL && i < missed->n; i++) {
         fw_message *m = missed->m[i];
-        if (m->at.offset > sub->offset &&
-            !fw_session_id_equal(m->except, fwi_session_identity(s))) {
+        if (is_new(sub, m) && !fw_session_id_equal(m->except, fwi_session_identity(s))) {
             ok = fwi_buf_puts(out, out->len > 0 ? "," : "") && fwi_cf_put_message(out, m);
         }
     }
@@ -246,9 +258,14 @@ static bool put_result(fwi_buf *text, const fwi_session *s, const fwi_cf_sub *su
         .publications = &missed,
     };
     bool ok = true;
-    if (result.recovered) {
-        result.offset = sub->offset; /* it counts on by what it is given */
+    if (result.recovered || sub->newest) {
         ok = put_missed(&missed, s, sub, a->missed);
+    }
+    /* It counts on by what it is given. */
+    if (sub->newest) {
+        result.offset -= missed.len > 0 ? 1 : 0;
+    } else if (result.recovered) {
+        result.offset = sub->offset;
     }
     ok = ok && fwi_cf_put_subscribed(text, &result);
     fwi_buf_fini(&missed);
@@ -309,6 +326,7 @@ static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admissio
                        const fwi_room *room)
 {
     size_t n = a->missed != NULL ? a->missed->n : 0;
+    n = n > 0 && is_new(sub, a->missed->m[0]) ? n : 0;
     const fwi_cf_subscribed result = {
         .positioned = a->at.epoch != 0,
         .recoverable = a->at.epoch != 0,
@@ -340,8 +358,10 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
     const fwi_cf_seen *seen = fwi_cf_seen_find(s, sub->channel);
     sub->positioned = sub->recoverable = true;
     sub->news = fwi_cf_options(s, sub->channel)->join_leave;
+    sub->newest = fwi_cf_options(s, sub->channel)->newest_only;
     if (seen != NULL) {
         sub->recovering = true;
+        sub->epoch = seen->at.epoch;
         sub->offset = seen->at.offset;
         fwi_cf_seen_drop(s, sub->channel);
     }

@@ -209,8 +209,7 @@ static bool is_holder(const fwi_session *s, const char *user)
 /* The channels that its token gives it. The token has decided: nobody is asked. */
 static void give(fwi_session *s, const fwi_token_sub *given)
 {
-    const fwi_cf_seen *seen = fwi_cf_seen_find(s, given->channel);
-    fwi_join join = {.since = seen != NULL ? seen->at : (fwi_position){0, 0}};
+    fwi_join join = {.since = fwi_cf_since(s, given->channel)};
     if (fwi_cf_sub_find(s, given->channel) != NULL) {
         return; /* the application was faster */
     }

@@ -169,6 +169,9 @@
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
        "tell a room's members who comes and goes")                                       \
+    XX(ROOM_RECOVERY_MODE, "room.recovery_mode", RECOVERY, 0, 0, "stream", "0.1",        \
+       "centrifuge protocol: of a room with history a subscriber gets all that it "      \
+       "missed (stream), or the newest message alone, at its first time, too (cache)")   \
     XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
        "centrifuge protocol: clients may subscribe, where no handler decides")           \
     XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
@@ -205,6 +208,7 @@ enum { FWI_RAW_APP, FWI_RAW_ROOMS };
 enum { FWI_FORMAT_PLAIN, FWI_FORMAT_JSON };
 enum { FWI_RAW_USER_AUTO, FWI_RAW_USER_QUERY, FWI_RAW_USER_TOKEN, FWI_RAW_USER_NONE };
 enum { FWI_LOG_FORMAT_TEXT, FWI_LOG_FORMAT_JSON };
+enum { FWI_RECOVERY_STREAM, FWI_RECOVERY_CACHE };
 
 /* NUMBER, THREADS (auto: 0), SIZE, DURATION (ms), SWITCH, and choices. */
 int64_t fwi_options_int(const fw_options *o, fwi_option which);

@@ -15,6 +15,7 @@
 typedef struct fwi_room_options {
     uint32_t history_size; /* 0: no history */
     uint64_t history_ttl_ms;
+    bool newest_only; /* of its history the newest message is all that clients want */
     bool presence;
     bool join_leave; /* members are told who comes and goes */
     /* What clients of the Centrifuge protocol may do. */

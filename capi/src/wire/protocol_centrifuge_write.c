@@ -90,7 +90,7 @@ bool fwi_cf_put_subscribed(fwi_buf *out, const fwi_cf_subscribed *s)
         ok = fwi_buf_puts(out, ",") && fwi_cf_put_position(out, s->epoch, s->offset);
     }
     if (ok && s->publications != NULL && s->publications->len > 0) {
-        ok = fwi_buf_puts(out, ",\"publications\":[") &&
+        ok = put_name(out, "publications") && fwi_buf_puts(out, "[") &&
              fwi_buf_append(out, s->publications->data, s->publications->len) &&
              fwi_buf_puts(out, "]");
     }
