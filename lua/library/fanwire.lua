@@ -94,6 +94,7 @@ local fanwire = {}
 ---@field limit_sessions_per_address? fanwire.Number
 ---@field limit_message_rate? fanwire.Number
 ---@field limit_rooms_per_session? fanwire.Number
+---@field limit_resubscribe_rate? fanwire.Number
 ---@field tls_cert? string
 ---@field tls_key? string
 ---@field log_level? "error"|"warn"|"info"|"debug"|"trace"

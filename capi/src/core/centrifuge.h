@@ -43,12 +43,13 @@ typedef struct fwi_cf_sub {
     bool quiet;    /* it leaves, and is told of it otherwise */
     bool news;     /* it is told who comes and goes */
     bool positioned, recoverable, recovering;
-    int64_t expires_s; /* by its token, since 1970; 0: never */
-    char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
-    char *info;        /* what others see of it there, likewise */
-    bool or_error;     /* rather an error than not recovered */
-    bool newest;       /* room.recovery_mode is cache */
-    uint64_t epoch; /* what it has seen, if recovering; 0: of whatever epoch there is */
+    struct fwi_cf_loss *loss; /* it isn't in the room any more, and is to be told so */
+    int64_t expires_s;        /* by its token, since 1970; 0: never */
+    char *data;     /* what the token gives the client with it, JSON; NULL: nothing */
+    char *info;     /* what others see of it there, likewise */
+    bool or_error;  /* rather an error than not recovered */
+    bool newest;    /* room.recovery_mode is cache */
+    uint64_t epoch; /* what it has seen, if recovering; 0: of any epoch */
     uint64_t offset;
     char channel[];
 } fwi_cf_sub;
@@ -148,6 +149,16 @@ bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
 
 /* Out of the room, with a push that says why; a room that it was given closes it. */
 void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char *reason);
+
+/* --- centrifuge_lost.c --- */
+
+/* Out of the room, whose history it can't go on with. */
+void fwi_cf_lose_place(fwi_session *s, fwi_cf_sub *sub);
+/* It needn't be told any more; NULL is allowed. */
+void fwi_cf_loss_forget(struct fwi_cf_loss *loss);
+/* The client has given up a subscription that is lost without its knowing: then it is
+ * dropped, and true. */
+bool fwi_cf_drop_lost(fwi_session *s, const char *channel);
 
 /* --- centrifuge_token.c --- */
 

@@ -10,7 +10,7 @@
 #include "core/centrifuge.h"
 #include "core/presence.h"
 
-enum { UNSUBSCRIBED = 2000, LOST_ITS_PLACE = 2500 };
+enum { UNSUBSCRIBED = 2000 };
 
 /* --- the list of them --- */
 
@@ -42,6 +42,7 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub)
         p = &(*p)->next;
     }
     *p = sub->next;
+    fwi_cf_loss_forget(sub->loss);
     free(sub->data);
     free(sub->info);
     free(sub);
@@ -146,6 +147,7 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
     if (!fwi_cf_channel(s, c, channel)) {
         return;
     }
+    fwi_cf_drop_lost(s, channel);
     unsigned problem = problem_of(s, c, channel);
     if (problem != 0) {
         fwi_cf_error(s, c->id, problem, NULL);
@@ -186,7 +188,7 @@ bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c)
     if (!fwi_cf_channel(s, c, channel)) {
         return true;
     }
-    fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
+    fwi_cf_sub *sub = fwi_cf_drop_lost(s, channel) ? NULL : fwi_cf_sub_find(s, channel);
     if (sub != NULL && sub->pending) {
         return false;
     }
@@ -378,6 +380,7 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
 void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
 {
     const fwi_room *room = place->room;
+    fwi_cf_drop_lost(s, room->channel + 2); /* the push says enough */
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
     if (sub == NULL && (sub = fwi_cf_sub_add(s, room->channel + 2)) != NULL) {
         sub->given = true;
@@ -423,7 +426,7 @@ void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *r
 void fwi_cf_left(fwi_session *s, const char *room)
 {
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
-    if (sub == NULL) {
+    if (sub == NULL || sub->loss != NULL) {
         return;
     }
     bool quiet = sub->quiet;
@@ -456,7 +459,7 @@ static void lose_place(fwi_session *s, const fwi_room *room, void *arg)
     (void)arg;
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
     if (sub != NULL && sub->positioned) {
-        fwi_cf_sub_lose(s, sub, LOST_ITS_PLACE, "insufficient state");
+        fwi_cf_lose_place(s, sub);
     }
 }
 

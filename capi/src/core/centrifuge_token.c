@@ -377,7 +377,7 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
     if (claims == NULL) {
         return;
     }
-    sub->expires_s = claims->expires_s;
+    sub->expires_s = sub->loss == NULL ? claims->expires_s : 0;
     change_info(s, sub, &claims->info);
     fwi_claims_free(claims);
     fwi_cf_watch(s);

@@ -39,7 +39,7 @@ typedef struct fwi_settings {
     bool compression;
     _Atomic int outbox_policy;
     _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
-    _Atomic int64_t drain_rate;
+    _Atomic int64_t limit_resubscribe, drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
     bool client_anonymous, client_insecure;

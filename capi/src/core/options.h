@@ -115,6 +115,10 @@
        "messages a second of one session; more closes it with 1008; 0 is off")           \
     XX(LIMIT_ROOMS_PER_SESSION, "limit.rooms_per_session", NUMBER, 1, 65535, "128",      \
        "0.1", "rooms a session may be in")                                               \
+    XX(LIMIT_RESUBSCRIBE_RATE, "limit.resubscribe_rate", NUMBER, 1, 1000000, "1000",     \
+       "0.1",                                                                            \
+       "centrifuge protocol: subscribers a second, of each loop, that are told to come " \
+       "again when a room's history is lost; more of them wait")                         \
     XX(TLS_CERT, "tls.cert", FILE_NAME, 0, 0, "", "0.1",                                 \
        "certificate chain file (PEM) for wss listeners")                                 \
     XX(TLS_KEY, "tls.key", FILE_NAME, 0, 0, "", "0.1", "its key file (PEM)")             \

@@ -97,6 +97,8 @@
     XX(LIMIT_RATE, "fanwire_limit_hits_total", "limit=\"message_rate\"", "counter", "")  \
     XX(LIMIT_ROOMS, "fanwire_limit_hits_total", "limit=\"rooms_per_session\"",           \
        "counter", "")                                                                    \
+    XX(LIMIT_RESUBSCRIBE, "fanwire_limit_hits_total", "limit=\"resubscribe_rate\"",      \
+       "counter", "")                                                                    \
     XX(LIMIT_PENDING, "fanwire_limit_hits_total", "limit=\"pending\"", "counter", "")    \
     XX(LIMIT_MESSAGE, "fanwire_limit_hits_total", "limit=\"message_max_bytes\"",         \
        "counter", "")                                                                    \
