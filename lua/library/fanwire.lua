@@ -93,6 +93,10 @@ local fanwire = {}
 ---@field limit_sessions? fanwire.Number
 ---@field limit_sessions_per_address? fanwire.Number
 ---@field limit_message_rate? fanwire.Number
+---@field limit_publish_rate_per_user? fanwire.Number
+---@field limit_publish_rate_per_address? fanwire.Number
+---@field limit_join_rate_per_user? fanwire.Number
+---@field limit_join_rate_per_address? fanwire.Number
 ---@field limit_rooms_per_session? fanwire.Number
 ---@field limit_resubscribe_rate? fanwire.Number
 ---@field tls_cert? string
@@ -118,6 +122,8 @@ local fanwire = {}
 ---@field room_presence? fanwire.Switch
 ---@field room_join_leave? fanwire.Switch
 ---@field room_recovery_mode? "stream"|"cache"
+---@field room_publish_rate? fanwire.Number
+---@field room_join_rate? fanwire.Number
 ---@field room_allow_subscribe? fanwire.Switch
 ---@field room_allow_publish? fanwire.Switch
 ---@field room_allow_presence? fanwire.Switch

@@ -66,6 +66,16 @@ void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason)
     }
 }
 
+bool fwi_cf_rate_allows(fwi_session *s, uint32_t id, fwi_rate_kind kind, const char *room)
+{
+    char text[FWI_RATE_TEXT];
+    const fwi_rate_limit *reached = fwi_rates_take(s, kind, room);
+    if (reached != NULL) {
+        fwi_cf_error(s, id, FWI_CF_ERR_TOO_MANY, fwi_rate_limit_text(reached, text));
+    }
+    return reached == NULL;
+}
+
 void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method)
 {
     fwi_buf text;

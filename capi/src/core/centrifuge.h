@@ -107,6 +107,9 @@ void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
 /* What an FW_ERR_ means to a client. */
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
+/* May it do that in the room now? false: it has been told which rate forbids it. */
+bool fwi_cf_rate_allows(fwi_session *s, uint32_t id, fwi_rate_kind kind,
+                        const char *room);
 /* {"id":ID,"METHOD":{}} */
 void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method);
 

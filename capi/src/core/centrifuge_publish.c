@@ -61,6 +61,9 @@ void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }
+    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_PUBLISH, room)) {
+        return;
+    }
     fwi_channel_name('r', room, channel);
     fw_message *m = message_of(s, room, &c->data);
     fwi_asked *a = m != NULL ? fwi_asked_new(s, &cf->asked, on_published, "") : NULL;

@@ -50,37 +50,15 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub)
 
 /* --- who may --- */
 
-/* "name#ann,bob": the part behind the last # lists who may subscribe. */
-static bool is_listed(const char *channel, const char *user)
-{
-    const char *list = strrchr(channel, '#');
-    size_t n = strlen(user);
-    while (list != NULL) {
-        list++;
-        size_t len = strcspn(list, ",");
-        if (n > 0 && len == n && memcmp(list, user, n) == 0) {
-            return true;
-        }
-        list = list[len] == ',' ? list + len : NULL;
-    }
-    return false;
-}
-
 static bool may_subscribe(const fwi_session *s, const char *channel)
 {
     const fwi_hub *hub = s->shard->hub;
     if (hub->set.client_insecure) {
         return true;
     }
-    if (channel[0] == '$') {
-        return false; /* with a token only */
-    }
-    if (strchr(channel, '#') != NULL &&
-        !is_listed(channel, s->user != NULL ? s->user : "")) {
-        return false;
-    }
-    return fwi_events_want(&hub->events, FW_EVENT_JOIN) ||
-           fwi_cf_options(s, channel)->allow_subscribe;
+    return fwi_name_is_for(channel, s->user != NULL ? s->user : "") &&
+           (fwi_events_want(&hub->events, FW_EVENT_JOIN) ||
+            fwi_cf_options(s, channel)->allow_subscribe);
 }
 
 /* --- the command --- */
@@ -154,7 +132,8 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     fwi_claims *claims = NULL;
-    if (!is_let_in(s, c, channel, &claims)) {
+    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_JOIN, channel) ||
+        !is_let_in(s, c, channel, &claims)) {
         return;
     }
     fwi_cf_sub *sub = fwi_cf_sub_add(s, channel);

@@ -43,6 +43,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
+    fwi_rates_init(&hub->rates);
     fwi_tokens_init(&hub->tokens);
     fwi_histories_init(hub, (size_t)fwi_options_int(o, FWI_OPT_HISTORY_CACHE_MAX_BYTES));
     hub->routes.on_unused = on_unused;
@@ -56,6 +57,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_rates_fini(&hub->rates);
     fwi_tokens_fini(&hub->tokens);
     fwi_rooms_options_fini(&hub->rooms);
 }

@@ -18,6 +18,7 @@
 #include "core/history.h"
 #include "core/limits.h"
 #include "core/options.h"
+#include "core/rates.h"
 #include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
@@ -39,6 +40,8 @@ typedef struct fwi_settings {
     bool compression;
     _Atomic int outbox_policy;
     _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
+    _Atomic int64_t limit_publish_user, limit_publish_address;
+    _Atomic int64_t limit_join_user, limit_join_address;
     _Atomic int64_t limit_resubscribe, drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
@@ -60,6 +63,7 @@ typedef struct fwi_hub {
     fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
+    fwi_rates rates;
     fwi_tokens tokens;
     uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
     fwi_stats outside;   /* what is counted on the application's threads */

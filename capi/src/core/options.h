@@ -113,6 +113,17 @@
        "0", "0.1", "sessions of one client address; 0 is off")                           \
     XX(LIMIT_MESSAGE_RATE, "limit.message_rate", NUMBER, 0, 1000000, "0", "0.1",         \
        "messages a second of one session; more closes it with 1008; 0 is off")           \
+    XX(LIMIT_PUBLISH_RATE_PER_USER, "limit.publish_rate_per_user", NUMBER, 0, 1000000,   \
+       "0", "0.1",                                                                       \
+       "messages a second that clients of one user may publish on a node; 0 is off")     \
+    XX(LIMIT_PUBLISH_RATE_PER_ADDRESS, "limit.publish_rate_per_address", NUMBER, 0,      \
+       1000000, "0", "0.1",                                                              \
+       "messages a second that clients of one address may publish on a node; 0 is off")  \
+    XX(LIMIT_JOIN_RATE_PER_USER, "limit.join_rate_per_user", NUMBER, 0, 1000000, "0",    \
+       "0.1", "rooms a second that clients of one user may enter on a node; 0 is off")   \
+    XX(LIMIT_JOIN_RATE_PER_ADDRESS, "limit.join_rate_per_address", NUMBER, 0, 1000000,   \
+       "0", "0.1",                                                                       \
+       "rooms a second that clients of one address may enter on a node; 0 is off")       \
     XX(LIMIT_ROOMS_PER_SESSION, "limit.rooms_per_session", NUMBER, 1, 65535, "128",      \
        "0.1", "rooms a session may be in")                                               \
     XX(LIMIT_RESUBSCRIBE_RATE, "limit.resubscribe_rate", NUMBER, 1, 1000000, "1000",     \
@@ -176,6 +187,10 @@
     XX(ROOM_RECOVERY_MODE, "room.recovery_mode", RECOVERY, 0, 0, "stream", "0.1",        \
        "centrifuge protocol: of a room with history a subscriber gets all that it "      \
        "missed (stream), or the newest message alone, at its first time, too (cache)")   \
+    XX(ROOM_PUBLISH_RATE, "room.publish_rate", NUMBER, 0, 1000000, "0", "0.1",           \
+       "messages a second that all clients may publish to a room on a node; 0 is off")   \
+    XX(ROOM_JOIN_RATE, "room.join_rate", NUMBER, 0, 1000000, "0", "0.1",                 \
+       "clients a second that may enter a room on a node; 0 is off")                     \
     XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
        "centrifuge protocol: clients may subscribe, where no handler decides")           \
     XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \

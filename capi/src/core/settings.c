@@ -23,6 +23,11 @@ static void read_live(fwi_settings *set, const fw_options *o)
     set->limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS);
     set->limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE);
     set->limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION);
+    set->limit_publish_user = fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_USER);
+    set->limit_publish_address =
+        fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_ADDRESS);
+    set->limit_join_user = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_USER);
+    set->limit_join_address = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_ADDRESS);
     set->limit_resubscribe = fwi_options_int(o, FWI_OPT_LIMIT_RESUBSCRIBE_RATE);
     set->drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE);
 }
