@@ -92,6 +92,7 @@ local fanwire = {}
 ---@field proxy_trusted? fanwire.List
 ---@field limit_sessions? fanwire.Number
 ---@field limit_sessions_per_address? fanwire.Number
+---@field limit_sessions_per_user? fanwire.Number
 ---@field limit_message_rate? fanwire.Number
 ---@field limit_publish_rate_per_user? fanwire.Number
 ---@field limit_publish_rate_per_address? fanwire.Number

@@ -183,6 +183,60 @@ START_TEST(a_raw_session_that_enters_over_a_rate_is_told_to_come_later)
 }
 END_TEST
 
+/* --- sessions of a user --- */
+
+static fwi_conn *ann_by_connect(void)
+{
+    fwi_conn *c = arrive(0);
+    say(c, "{\"id\":1,\"connect\":{}}");
+    ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, true, 0, "ann"), FW_OK);
+    core_rig_settle(&rig);
+    return c;
+}
+
+START_TEST(a_user_may_have_so_many_sessions_on_a_node)
+{
+    core_rig_init(&rig, 1, "limit.sessions_per_user", "2", NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_connect, NULL);
+    fwi_conn *one = ann_by_connect(), *two = ann_by_connect();
+    hears(one, CONNECTED(""));
+    hears(two, CONNECTED(""));
+    fwi_conn *three = ann_by_connect();
+    is_closed(three, 3504);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_USER), 1);
+    core_conn_free(one);
+    /* There is room again; and for another name that hers was changed to. */
+    fwi_conn *four = ann_by_connect();
+    hears(four, CONNECTED(""));
+    ck_assert_int_eq(fwi_hub_set_user(&rig.hub, four->id, "bob"), FW_OK);
+    core_rig_settle(&rig);
+    fwi_conn *five = ann_by_connect();
+    hears(five, CONNECTED(""));
+    core_conn_free(two);
+    core_conn_free(three);
+    core_conn_free(four);
+    core_conn_free(five);
+    ck_assert_ptr_null(rig.hub.limits.counts);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(one_more_raw_session_of_a_user_is_429)
+{
+    core_rig_init(&rig, 2, "raw.mode", "rooms", "limit.sessions_per_user", "1", NULL);
+    fwi_conn *ann = core_connect(&rig, 0, "user=ann"),
+             *bob = core_connect(&rig, 1, "user=bob");
+    fwi_conn *more = core_connect(&rig, 1, "user=ann");
+    core_rig_settle(&rig);
+    ck_assert_int_eq(more->refused, 429);
+    ck_assert(ann->accepted && bob->accepted && !more->accepted);
+    core_conn_free(ann);
+    core_conn_free(bob);
+    core_conn_free(more);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 /* --- what is kept --- */
 
 START_TEST(what_is_idle_is_forgotten_and_what_is_kept_is_bounded)
@@ -234,6 +288,8 @@ int main(void)
     tcase_add_test(tc, a_raw_session_over_its_own_rate_is_closed_with_the_reason);
     tcase_add_test(tc, over_a_rooms_rate_a_raw_message_is_not_heard_and_nobody_is_closed);
     tcase_add_test(tc, a_raw_session_that_enters_over_a_rate_is_told_to_come_later);
+    tcase_add_test(tc, a_user_may_have_so_many_sessions_on_a_node);
+    tcase_add_test(tc, one_more_raw_session_of_a_user_is_429);
     tcase_add_test(tc, what_is_idle_is_forgotten_and_what_is_kept_is_bounded);
     tcase_add_test(tc, a_limit_may_change_while_it_holds);
     suite_add_tcase(suite, tc);

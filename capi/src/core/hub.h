@@ -40,6 +40,7 @@ typedef struct fwi_settings {
     bool compression;
     _Atomic int outbox_policy;
     _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
+    _Atomic int64_t limit_user; /* sessions of one */
     _Atomic int64_t limit_publish_user, limit_publish_address;
     _Atomic int64_t limit_join_user, limit_join_address;
     _Atomic int64_t limit_resubscribe, drain_rate;

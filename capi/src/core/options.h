@@ -111,6 +111,8 @@
        "sessions in all; 0 is off")                                                      \
     XX(LIMIT_SESSIONS_PER_ADDRESS, "limit.sessions_per_address", NUMBER, 0, 16777216,    \
        "0", "0.1", "sessions of one client address; 0 is off")                           \
+    XX(LIMIT_SESSIONS_PER_USER, "limit.sessions_per_user", NUMBER, 0, 16777216, "0",     \
+       "0.1", "sessions of one user on a node; 0 is off")                                \
     XX(LIMIT_MESSAGE_RATE, "limit.message_rate", NUMBER, 0, 1000000, "0", "0.1",         \
        "messages a second of one session; more closes it with 1008; 0 is off")           \
     XX(LIMIT_PUBLISH_RATE_PER_USER, "limit.publish_rate_per_user", NUMBER, 0, 1000000,   \

@@ -118,8 +118,11 @@ void fwi_raw_open(fwi_session *s, const char *user)
         fwi_session_refuse(s, 403, "a room is private, or for other users");
         return;
     }
-    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
-        fwi_session_refuse(s, 503, "out of memory");
+    int err = user != NULL ? fwi_session_become(s, user) : FW_OK;
+    if (err != FW_OK) {
+        bool full = err == FW_ERR_LIMIT;
+        fwi_session_refuse(s, full ? 429 : 503,
+                           full ? "too many sessions of this user" : "out of memory");
         return;
     }
     if (fwi_session_greet(s) && fwi_session_announce(s) && in_rooms(s)) {

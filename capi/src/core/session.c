@@ -148,6 +148,7 @@ static void forget(fwi_session *s)
         fwi_limits_give(&hub->limits, fwi_facts_address(s->facts));
         s->has_address = false;
     }
+    fwi_session_uncount_user(s);
     if (s->paused || s->held) {
         s->paused = s->held = false;
         fwi_list_remove(&s->pause_link);

@@ -21,6 +21,7 @@ static void read_live(fwi_settings *set, const fw_options *o)
     set->limit_pending = fwi_options_int(o, FWI_OPT_LIMIT_PENDING);
     set->limit_sessions = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS);
     set->limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS);
+    set->limit_user = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_USER);
     set->limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE);
     set->limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION);
     set->limit_publish_user = fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_USER);

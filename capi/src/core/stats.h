@@ -94,6 +94,8 @@
        "Times that a limit was reached")                                                 \
     XX(LIMIT_ADDRESS, "fanwire_limit_hits_total", "limit=\"sessions_per_address\"",      \
        "counter", "")                                                                    \
+    XX(LIMIT_USER, "fanwire_limit_hits_total", "limit=\"sessions_per_user\"", "counter", \
+       "")                                                                               \
     XX(LIMIT_RATE, "fanwire_limit_hits_total", "limit=\"message_rate\"", "counter", "")  \
     XX(LIMIT_ROOMS, "fanwire_limit_hits_total", "limit=\"rooms_per_session\"",           \
        "counter", "")                                                                    \
