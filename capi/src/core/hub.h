@@ -175,6 +175,18 @@ void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, struct fwi_item *item
 void fwi_hub_interest_drop(fwi_hub *hub, struct fwi_shard *from, const char *channel,
                            unsigned n);
 
+/* Between the files of core that route, on loop 0. ------------------------------------
+ */
+
+/* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
+ * are limited there: what opens and closes must arrive. */
+void fwi_hub_to_loops(fwi_hub *hub, uint64_t loops,
+                      void (*run)(struct fwi_shard *shard, struct fwi_item *item),
+                      const char *channel, fw_message *m);
+
+/* An order has come by this channel: orders_came.c. */
+void fwi_orders_came(fwi_hub *hub, const char *channel, fw_message *m);
+
 /* For rooms with history (history.h), on loop 0. ------------------------------------- */
 
 /* m to the channel's members on all loops, and to who wants ROOM_MESSAGE. */
