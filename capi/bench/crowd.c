@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "measure.h"
-#include "socketio.h"
 
 enum {
     READ_SIZE = 256 * 1024,
@@ -244,15 +243,15 @@ static void answer(crowd *c, unsigned n, const uint8_t *pong, size_t len)
     }
 }
 
-/* Packets of Socket.IO that are no messages. */
+/* Packets of the dialect that are no messages. */
 static void take_packet(crowd *c, unsigned n, const frame *f)
 {
-    uint8_t pong[SOCKETIO_FRAME];
-    switch (socketio_read(f->data, f->len)) {
-    case SOCKETIO_PING:
-        answer(c, n, pong, socketio_pong(pong));
+    uint8_t pong[DIALECT_FRAME];
+    switch (c->o.dialect->read(f->data, f->len)) {
+    case DIALECT_PING:
+        answer(c, n, pong, dialect_put(pong, c->o.dialect->pong));
         break;
-    case SOCKETIO_JOINED:
+    case DIALECT_JOINED:
         if (c->clients[n].state == STATE_JOINING) {
             crowd_become_open(c, n);
         }
@@ -273,7 +272,7 @@ static size_t take_frames(crowd *c, unsigned n, const uint8_t *p, size_t len)
             uint8_t pong[FRAME_PONG_MOST];
             answer(c, n, pong, frame_pong(pong, &f));
         } else if (f.opcode <= 2) {
-            if (c->o.socketio) {
+            if (c->o.dialect) {
                 take_packet(c, n, &f);
             }
             if (c->clients[n].state == STATE_OPEN) {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dialect.h"
 #include "frame.h"
 #include "handshake.h"
 
@@ -35,9 +36,9 @@ typedef struct crowd_options {
     unsigned n_targets;
     unsigned members, guests;
     handshake handshake;
-    bool socketio;    /* they speak Socket.IO */
-    size_t most;      /* bytes of the longest message */
-    const bool *slow; /* of each member, or NULL: has it a small receive buffer? */
+    const dialect *dialect; /* what they speak; NULL: nothing beside messages */
+    size_t most;            /* bytes of the longest message */
+    const bool *slow;       /* of each member, or NULL: has it a small receive buffer? */
     crowd_events events;
 } crowd_options;
 

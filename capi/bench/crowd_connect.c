@@ -1,5 +1,5 @@
 /*
- * Connecting: TCP, TLS, the opening handshake, and of Socket.IO its own one; see
+ * Connecting: TCP, TLS, the opening handshake, and that of a dialect; see
  * crowd_inside.h. Or connecting and resetting at once.
  */
 #include "crowd_inside.h"
@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
-
-#include "socketio.h"
 
 enum {
     SLOW_RECEIVE_BYTES = 8 * 1024
@@ -157,10 +155,11 @@ size_t crowd_take_answer(crowd *c, unsigned n, const uint8_t *p, size_t len)
         say_refusal(c, result.refusal, result.refusal_len);
     } else if (head > 0) {
         c->clients[n].deflate = result.deflate;
-        if (c->o.socketio) {
-            uint8_t join[SOCKETIO_FRAME];
+        if (c->o.dialect) {
+            uint8_t join[DIALECT_FRAME];
+            size_t join_len = dialect_put(join, c->o.dialect->join);
             c->clients[n].state = STATE_JOINING;
-            (void)stream_send(&c->clients[n].s, join, socketio_join(join));
+            (void)stream_send(&c->clients[n].s, join, join_len);
         } else {
             crowd_become_open(c, n);
         }

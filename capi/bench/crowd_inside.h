@@ -17,7 +17,7 @@ typedef enum {
     STATE_TCP,     /* connecting */
     STATE_TLS,     /* shaking hands */
     STATE_HEAD,    /* has asked, waits for the 101 */
-    STATE_JOINING, /* Socket.IO: has the 101, waits for its namespace */
+    STATE_JOINING, /* of a dialect: has the 101, isn't where it talks */
     STATE_OPEN,
     STATE_CLOSED
 } state;

@@ -11,6 +11,11 @@
 /* In front of the mark, and the end of the message. */
 static const char json_start[] = "{\"mark\":\"", json_end[] = "\"}";
 static const char socketio_start[] = "42[\"m\",\"", socketio_end[] = "\"]";
+static const char centrifuge_start[] =
+    "{\"id\":3,\"publish\":{\"channel\":\"r0\",\"data\":\"",
+                  centrifuge_end[] = "\"}}",
+                  centrifuge_heard[] =
+                      "{\"push\":{\"channel\":\"r0\",\"pub\":{\"data\":\"";
 
 enum {
     HEX = 2 * sizeof(mark),
@@ -18,17 +23,28 @@ enum {
     JSON_END = sizeof json_end - 1,
     SOCKETIO_START = sizeof socketio_start - 1,
     SOCKETIO_END = sizeof socketio_end - 1,
+    CENTRIFUGE_START = sizeof centrifuge_start - 1,
+    CENTRIFUGE_END = sizeof centrifuge_end - 1,
+    CENTRIFUGE_HEARD = sizeof centrifuge_heard - 1,
+    INFO_MOST = 512, /* what the server says behind the data: who it is from */
     BODIES = 64 /* so that a compressor doesn't meet the same message again and again */
 };
 
 _Static_assert(sizeof(mark) == 24, "peers read the mark");
 _Static_assert(JSON_START + HEX <= FORM_MARK_END, "the mark of a JSON message");
+_Static_assert(CENTRIFUGE_HEARD + HEX <= FORM_MARK_END, "the mark of a publication");
 
 size_t form_least(form_kind kind)
 {
-    return kind == FORM_JSON       ? JSON_START + HEX + JSON_END
-           : kind == FORM_SOCKETIO ? HEX
-                                   : sizeof(mark);
+    switch (kind) {
+    case FORM_JSON:
+        return JSON_START + HEX + JSON_END;
+    case FORM_SOCKETIO:
+    case FORM_CENTRIFUGE:
+        return HEX;
+    default:
+        return sizeof(mark);
+    }
 }
 
 static size_t put_head(uint8_t *f, unsigned opcode, size_t size)
@@ -113,19 +129,38 @@ static void fill(const form *f, uint8_t *p, unsigned body)
     if (f->kind == FORM_SOCKETIO) {
         memcpy(p, socketio_start, SOCKETIO_START);
         memcpy(p + f->message - SOCKETIO_END, socketio_end, SOCKETIO_END);
+    } else if (f->kind == FORM_CENTRIFUGE) {
+        memcpy(p, centrifuge_start, CENTRIFUGE_START);
+        memcpy(p + f->message - CENTRIFUGE_END, centrifuge_end, CENTRIFUGE_END);
     }
+}
+
+/* What is around the string of a dialect. */
+static size_t start_of(form_kind kind)
+{
+    return kind == FORM_JSON         ? JSON_START
+           : kind == FORM_SOCKETIO   ? SOCKETIO_START
+           : kind == FORM_CENTRIFUGE ? CENTRIFUGE_START
+                                     : 0;
+}
+
+static size_t around(form_kind kind)
+{
+    return kind == FORM_SOCKETIO     ? SOCKETIO_START + SOCKETIO_END
+           : kind == FORM_CENTRIFUGE ? CENTRIFUGE_START + CENTRIFUGE_END
+                                     : 0;
 }
 
 bool form_init(form *f, form_kind kind, size_t size)
 {
-    bool socketio = kind == FORM_SOCKETIO;
     *f = (form){.kind = kind,
-                .message = size + (socketio ? SOCKETIO_START + SOCKETIO_END : 0),
+                .message = size + around(kind),
+                .mark_at = start_of(kind),
                 .bodies = kind == FORM_JSON ? BODIES : 1};
+    f->heard = f->message + (kind == FORM_CENTRIFUGE ? INFO_MOST : 0);
     uint8_t head[14];
     f->head = put_head(head, kind == FORM_BINARY ? 2 : 1, f->message);
     f->len = f->head + f->message;
-    f->mark_at = kind == FORM_JSON ? JSON_START : socketio ? SOCKETIO_START : 0;
     f->frames = size >= form_least(kind) ? malloc(f->len * f->bodies) : NULL;
     for (unsigned i = 0; f->frames && i < f->bodies; i++) {
         uint8_t *p = f->frames + i * f->len;
@@ -176,8 +211,23 @@ void form_put(const form *f, uint8_t *out, const mark *m)
     }
 }
 
+static bool is_publication(const uint8_t *data, size_t len)
+{
+    return len >= CENTRIFUGE_HEARD + HEX &&
+           memcmp(data, centrifuge_heard, CENTRIFUGE_HEARD) == 0;
+}
+
 bool form_read(const form *f, const uint8_t *data, size_t len, mark *m)
 {
+    if (f->kind == FORM_CENTRIFUGE) {
+        uint8_t bytes[sizeof *m];
+        if (!is_publication(data, len)) {
+            return false; /* the answer to a publish, for one */
+        }
+        get_hex(bytes, data + CENTRIFUGE_HEARD);
+        memcpy(m, bytes, sizeof *m);
+        return m->magic == MARK_MAGIC;
+    }
     if (len != f->message || f->kind == FORM_PLAIN) {
         return false;
     }

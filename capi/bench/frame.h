@@ -20,18 +20,21 @@ typedef struct mark {
 #define MARK_MAGIC 0x46574d4bu
 
 typedef enum form_kind {
-    FORM_BINARY,   /* the mark, and filling */
-    FORM_JSON,     /* an object as feeds have it; the mark is hexadecimal in it */
-    FORM_SOCKETIO, /* an event with a string, in which the mark is hexadecimal */
-    FORM_PLAIN     /* text without a mark */
+    FORM_BINARY,     /* the mark, and filling */
+    FORM_JSON,       /* an object as feeds have it; the mark is hexadecimal in it */
+    FORM_SOCKETIO,   /* an event with a string, in which the mark is hexadecimal */
+    FORM_CENTRIFUGE, /* a publish of a string in which the mark is hexadecimal; what is
+                      * heard is the publication of it */
+    FORM_PLAIN       /* text without a mark */
 } form_kind;
 
 /* How messages look: frames ready to send but for their marks. Masked with 0, so that
  * nothing else changes from one message to the next. */
 typedef struct form {
     form_kind kind;
-    size_t message;  /* bytes of a message: of Socket.IO more than the string has */
+    size_t message;  /* bytes of a message: of a dialect more than the string has */
     size_t len;      /* and of its frame */
+    size_t heard;    /* bytes of a message as it is heard, at most */
     size_t mark_at;  /* in the message */
     size_t head;     /* bytes of the frame before the message */
     unsigned bodies; /* how many there are */
@@ -41,7 +44,7 @@ typedef struct form {
 /* The smallest message that has room for its mark. */
 size_t form_least(form_kind kind);
 
-/* Messages of so many bytes, of Socket.IO the string. false: no memory, or too small. */
+/* Messages of so many bytes, of a dialect the string. false: no memory, or too small. */
 bool form_init(form *f, form_kind kind, size_t size);
 void form_fini(form *f);
 
@@ -50,7 +53,7 @@ void form_put(const form *f, uint8_t *out, const mark *m);
 
 /* Reads the mark of a message; false if it has none. Looks at no more than the first
  * FORM_MARK_END bytes. */
-enum { FORM_MARK_END = 64 };
+enum { FORM_MARK_END = 96 };
 bool form_read(const form *f, const uint8_t *data, size_t len, mark *m);
 
 /* A frame of a server, which isn't masked. */

@@ -71,6 +71,9 @@ static const option options[] = {
     {"socketio", NULL, KIND_FLAG, AT(socketio), 0, 0,
      "speak Socket.IO: the event \"m\" with a string; the URL is, for example,\n"
      "ws://HOST:PORT/socket.io/?EIO=4&transport=websocket&room={room}"},
+    {"protocol", "NAME", KIND_SPECIAL, 0, 0, 0,
+     "raw, or centrifuge: the members of one room, r0, talk by the JSON of that\n"
+     "protocol; the URL is, for example, ws://HOST:PORT/connection/websocket"},
     {"slow", "SHARE", KIND_REAL, AT(slow), 0, 1,
      "this share (0 to 1) of the members, none that talk, reads slowly"},
     {"slow-pause", "MS", KIND_COUNT, AT(slow_pause_ms), 1, 600000,
@@ -204,6 +207,14 @@ static const char *read_storm(plan *p, const char *kind, const char *count)
     return why;
 }
 
+static const char *read_protocol(plan *p, const char *text)
+{
+    p->centrifuge = strcmp(text, "centrifuge") == 0;
+    return p->centrifuge || strcmp(text, "raw") == 0
+               ? NULL
+               : wrong("--protocol: neither raw nor centrifuge: %s", text);
+}
+
 /* --- the command line
  * ------------------------------------------------------------------*/
 
@@ -234,6 +245,9 @@ static const char *read_special(reading *r, const option *o, const char *value)
     }
     if (strcmp(o->name, "header") == 0) {
         return read_header(r->p, value);
+    }
+    if (strcmp(o->name, "protocol") == 0) {
+        return read_protocol(r->p, value);
     }
     if (strcmp(o->name, "steps") == 0) {
         return read_steps(r->p, value);
@@ -311,13 +325,16 @@ static const char *check_modes(const plan *p)
     if (p->n_steps > 0 && !p->idle) {
         return wrong("--steps is of --idle");
     }
-    if (p->direct + p->json + p->socketio > 1) {
-        return wrong(
-            "only one of --direct, --json and --socketio: each says how messages "
-            "look");
+    if (p->direct + p->json + p->socketio + p->centrifuge > 1) {
+        return wrong("only one of --direct, --json, --socketio and --protocol "
+                     "centrifuge: each says how messages look");
     }
-    if (p->socketio && p->flood > 0) {
-        return wrong("--flood doesn't speak Socket.IO");
+    if (p->centrifuge && (p->echo || p->rooms > 1 || p->storm != STORM_NONE)) {
+        return wrong("--protocol centrifuge is of one room: neither with --echo, --rooms "
+                     "nor --storm");
+    }
+    if (p->dialect && p->flood > 0) {
+        return wrong("--flood speaks nothing but raw messages");
     }
     if (p->slow > 0 && (p->echo || p->direct || p->scenario != SCENARIO_TALK)) {
         return wrong("--slow is of rooms: neither with --echo or --direct nor instead of "
@@ -375,10 +392,14 @@ static void complete(plan *p)
                   : p->flood > 0           ? SCENARIO_FLOOD
                                            : SCENARIO_TALK;
     p->hearers = p->echo ? HEARD_BY_SENDER : p->direct ? HEARD_BY_TARGET : HEARD_BY_ROOM;
-    p->form = p->json        ? FORM_JSON
-              : p->socketio  ? FORM_SOCKETIO
-              : p->flood > 0 ? FORM_PLAIN
-                             : FORM_BINARY;
+    p->form = p->json         ? FORM_JSON
+              : p->socketio   ? FORM_SOCKETIO
+              : p->centrifuge ? FORM_CENTRIFUGE
+              : p->flood > 0  ? FORM_PLAIN
+                              : FORM_BINARY;
+    p->dialect = p->socketio     ? &dialect_socketio
+                 : p->centrifuge ? &dialect_centrifuge
+                                 : NULL;
     if (p->n_steps > 0) {
         p->members = p->steps[p->n_steps - 1];
     }

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "dialect.h"
 #include "frame.h"
 #include "layout.h"
 #include "ledger.h"
@@ -49,8 +50,11 @@ typedef struct plan {
     bool storm_silent;
     unsigned flood; /* messages in all */
 
+    bool centrifuge;
+
     bool help;
     /* Made of the others. */
+    const dialect *dialect; /* NULL: none */
     scenario scenario;
     hearers hearers;
     form_kind form;

@@ -92,8 +92,14 @@ local fanwire = {}
 ---@field proxy_trusted? fanwire.List
 ---@field limit_sessions? fanwire.Number
 ---@field limit_sessions_per_address? fanwire.Number
+---@field limit_sessions_per_user? fanwire.Number
 ---@field limit_message_rate? fanwire.Number
+---@field limit_publish_rate_per_user? fanwire.Number
+---@field limit_publish_rate_per_address? fanwire.Number
+---@field limit_join_rate_per_user? fanwire.Number
+---@field limit_join_rate_per_address? fanwire.Number
 ---@field limit_rooms_per_session? fanwire.Number
+---@field limit_resubscribe_rate? fanwire.Number
 ---@field tls_cert? string
 ---@field tls_key? string
 ---@field log_level? "error"|"warn"|"info"|"debug"|"trace"
@@ -108,6 +114,7 @@ local fanwire = {}
 ---@field token_jwks? fanwire.List
 ---@field token_issuer? string
 ---@field token_audience? string
+---@field token_grace? fanwire.Duration
 ---@field client_anonymous? fanwire.Switch
 ---@field client_insecure? fanwire.Switch
 ---@field user_presence? fanwire.Switch
@@ -115,6 +122,9 @@ local fanwire = {}
 ---@field room_history_ttl? fanwire.Duration
 ---@field room_presence? fanwire.Switch
 ---@field room_join_leave? fanwire.Switch
+---@field room_recovery_mode? "stream"|"cache"
+---@field room_publish_rate? fanwire.Number
+---@field room_join_rate? fanwire.Number
 ---@field room_allow_subscribe? fanwire.Switch
 ---@field room_allow_publish? fanwire.Switch
 ---@field room_allow_presence? fanwire.Switch

@@ -175,10 +175,35 @@ def compression_and_slowness(f):
                  with_slow, without, 1.5, 2000)
 
 
+def protocol(f):
+    clients = "Centrifuge clients"
+    for load, raw, words in ((ONE, "fanwired", "to raw ones"),
+                             (LARGE, "fanwired, 233 bytes", "to raw ones of as many"
+                              " bytes")):
+        yield at_most("k", f"CPU a delivery, {clients}, {load}, {words}",
+                      f.ratio("k", load, clients, raw), 1.15)
+    value = f.median("k", "parsing", "reader of commands", "parses_per_cpu_s")
+    shown = "" if value is None else f"{value:,.0f}"
+    yield Bar("k", "publishes of 128 B read a CPU second", "at least 500,000", shown,
+              None if value is None else value >= 500000)
+    load, asked = "beside the HTTP API", "1,000 requests/s"
+    value = f.median("k", load, asked, "api.answered_per_s")
+    refused = f.median("k", load, asked, "api.refused")
+    shown = "" if value is None else f"{value:,.0f}, {refused:,.0f} refused"
+    yield Bar("k", "requests to the API answered a second, beside a fan-out",
+              "at least 990, none refused", shown,
+              None if value is None else value >= 990 and refused == 0)
+    beside, alone = (
+        f.median("k", load, label, "latency_us.p99") for label in (asked, "fanwired")
+    )
+    yield within("k", "p99 of the members, beside that without requests", beside, alone,
+                 1.5, 2000)
+
+
 def all_bars(sections):
     f = Figures(sections)
     makers = (one_room, rooms_and_echoes, nodes, idle, storms_and_pings,
-              compression_and_slowness)
+              compression_and_slowness, protocol)
     return [bar for maker in makers for bar in maker(f)]
 
 

@@ -2,7 +2,7 @@
 """Measures fanwired beside bare epoll servers and beside other WebSocket servers, and
 writes docs/benchmarks.md, with its figures as JSON and its plots.
 
-The sections (a) to (j) are those of scenarios.py. The absolute figures belong to one
+The sections (a) to (k) are those of scenarios.py. The absolute figures belong to one
 machine on one day; what counts are ratios within a round, and counts.
 """
 

@@ -7,6 +7,7 @@ too, as {"error": why}.
 import contextlib
 import datetime
 import os
+import pathlib
 import resource
 import shutil
 import statistics
@@ -19,6 +20,9 @@ import peers
 import servers
 
 SERVERS_OF_REDIS = ("Redis alone",)
+PARSER = "parser"
+API_KEY = "bench"
+API_LOAD = pathlib.Path(__file__).resolve().parent / "api_load.py"
 
 
 def flat(result, prefix=""):
@@ -139,7 +143,23 @@ class Lab:
         command += ["--warmup", self.scale.warmup, "--seconds", self.seconds_of(load)]
         return command + [a for a in load.arguments if a != "--direct"]
 
+    def measure_with_api(self, row, load):
+        """The figures of the fan-out, and those of the API under its requests."""
+        port = servers.free_port()
+        extra = {"http.listen": f"127.0.0.1:{port}", "api.key": API_KEY}
+        asking = [sys.executable, API_LOAD, "--port", port, "--key", API_KEY]
+        asking += ["--rate", row.api]
+        with self.started(row, load, extra=extra) as (pids, urls, _):
+            with servers.beside(asking) as api:
+                result = servers.run_json(self.generator(row, load, urls, pids))
+        return flat({**result, "api": api})
+
     def measure(self, row, load):
+        if row.server == PARSER:
+            parse = self.build / "tests/bench/parse"
+            return flat(servers.run_json([parse, "--seconds", self.seconds_of(load)]))
+        if row.api:
+            return self.measure_with_api(row, load)
         with self.started(row, load) as (pids, urls, redis):
             if row.server in SERVERS_OF_REDIS:
                 command = self.redis_alone(load, redis)
@@ -225,6 +245,8 @@ SHOWN = {
     "storm.cpu_us_each": "{:8.1f} us each",
     "cpu_us_per_ping": "{:8.1f} us/ping",
     "bytes_per_session": "{:8,.0f} bytes/session",
+    "parses_per_cpu_s": "{:11,.0f} /CPU s",
+    "api.answered_per_s": "{:8,.0f} requests/s",
     "writes_per_delivery": "{:8.4f} writes/delivery",
     "epoll_ctl_per_delivery": "{:8.4f} epoll_ctl/delivery",
     "deflates_per_message": "{:8.3f} compressions/message",

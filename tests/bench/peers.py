@@ -37,13 +37,15 @@ class Row:
     """One line of a table: who is measured, and how it is set up."""
 
     label: str
-    server: str  # "floor", "fanwired", "app", "Redis alone", or one of NAMES
+    server: str  # "floor", "fanwired", "app", "Redis alone", "parser", or one of NAMES
     mode: str = ""  # of the floor: send, joined or echo
     redis: bool = False
     nodes: int = 0  # other than the load says
     deflate: bool = False
     tls: bool = False
     heartbeat_s: int = 0
+    protocol: str = ""  # of fanwired: what its clients speak, if it isn't raw
+    api: int = 0  # requests a second to its HTTP API meanwhile
     arguments: list = field(default_factory=list)  # for the generator, with this row only
 
 
@@ -162,6 +164,9 @@ class Peers:
             command = [self.build / "capi/server/fanwired", "--listen", url]
             for name, value in options.items():
                 command += [f"--{name}", value]
+            if row.protocol == "centrifuge":
+                path = "/connection/websocket"
+                return command, {}, f"{scheme}://127.0.0.1:{port}{path}"
             return command, {}, url + "?room={room}"
         if row.server == "app":
             options = {**self.options_of(row, redis, certificate), **(extra or {})}
@@ -189,6 +194,8 @@ class Peers:
     def options_of(row, redis, certificate):
         """fanwire's options, {name: value}."""
         options = {"log.level": "warn"}
+        if row.protocol == "centrifuge":
+            options["client.insecure"] = "on"
         if redis:
             options["redis.url"] = f"redis://127.0.0.1:{redis.port}"
             options["redis.required"] = "on"

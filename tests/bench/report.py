@@ -112,6 +112,11 @@ COLUMNS = {
           counted("compressions a message", "deflates_per_message", "metrics"), FAULTS],
     "j": [CPU, P50, P99, value("p99.9 ms", "latency_us.p999", "{:,.2f}", 1000),
           value("slow ones closed", "slow_closed", "{:,.0f}"), FAULTS],
+    "k": [CPU, to("fanwired"), RATE, P50, P99,
+          value("read a CPU second", "parses_per_cpu_s", "{:,.0f}"),
+          value("API requests/s", "api.answered_per_s", "{:,.0f}"),
+          value("refused", "api.refused", "{:,.0f}"),
+          value("their p99 ms", "api.p99_us", "{:,.2f}", 1000), FAULTS],
 }
 
 

@@ -319,6 +319,42 @@ def slow_members(scale):
     return Section("j", "Slow readers", text, [load])
 
 
+def protocol(scale):
+    clients = ["--protocol", "centrifuge"]
+    rows = [
+        FANWIRED,
+        # What a publication of 128 bytes has with all that is around it.
+        Row("fanwired, 233 bytes", "fanwired", arguments=["--size", 233]),
+        Row("Centrifuge clients", "fanwired", protocol="centrifuge", arguments=clients),
+    ]
+    members = scale.members(1000)
+    every = ["--rate", scale.rate(20)]
+    loads = [
+        Load("1,000 members, 20 msg/s", rows, members, every, seconds=2),
+        Load("1,000 members, 64 outstanding", rows, members, ["--closed", 64]),
+        Load("parsing", [Row("reader of commands", "parser")], 1, [], hearers=1),
+        Load(
+            "beside the HTTP API",
+            [FANWIRED, Row("1,000 requests/s", "fanwired", api=1000)],
+            members,
+            every,
+            seconds=2,
+        ),
+    ]
+    text = (
+        "What it costs that clients speak the Centrifuge protocol in JSON: the same"
+        " messages to the same number of members, raw and as publications, each put into"
+        " words once for all its members; 128 bytes, and around them the channel and who"
+        " it is from, 233 bytes in all. One message at a time it is system calls that"
+        " cost, with 64 outstanding the copying of bytes. Reading is that of publishes of"
+        " 128 bytes by one thread that does nothing else (`tests/bench/parse.c`). Beside"
+        " the HTTP API the raw members hear theirs while a back end publishes a thousand"
+        " times a second to another room (`tests/bench/api_load.py`, on the generator's"
+        " core)."
+    )
+    return Section("k", "The Centrifuge protocol, and the HTTP API", text, loads)
+
+
 MAKERS = {
     "a": one_room,
     "b": small_rooms,
@@ -330,4 +366,5 @@ MAKERS = {
     "h": heartbeats,
     "i": compressed,
     "j": slow_members,
+    "k": protocol,
 }

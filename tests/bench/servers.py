@@ -141,6 +141,28 @@ def run_json(command, timeout=300):
     return json.loads(done.stdout)
 
 
+@contextlib.contextmanager
+def beside(command):
+    """A program on core 1 that works until its standard input ends, and then says in JSON
+    what it did: that is in the dictionary given, afterwards."""
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        preexec_fn=pin(1),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    told = {}
+    try:
+        yield told
+        told.update(json.loads(process.communicate(timeout=30)[0] or "{}"))
+        if process.returncode != 0:
+            raise RuntimeError(f"{command[1]} ended with {process.returncode}")
+    finally:
+        process.kill()
+        process.wait()
+
+
 def generate(build, pid, url, arguments):
     return run_json([generator(build), "--url", url, "--pid", pid, *arguments])
 

@@ -159,6 +159,29 @@ START_TEST(a_query_that_names_no_good_room_is_400)
 }
 END_TEST
 
+START_TEST(a_room_that_its_name_closes_is_403)
+{
+    static const struct {
+        const char *query;
+        int status;
+    } cases[] = {{"room=%24a", 403},
+                 {"room=b&room=a%23ann", 403},
+                 {"room=a%23ann&user=bob", 403},
+                 {"room=a%23ann,bob&user=bob", 101},
+                 {"room=a%24", 101}};
+    test_hub *h = rooms_hub(_i);
+    test_hub_start(h);
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        ws_client *c = ws_client_start(test_hub_url(h),
+                                       &(ws_client_options){.query = cases[k].query});
+        int status = ws_client_answer(c);
+        ck_assert_msg(status == cases[k].status, "%s: %d", cases[k].query, status);
+        ws_client_free(c);
+    }
+    test_hub_close(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("raw rooms");
@@ -166,6 +189,7 @@ static Suite *suite(void)
     test_add(s, without_echo_the_sender_is_left_out, 0, HUB_KINDS);
     test_add(s, json_tells_who_said_it_on_which_node, 0, HUB_KINDS);
     test_add(s, a_query_that_names_no_good_room_is_400, 0, 2);
+    test_add(s, a_room_that_its_name_closes_is_403, 0, 1);
     return s;
 }
 

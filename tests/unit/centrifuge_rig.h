@@ -154,6 +154,17 @@ static inline void subscribe(fwi_conn *c, const char *room)
     hears(c, "{\"id\":2,\"subscribe\":{}}");
 }
 
+/* Of a room that it subscribes to by command 2: its epoch. */
+static inline void subscribe_kept(fwi_conn *c, const char *more, char epoch[17])
+{
+    char got[HEARD_MAX];
+    say(c, "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"recoverable\":true%s}}", more);
+    ck_assert_int_eq(core_conn_next(c, got, sizeof got), FWI_WS_TEXT);
+    const char *at = strstr(got, "\"epoch\":\"");
+    ck_assert_msg(at != NULL, "%s", got);
+    snprintf(epoch, 17, "%s", at + strlen("\"epoch\":\""));
+}
+
 static inline void publish(const char *room, const char *text)
 {
     char channel[300];

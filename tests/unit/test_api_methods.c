@@ -413,6 +413,22 @@ START_TEST(a_user_whose_connection_has_expired_is_closed_so)
 }
 END_TEST
 
+START_TEST(a_refresh_gives_all_sessions_of_a_user_other_info)
+{
+    api_begin(2, "api.timeout", "5s");
+    fwi_conn *a = enter(1, "room=seen:a&user=ann"), *b = enter(0, "room=seen:a&user=bob");
+    ck_api("refresh", "{\"user\":\"ann\",\"info\":{\"b\":\n2},\"expire_at\":1}",
+           "{\"result\":{}}");
+    const char *body = api("presence", "{\"channel\":\"seen:a\"}");
+    ck_assert_msg(strstr(body, "\"conn_info\":{\"b\":2}") != NULL, "%s", body);
+    ck_assert_ptr_eq(strstr(strstr(body, "conn_info") + 1, "conn_info"), NULL);
+    ck_assert_uint_eq(close_of(a), 0); /* a raw connection has no end */
+    core_conn_free(a);
+    core_conn_free(b);
+    api_end();
+}
+END_TEST
+
 static const struct {
     const char *method, *body;
 } bad_orders[] = {
@@ -428,6 +444,8 @@ static const struct {
     {"disconnect", "{\"user\":\"ann\",\"whitelist\":[5]}"},
     {"disconnect", "{\"user\":\"ann\",\"whitelist\":[\"5\"]}"},
     {"refresh", "{}"},
+    {"refresh", "{\"user\":\"ann\",\"expire_at\":1.5}"},
+    {"refresh", "{\"user\":\"ann\",\"expire_at\":-5}"},
 };
 
 START_TEST(an_order_that_names_nobody_is_107)
@@ -487,6 +505,7 @@ int main(void)
     tcase_add_test(tc, a_user_is_disconnected_but_for_one_client);
     tcase_add_test(tc, one_client_is_disconnected_and_told_not_to_come_back);
     tcase_add_test(tc, a_user_whose_connection_has_expired_is_closed_so);
+    tcase_add_test(tc, a_refresh_gives_all_sessions_of_a_user_other_info);
     tcase_add_loop_test(tc, an_order_that_names_nobody_is_107, 0,
                         FWI_ARRAY_LEN(bad_orders));
     tcase_add_test(tc, connections_of_a_user_are_all_its_sessions);

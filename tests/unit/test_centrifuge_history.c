@@ -12,17 +12,6 @@ static void open_kept(unsigned loops)
                   "room.presence", "on", "room.join_leave", "on", NULL);
 }
 
-/* Of a room that it subscribes to by command 2: its epoch. */
-static void subscribe_kept(fwi_conn *c, const char *more, char epoch[17])
-{
-    char got[HEARD_MAX];
-    say(c, "{\"id\":2,\"subscribe\":{\"channel\":\"a\",\"recoverable\":true%s}}", more);
-    ck_assert_int_eq(core_conn_next(c, got, sizeof got), FWI_WS_TEXT);
-    const char *at = strstr(got, "\"epoch\":\"");
-    ck_assert_msg(at != NULL, "%s", got);
-    snprintf(epoch, 17, "%s", at + strlen("\"epoch\":\""));
-}
-
 #define POSITIONED(top)                                                                  \
     "{\"id\":2,\"subscribe\":{\"recoverable\":true,\"positioned\":true,\"epoch\":\"<"    \
     "epoch>"                                                                             \
@@ -167,6 +156,48 @@ START_TEST(a_history_that_begins_anew_makes_its_subscribers_come_again)
     core_conn_free(c);
     core_conn_free(careless);
     core_conn_free(given);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+#define COME_AGAIN                                                                       \
+    "{\"push\":{\"channel\":\"a\",\"unsubscribe\":{\"code\":2500,\"reason\":"            \
+    "\"insufficient state\"}}}"
+
+START_TEST(many_are_told_to_come_again_one_after_the_other)
+{
+    char epoch[17];
+    fwi_conn *c[6];
+    core_rig_init(&rig, 1, "client.insecure", "on", "room.history.size", "10",
+                  "limit.resubscribe_rate", "2", NULL);
+    for (size_t i = 0; i < FWI_ARRAY_LEN(c); i++) {
+        c[i] = enter(0);
+        subscribe_kept(c[i], "", epoch);
+    }
+    ck_assert_int_eq(fwi_hub_forget_history(&rig.hub, "r:a", 1), FW_OK);
+    core_rig_settle(&rig);
+    publish("a", "1"); /* of the new epoch: not for them */
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_RESUBSCRIBE), 4);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_MEMBERS), 0);
+    hears(c[5], COME_AGAIN);
+    hears(c[4], COME_AGAIN);
+    /* These don't wait for it. */
+    say(c[3], "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}");
+    hears(c[3], "{\"id\":3,\"unsubscribe\":{}}");
+    subscribe_kept(c[2], "", epoch);
+    hears_nothing(c[1]);
+    core_rig_advance(&rig, 600);
+    hears(c[1], COME_AGAIN);
+    hears_nothing(c[0]);
+    core_conn_free(c[0]);
+    core_rig_advance(&rig, 2000);
+    hears_nothing(c[3]);
+    publish("a", "2");
+    hears(c[2], "{\"push\":{\"channel\":\"a\",\"pub\":{\"data\":2,\"offset\":2}}}");
+    hears_nothing(c[1]);
+    for (size_t i = 1; i < FWI_ARRAY_LEN(c); i++) {
+        core_conn_free(c[i]);
+    }
     core_rig_fini(&rig);
 }
 END_TEST
@@ -467,6 +498,7 @@ int main(void)
                         0, FWI_ARRAY_LEN(returns));
     tcase_add_test(tc, what_is_not_kept_any_more_is_not_recovered);
     tcase_add_test(tc, a_history_that_begins_anew_makes_its_subscribers_come_again);
+    tcase_add_test(tc, many_are_told_to_come_again_one_after_the_other);
     tcase_add_loop_test(tc, a_room_that_was_given_goes_on_where_the_last_connection_ended,
                         1, 3);
     tcase_add_test(tc, and_so_does_one_that_is_given_later);

@@ -158,6 +158,85 @@ START_TEST(a_connection_ends_behind_its_token_unless_that_is_refreshed)
 }
 END_TEST
 
+/* Pinged, and closed with this code after about so many seconds. */
+static void ends_after(fwi_conn *c, unsigned code, int seconds)
+{
+    char got[HEARD_MAX];
+    int opcode = -1, passed = 0;
+    for (; opcode != FWI_WS_CLOSE && passed <= seconds + 1; passed++) {
+        core_rig_advance(&rig, 1000);
+        if (c->s != NULL) {
+            fwi_session_on_bytes(c->s);
+        }
+        while ((opcode = core_conn_next(c, got, sizeof got)) == FWI_WS_TEXT) {
+        }
+    }
+    ck_assert_int_eq(opcode, FWI_WS_CLOSE);
+    ck_assert_uint_eq((unsigned)(uint8_t)got[0] << 8 | (uint8_t)got[1], code);
+    ck_assert_msg(passed >= seconds, "after %d seconds", passed);
+}
+
+START_TEST(how_late_a_new_token_may_be_is_an_option)
+{
+    char claims[100];
+    open_guarded();
+    fw_options_set(rig.options, "token.grace", "2s");
+    fwi_hub_reload(&rig.hub, rig.options);
+    snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+             (long long)now_s() + 5);
+    fwi_conn *c = enter_with(claims);
+    hears(c, CONNECTED(EXPIRES("5")));
+    ends_after(c, 3005, 7);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+/* A token without an end. */
+START_TEST(an_end_too_far_to_count_is_none)
+{
+    open_guarded();
+    fwi_conn *c = enter_with("{\"sub\":\"ann\",\"exp\":9223372036854775807}");
+    hears(c, CONNECTED(EXPIRES("4294967295")));
+    core_rig_advance(&rig, 5000);
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+#define REFRESHED(what) "{\"push\":{\"refresh\":" what "}}"
+
+START_TEST(an_order_moves_the_end_of_a_connection)
+{
+    open_guarded();
+    fwi_conn *one = enter_with("{\"sub\":\"ann\"}"),
+             *all = enter_with("{\"sub\":\"bob\"}");
+    hears(one, CONNECTED(""));
+    hears(all, CONNECTED(""));
+    ck_assert_int_eq(fwi_hub_refresh(&rig.hub, one->id, now_s() + 5), FW_OK);
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", now_s() + 5), FW_OK);
+    hears(one, REFRESHED("{\"expires\":true,\"ttl\":5}"));
+    hears(all, REFRESHED("{\"expires\":true,\"ttl\":5}"));
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", 0), FW_OK);
+    hears(all, REFRESHED("{}"));
+    for (int i = 0; i < 40; i++) {
+        core_rig_advance(&rig, 1000);
+        fwi_session_on_bytes(all->s);
+        if (one->s != NULL) {
+            fwi_session_on_bytes(one->s);
+        }
+    }
+    ck_assert_ptr_eq(one->s, NULL);
+    ck_assert_int_eq(all->s->state, FWI_SESSION_OPEN);
+    ck_assert_int_eq(fwi_hub_user_refresh(&rig.hub, "bob", now_s() - 1), FW_OK);
+    ends_after(all, 3005, 0);
+    core_conn_free(one);
+    core_conn_free(all);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(who_was_renamed_refreshes_by_its_first_name)
 {
     open_guarded();
@@ -269,6 +348,85 @@ START_TEST(a_subscription_ends_behind_its_token_unless_that_is_refreshed)
 }
 END_TEST
 
+/* --- what it says of itself in a room --- */
+
+static void open_seen(unsigned loops)
+{
+    core_rig_init(&rig, loops, "namespace.seen.presence", "on",
+                  "namespace.seen.join_leave", "on", "namespace.seen.allow.presence",
+                  "on", "namespace.seen.allow.publish", "on", NULL);
+    fwi_tokens_exchange(&rig.hub.tokens, keys_of(fwi_keys_add_secret, secret));
+}
+
+#define ANN(more)                                                                        \
+    "{\"user\":\"ann\",\"client\":\"<client>\",\"conn_info\":{\"a\":1}" more "}"
+
+START_TEST(a_subscriptions_info_is_shown_in_its_room_alone)
+{
+    open_seen((unsigned)_i);
+    fwi_conn *bob = arrive(0), *ann = arrive((unsigned)_i - 1);
+    say_with(bob, "{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"bob\"}");
+    hears(bob, CONNECTED(""));
+    say_with(ann, "{\"id\":1,\"connect\":{\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"info\":{\"a\":1}}");
+    hears(ann, CONNECTED(""));
+    say_with(bob,
+             "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\","
+             "\"join_leave\":true}}",
+             "{\"sub\":\"bob\",\"channel\":\"seen:a\"}");
+    hears(bob, "{\"id\":2,\"subscribe\":{}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"join\":{\"info\":{\"user\":\"bob\","
+               "\"client\":\"<client>\"}}}}");
+    say_with(ann, "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":{\"c\":2}}");
+    hears(ann, "{\"id\":2,\"subscribe\":{}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"join\":{\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":2}") "}}}");
+    say(ann, "{\"id\":3,\"publish\":{\"channel\":\"seen:a\",\"data\":1}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"pub\":{\"data\":1,\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":2}") "}}}");
+    say_with(ann,
+             "{\"id\":5,\"sub_refresh\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":{\"c\":3}}");
+    char got[HEARD_MAX];
+    say(bob, "{\"id\":3,\"presence\":{\"channel\":\"seen:a\"}}");
+    ck_assert_int_eq(core_conn_next(bob, got, sizeof got), FWI_WS_TEXT);
+    ck_assert_msg(strstr(got, ",\"conn_info\":{\"a\":1},\"chan_info\":{\"c\":3}}") !=
+                      NULL,
+                  "%s", got);
+    say(ann, "{\"id\":6,\"unsubscribe\":{\"channel\":\"seen:a\"}}");
+    hears(bob, "{\"push\":{\"channel\":\"seen:a\",\"leave\":{\"info\":" ANN(
+                   ",\"chan_info\":{\"c\":3}") "}}}");
+    core_conn_free(ann);
+    core_conn_free(bob);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(info_too_large_to_be_told_is_refused)
+{
+    char info[1100], claims[1400];
+    memset(info, 'i', sizeof info - 1);
+    info[sizeof info - 1] = '\0';
+    open_seen(1);
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    snprintf(claims, sizeof claims,
+             "{\"sub\":\"ann\",\"channel\":\"seen:a\",\"info\":\"%s\"}", info);
+    say_with(c, "{\"id\":2,\"subscribe\":{\"channel\":\"seen:a\",\"token\":\"TOKEN\"}}",
+             claims);
+    hears(c, "{\"id\":2,\"error\":{\"code\":103,\"message\":"
+             "\"the info of the token is too large\"}}");
+    core_conn_free(c);
+    snprintf(claims, sizeof claims,
+             "{\"sub\":\"ann\",\"subs\":{\"seen:a\":{\"info\":\"%s\"}}}", info);
+    c = enter_with(claims);
+    is_closed(c, 3500);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_token");
@@ -279,11 +437,16 @@ int main(void)
     tcase_add_test(tc, one_of_a_subscription_lets_nobody_in);
     tcase_add_test(tc, it_gives_channels_and_more_than_it_may_have_is_3505);
     tcase_add_test(tc, a_connection_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_test(tc, how_late_a_new_token_may_be_is_an_option);
+    tcase_add_test(tc, an_end_too_far_to_count_is_none);
+    tcase_add_test(tc, an_order_moves_the_end_of_a_connection);
     tcase_add_test(tc, who_was_renamed_refreshes_by_its_first_name);
     tcase_add_test(tc, a_refresh_with_somebody_elses_token_is_3500);
     tcase_add_loop_test(tc, a_private_room_is_for_who_has_its_token, 0,
                         FWI_ARRAY_LEN(subscriptions));
     tcase_add_test(tc, a_subscription_ends_behind_its_token_unless_that_is_refreshed);
+    tcase_add_loop_test(tc, a_subscriptions_info_is_shown_in_its_room_alone, 1, 3);
+    tcase_add_test(tc, info_too_large_to_be_told_is_refused);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -21,6 +21,10 @@ static const fwi_envelope full = {.kind = 3,
                                   .user_len = 3,
                                   .node_name = "host-1",
                                   .node_name_len = 6,
+                                  .info = (const uint8_t *)"{}",
+                                  .info_len = 2,
+                                  .room_info = (const uint8_t *)"[1]",
+                                  .room_info_len = 3,
                                   .epoch = 0x1112131415161718,
                                   .offset = 99,
                                   .data = payload,
@@ -69,6 +73,8 @@ START_TEST(everything_comes_back)
     ck_assert(e.origin.node == 5 && e.origin.local == 0);
     ck_assert(e.user_len == 3 && memcmp(e.user, "ann", 3) == 0);
     ck_assert(e.node_name_len == 6 && memcmp(e.node_name, "host-1", 6) == 0);
+    ck_assert(e.info_len == 2 && memcmp(e.info, "{}", 2) == 0);
+    ck_assert(e.room_info_len == 3 && memcmp(e.room_info, "[1]", 3) == 0);
     ck_assert(e.epoch == full.epoch && e.offset == 99);
     ck_assert(e.len == 7 && memcmp(e.data, payload, 7) == 0);
     ck_assert((const char *)e.data == b.data + b.len - 7);

@@ -47,6 +47,37 @@ START_TEST(a_name_has_at_most_255_bytes)
 }
 END_TEST
 
+static const struct {
+    const char *room, *user;
+    bool is_for;
+} guests[] = {
+    {"a", "", true},
+    {"a", "ann", true},
+    {"a#ann", "ann", true},
+    {"a#ann", "bob", false},
+    {"a#ann", "", false},
+    {"a#ann,bob", "bob", true},
+    {"a#ann,bob", "an", false},
+    {"a#ann,bob", "bo", false},
+    {"a#ann,bob", "ann,bob", false},
+    {"a#", "ann", false},
+    {"a#", "", false},
+    {"a#,", "", false},
+    {"a#,ann", "ann", true},
+    {"a#b#ann", "ann", true},
+    {"a#ann#b", "ann", false},
+    {"$a", "ann", false},
+    {"$a#ann", "ann", false},
+    {"a$", "", true},
+};
+
+START_TEST(a_rooms_name_may_say_whom_it_is_for)
+{
+    ck_assert_msg(fwi_name_is_for(guests[_i].room, guests[_i].user) == guests[_i].is_for,
+                  "%s, %s", guests[_i].room, guests[_i].user);
+}
+END_TEST
+
 START_TEST(braces_and_percent_are_escaped)
 {
     fwi_buf b = {0};
@@ -123,6 +154,8 @@ int main(void)
 {
     Suite *s = suite_create("name");
     TCase *tc = tcase_create("name");
+    tcase_add_loop_test(tc, a_rooms_name_may_say_whom_it_is_for, 0,
+                        FWI_ARRAY_LEN(guests));
     tcase_add_loop_test(tc, names_are_text_without_control_characters, 0,
                         FWI_ARRAY_LEN(names));
     tcase_add_test(tc, a_name_has_at_most_255_bytes);

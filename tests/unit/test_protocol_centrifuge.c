@@ -262,10 +262,13 @@ START_TEST(zero_values_are_left_out)
     fwi_cf_publication p = {.data = data_of("1", true)};
     written(&b, fwi_cf_put_publication(&b, &p), "{\"data\":1}");
     p.offset = 7;
-    p.from = (fwi_cf_info){.user = "ann", .client = "c1", .info = data_of("{}", true)};
+    p.from = (fwi_cf_info){.user = "ann",
+                           .client = "c1",
+                           .info = data_of("{}", true),
+                           .room_info = data_of("[1]", true)};
     written(&b, fwi_cf_put_publication(&b, &p),
-            "{\"data\":1,\"info\":{\"user\":\"ann\",\"client\":\"c1\",\"conn_info\":{}},"
-            "\"offset\":7}");
+            "{\"data\":1,\"info\":{\"user\":\"ann\",\"client\":\"c1\",\"conn_info\":{},"
+            "\"chan_info\":[1]},\"offset\":7}");
     fwi_cf_subscribed s = {.was_recovering = true};
     written(&b, fwi_cf_put_subscribed(&b, &s), "{\"was_recovering\":true}");
     s = (fwi_cf_subscribed){0};

@@ -66,6 +66,16 @@ void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason)
     }
 }
 
+bool fwi_cf_rate_allows(fwi_session *s, uint32_t id, fwi_rate_kind kind, const char *room)
+{
+    char text[FWI_RATE_TEXT];
+    const fwi_rate_limit *reached = fwi_rates_take(s, kind, room);
+    if (reached != NULL) {
+        fwi_cf_error(s, id, FWI_CF_ERR_TOO_MANY, fwi_rate_limit_text(reached, text));
+    }
+    return reached == NULL;
+}
+
 void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method)
 {
     fwi_buf text;
@@ -307,10 +317,12 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .frame = fwi_cf_frame,
     .wants_news = fwi_cf_wants_news,
     .since = fwi_cf_since,
+    .room_info = fwi_cf_room_info,
     .joined = fwi_cf_joined,
     .join_failed = fwi_cf_join_failed,
     .left = fwi_cf_left,
     .reset = fwi_cf_reset,
+    .refreshed = fwi_cf_refreshed,
     .farewell = {[FWI_END_AWAY] = {3001, "shutdown"},
                  [FWI_END_SLOW] = {3008, "slow"},
                  [FWI_END_SILENT] = {3012, "no pong"},

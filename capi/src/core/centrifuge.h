@@ -43,11 +43,14 @@ typedef struct fwi_cf_sub {
     bool quiet;    /* it leaves, and is told of it otherwise */
     bool news;     /* it is told who comes and goes */
     bool positioned, recoverable, recovering;
-    int64_t expires_s; /* by its token, since 1970; 0: never */
-    char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
-    bool or_error;     /* rather an error than not recovered */
-    bool any_epoch;    /* what it has seen is of whatever epoch there is */
-    uint64_t offset;   /* what it has seen, if recovering */
+    struct fwi_cf_loss *loss; /* it isn't in the room any more, and is to be told so */
+    int64_t expires_s;        /* by its token, since 1970; 0: never */
+    char *data;     /* what the token gives the client with it, JSON; NULL: nothing */
+    char *info;     /* what others see of it there, likewise */
+    bool or_error;  /* rather an error than not recovered */
+    bool newest;    /* room.recovery_mode is cache */
+    uint64_t epoch; /* what it has seen, if recovering; 0: of any epoch */
+    uint64_t offset;
     char channel[];
 } fwi_cf_sub;
 
@@ -81,6 +84,9 @@ typedef struct fwi_centrifuge {
  */
 enum { FWI_CF_UNDER_WAY_MAX = 128 };
 
+/* The newest message, of whatever epoch: see fwi_join.since. */
+#define FWI_CF_NEWEST ((fwi_position){0, 1})
+
 #define FWI_CF_VERSION "fanwire " FW_VERSION_STRING
 
 static inline const fwi_room_options *fwi_cf_options(const fwi_session *s,
@@ -101,6 +107,9 @@ void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
 /* What an FW_ERR_ means to a client. */
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
+/* May it do that in the room now? false: it has been told which rate forbids it. */
+bool fwi_cf_rate_allows(fwi_session *s, uint32_t id, fwi_rate_kind kind,
+                        const char *room);
 /* {"id":ID,"METHOD":{}} */
 void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method);
 
@@ -122,6 +131,7 @@ void fwi_cf_refuse(fwi_session *s, int err);
 /* What it has said that it has seen; NULL: nothing. */
 const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel);
 void fwi_cf_seen_drop(fwi_session *s, const char *channel);
+/* What it is to get with a room that it is given. */
 fwi_position fwi_cf_since(fwi_session *s, const char *room);
 
 /* --- centrifuge_subscribe.c --- */
@@ -137,10 +147,21 @@ void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
 void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *reason);
 void fwi_cf_left(fwi_session *s, const char *room);
 void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at);
+const char *fwi_cf_room_info(const fwi_session *s, const char *room);
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
 
 /* Out of the room, with a push that says why; a room that it was given closes it. */
 void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char *reason);
+
+/* --- centrifuge_lost.c --- */
+
+/* Out of the room, whose history it can't go on with. */
+void fwi_cf_lose_place(fwi_session *s, fwi_cf_sub *sub);
+/* It needn't be told any more; NULL is allowed. */
+void fwi_cf_loss_forget(struct fwi_cf_loss *loss);
+/* The client has given up a subscription that is lost without its knowing: then it is
+ * dropped, and true. */
+bool fwi_cf_drop_lost(fwi_session *s, const char *channel);
 
 /* --- centrifuge_token.c --- */
 
@@ -149,6 +170,8 @@ bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
 /* It is in: the channels that its token gives it. */
 void fwi_cf_take_claims(fwi_session *s);
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
+/* The same without a token, by order. */
+void fwi_cf_refreshed(fwi_session *s, int64_t expires_s);
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
 /* The token of a subscribe. NULL: it has been answered, or the session closed. */
 fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,

@@ -77,6 +77,9 @@ void fwi_cf_seen_drop(fwi_session *s, const char *channel)
 fwi_position fwi_cf_since(fwi_session *s, const char *room)
 {
     const fwi_cf_seen *seen = fwi_cf_seen_find(s, room);
+    if (fwi_cf_options(s, room)->newest_only) {
+        return FWI_CF_NEWEST;
+    }
     return seen != NULL && fwi_cf_sub_find(s, room) == NULL ? seen->at
                                                             : (fwi_position){0, 0};
 }
@@ -144,8 +147,11 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
     /* Nobody is pinged meanwhile, and Redis may be away for long. */
     fwi_loop_timer_set(s->shard->loop, &cf->expiry,
                        s->shard->hub->set.decision_timeout_ms);
-    if (user[0] != '\0' && fwi_session_set_user(s, user, 0) != FW_OK) {
-        fwi_cf_close(s, 3004, "internal server error");
+    int err = user[0] != '\0' ? fwi_session_become(s, user) : FW_OK;
+    if (err != FW_OK) {
+        bool full = err == FW_ERR_LIMIT;
+        fwi_cf_close(s, full ? 3504 : 3004,
+                     full ? "connection limit" : "internal server error");
         return;
     }
     if (cf->claims != NULL && cf->claims->info.len > 0) {

@@ -30,14 +30,14 @@ static bool may_publish(const fwi_session *s, const char *channel)
 }
 
 /* NULL: out of memory. */
-static fw_message *message_of(fwi_session *s, const fwi_json *data)
+static fw_message *message_of(fwi_session *s, const char *room, const fwi_json *data)
 {
     fw_message *m = fwi_message_new(FWI_MSG_DATA, data->at, data->len, FW_TEXT);
     if (m == NULL) {
         return NULL;
     }
     m->shape = 1 + FWI_CF_VALUE;
-    m->origin = fwi_presence_origin(s);
+    m->origin = fwi_presence_origin_in(s, room);
     if (m->origin == NULL) {
         fw_message_unref(m);
         return NULL;
@@ -61,8 +61,11 @@ void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }
+    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_PUBLISH, room)) {
+        return;
+    }
     fwi_channel_name('r', room, channel);
-    fw_message *m = message_of(s, &c->data);
+    fw_message *m = message_of(s, room, &c->data);
     fwi_asked *a = m != NULL ? fwi_asked_new(s, &cf->asked, on_published, "") : NULL;
     if (a == NULL) {
         fw_message_unref(m);

@@ -44,7 +44,9 @@ fwi_cf_info fwi_cf_info_of(const fwi_origin *o, char text[FW_SESSION_ID_TEXT])
 {
     return (fwi_cf_info){.user = o->user,
                          .client = fw_session_id_text(o->session, text),
-                         .info = fwi_cf_data_of_bytes(o->info, o->info_len)};
+                         .info = fwi_cf_data_of_bytes(o->info, o->info_len),
+                         .room_info =
+                             fwi_cf_data_of_bytes(o->room_info, o->room_info_len)};
 }
 
 bool fwi_cf_put_message(fwi_buf *out, fw_message *m)

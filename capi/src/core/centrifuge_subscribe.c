@@ -10,7 +10,7 @@
 #include "core/centrifuge.h"
 #include "core/presence.h"
 
-enum { UNSUBSCRIBED = 2000, LOST_ITS_PLACE = 2500 };
+enum { UNSUBSCRIBED = 2000 };
 
 /* --- the list of them --- */
 
@@ -42,27 +42,13 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub)
         p = &(*p)->next;
     }
     *p = sub->next;
+    fwi_cf_loss_forget(sub->loss);
     free(sub->data);
+    free(sub->info);
     free(sub);
 }
 
 /* --- who may --- */
-
-/* "name#ann,bob": the part behind the last # lists who may subscribe. */
-static bool is_listed(const char *channel, const char *user)
-{
-    const char *list = strrchr(channel, '#');
-    size_t n = strlen(user);
-    while (list != NULL) {
-        list++;
-        size_t len = strcspn(list, ",");
-        if (n > 0 && len == n && memcmp(list, user, n) == 0) {
-            return true;
-        }
-        list = list[len] == ',' ? list + len : NULL;
-    }
-    return false;
-}
 
 static bool may_subscribe(const fwi_session *s, const char *channel)
 {
@@ -70,15 +56,9 @@ static bool may_subscribe(const fwi_session *s, const char *channel)
     if (hub->set.client_insecure) {
         return true;
     }
-    if (channel[0] == '$') {
-        return false; /* with a token only */
-    }
-    if (strchr(channel, '#') != NULL &&
-        !is_listed(channel, s->user != NULL ? s->user : "")) {
-        return false;
-    }
-    return fwi_events_want(&hub->events, FW_EVENT_JOIN) ||
-           fwi_cf_options(s, channel)->allow_subscribe;
+    return fwi_name_is_for(channel, s->user != NULL ? s->user : "") &&
+           (fwi_events_want(&hub->events, FW_EVENT_JOIN) ||
+            fwi_cf_options(s, channel)->allow_subscribe);
 }
 
 /* --- the command --- */
@@ -121,15 +101,18 @@ static bool is_let_in(fwi_session *s, const fwi_cf_command *c, const char *chann
 static fwi_position since_of(fwi_cf_sub *sub, const fwi_cf_command *c,
                              const fwi_room_options *options)
 {
-    uint64_t epoch = fwi_cf_epoch(&c->epoch);
     sub->recovering = c->recover;
+    sub->newest = options->newest_only;
+    sub->epoch = fwi_cf_epoch(&c->epoch);
     sub->offset = c->offset;
-    sub->any_epoch = epoch == 0;
+    if (sub->newest) {
+        return FWI_CF_NEWEST;
+    }
     if (!c->recover || options->history_size == 0) {
         return (fwi_position){0, 0};
     }
-    return sub->any_epoch ? (fwi_position){0, options->history_size}
-                          : (fwi_position){epoch, c->offset};
+    return sub->epoch == 0 ? (fwi_position){0, options->history_size}
+                           : (fwi_position){sub->epoch, c->offset};
 }
 
 void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
@@ -142,13 +125,15 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
     if (!fwi_cf_channel(s, c, channel)) {
         return;
     }
+    fwi_cf_drop_lost(s, channel);
     unsigned problem = problem_of(s, c, channel);
     if (problem != 0) {
         fwi_cf_error(s, c->id, problem, NULL);
         return;
     }
     fwi_claims *claims = NULL;
-    if (!is_let_in(s, c, channel, &claims)) {
+    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_JOIN, channel) ||
+        !is_let_in(s, c, channel, &claims)) {
         return;
     }
     fwi_cf_sub *sub = fwi_cf_sub_add(s, channel);
@@ -182,7 +167,7 @@ bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c)
     if (!fwi_cf_channel(s, c, channel)) {
         return true;
     }
-    fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
+    fwi_cf_sub *sub = fwi_cf_drop_lost(s, channel) ? NULL : fwi_cf_sub_find(s, channel);
     if (sub != NULL && sub->pending) {
         return false;
     }
@@ -201,15 +186,25 @@ bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c)
 /* Was it given all that it hasn't seen? What a->missed begins with may be older. */
 static bool is_recovered(const fwi_cf_sub *sub, const fwi_admission *a)
 {
+    size_t n = a->missed != NULL ? a->missed->n : 0;
     if (!sub->recovering || a->at.epoch == 0) {
         return false;
     }
-    if (!sub->any_epoch) {
+    if (sub->newest) {
+        return n > 0;
+    }
+    if (sub->epoch != 0) {
         return a->recovered;
     }
-    uint64_t first = a->missed != NULL && a->missed->n > 0 ? a->missed->m[0]->at.offset
-                                                           : a->at.offset + 1;
+    uint64_t first = n > 0 ? a->missed->m[0]->at.offset : a->at.offset + 1;
     return sub->offset <= a->at.offset && first <= sub->offset + 1;
+}
+
+/* Hasn't it seen this one, of those that it has missed? */
+static bool is_new(const fwi_cf_sub *sub, const fw_message *m)
+{
+    return sub->newest ? sub->epoch != m->at.epoch || sub->offset != m->at.offset
+                       : m->at.offset > sub->offset;
 }
 
 static bool put_missed(fwi_buf *out, const fwi_session *s, const fwi_cf_sub *sub,
@@ -218,8 +213,7 @@ static bool put_missed(fwi_buf *out, const fwi_session *s, const fwi_cf_sub *sub
     bool ok = true;
     for (size_t i = 0; ok && missed != NULL && i < missed->n; i++) {
         fw_message *m = missed->m[i];
-        if (m->at.offset > sub->offset &&
-            !fw_session_id_equal(m->except, fwi_session_identity(s))) {
+        if (is_new(sub, m) && !fw_session_id_equal(m->except, fwi_session_identity(s))) {
             ok = fwi_buf_puts(out, out->len > 0 ? "," : "") && fwi_cf_put_message(out, m);
         }
     }
@@ -245,9 +239,14 @@ static bool put_result(fwi_buf *text, const fwi_session *s, const fwi_cf_sub *su
         .publications = &missed,
     };
     bool ok = true;
-    if (result.recovered) {
-        result.offset = sub->offset; /* it counts on by what it is given */
+    if (result.recovered || sub->newest) {
         ok = put_missed(&missed, s, sub, a->missed);
+    }
+    /* It counts on by what it is given. */
+    if (sub->newest) {
+        result.offset -= missed.len > 0 ? 1 : 0;
+    } else if (result.recovered) {
+        result.offset = sub->offset;
     }
     ok = ok && fwi_cf_put_subscribed(text, &result);
     fwi_buf_fini(&missed);
@@ -260,7 +259,7 @@ static void tell_itself(fwi_session *s, const fwi_cf_sub *sub)
     char client[FW_SESSION_ID_TEXT];
     fwi_buf text;
     fwi_buf_init(&text);
-    fwi_origin *o = sub->news ? fwi_presence_origin(s) : NULL;
+    fwi_origin *o = sub->news ? fwi_presence_origin_in(s, sub->channel) : NULL;
     if (o != NULL) {
         fwi_cf_info info = fwi_cf_info_of(o, client);
         bool ok = fwi_cf_begin_push(&text, sub->channel, "join") &&
@@ -308,6 +307,7 @@ static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admissio
                        const fwi_room *room)
 {
     size_t n = a->missed != NULL ? a->missed->n : 0;
+    n = n > 0 && is_new(sub, a->missed->m[0]) ? n : 0;
     const fwi_cf_subscribed result = {
         .positioned = a->at.epoch != 0,
         .recoverable = a->at.epoch != 0,
@@ -339,8 +339,10 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
     const fwi_cf_seen *seen = fwi_cf_seen_find(s, sub->channel);
     sub->positioned = sub->recoverable = true;
     sub->news = fwi_cf_options(s, sub->channel)->join_leave;
+    sub->newest = fwi_cf_options(s, sub->channel)->newest_only;
     if (seen != NULL) {
         sub->recovering = true;
+        sub->epoch = seen->at.epoch;
         sub->offset = seen->at.offset;
         fwi_cf_seen_drop(s, sub->channel);
     }
@@ -357,6 +359,7 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
 void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
 {
     const fwi_room *room = place->room;
+    fwi_cf_drop_lost(s, room->channel + 2); /* the push says enough */
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
     if (sub == NULL && (sub = fwi_cf_sub_add(s, room->channel + 2)) != NULL) {
         sub->given = true;
@@ -402,7 +405,7 @@ void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *r
 void fwi_cf_left(fwi_session *s, const char *room)
 {
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
-    if (sub == NULL) {
+    if (sub == NULL || sub->loss != NULL) {
         return;
     }
     bool quiet = sub->quiet;
@@ -435,7 +438,7 @@ static void lose_place(fwi_session *s, const fwi_room *room, void *arg)
     (void)arg;
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
     if (sub != NULL && sub->positioned) {
-        fwi_cf_sub_lose(s, sub, LOST_ITS_PLACE, "insufficient state");
+        fwi_cf_lose_place(s, sub);
     }
 }
 
@@ -443,6 +446,12 @@ void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at)
 {
     (void)at; /* the answer to its next subscribe says so */
     fwi_room_each(shard, room, FWI_CENTRIFUGE, lose_place, NULL);
+}
+
+const char *fwi_cf_room_info(const fwi_session *s, const char *room)
+{
+    const fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
+    return sub != NULL ? sub->info : NULL;
 }
 
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room)

@@ -10,9 +10,8 @@
 #include "core/presence.h"
 
 enum {
-    GRACE_S = 25, /* a client may be so late with a new token */
     EXPIRED = 2501,
-    LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put */
+    LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put, token.grace changed */
 };
 
 static int64_t now_s(const fwi_session *s)
@@ -91,9 +90,18 @@ static char *text_of(const fwi_json *value)
 
 /* --- when it is over --- */
 
+/* A client may be token.grace late with a new token. INT64_MAX: it never ends. */
+static int64_t end_ms(const fwi_session *s, int64_t expires_s)
+{
+    const int64_t far_s = INT64_MAX / 2000;
+    return expires_s == 0 || expires_s > far_s
+               ? INT64_MAX
+               : expires_s * 1000 + (int64_t)s->shard->hub->set.token_grace_ms;
+}
+
 static bool is_over(const fwi_session *s, int64_t expires_s)
 {
-    return expires_s != 0 && now_s(s) >= expires_s + GRACE_S;
+    return (int64_t)fwi_loop_wall_ms(s->shard->loop) >= end_ms(s, expires_s);
 }
 
 /* One of its subscriptions, or itself. */
@@ -118,21 +126,19 @@ static void end_expired(fwi_session *s)
 void fwi_cf_watch(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
-    int64_t first = cf->expires_s;
+    int64_t first_ms = end_ms(s, cf->expires_s);
     if (cf->state != FWI_CF_CONNECTED) {
         return; /* until then the timer is that of joining */
     }
     for (const fwi_cf_sub *sub = cf->subs; sub != NULL; sub = sub->next) {
-        if (sub->expires_s != 0 && (first == 0 || sub->expires_s < first)) {
-            first = sub->expires_s;
-        }
+        int64_t ends_ms = end_ms(s, sub->expires_s);
+        first_ms = FWI_MIN(first_ms, ends_ms);
     }
-    if (first == 0) {
+    if (first_ms == INT64_MAX) {
         fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
         return;
     }
-    int64_t left_ms =
-        (first + GRACE_S) * 1000 - (int64_t)fwi_loop_wall_ms(s->shard->loop);
+    int64_t left_ms = first_ms - (int64_t)fwi_loop_wall_ms(s->shard->loop);
     uint64_t delay = left_ms < 1 ? 1 : (uint64_t)left_ms;
     fwi_loop_timer_set(s->shard->loop, &cf->expiry,
                        FWI_MIN(delay, (uint64_t)LOOK_AGAIN_MS));
@@ -154,6 +160,18 @@ void fwi_cf_on_expiry(fwi_timer *t)
 
 /* --- connections --- */
 
+static const char too_large[] = "the info of the token is too large";
+
+/* Can what it says of its holder be told to others? */
+static bool fits(const fwi_claims *claims)
+{
+    bool ok = claims->info.len <= FWI_INFO_MAX;
+    for (size_t i = 0; i < claims->n_subs; i++) {
+        ok = ok && claims->subs[i].info.len <= FWI_INFO_MAX;
+    }
+    return ok;
+}
+
 bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
 {
     fwi_centrifuge *cf = s->centrifuge;
@@ -164,8 +182,8 @@ bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c)
     if (cf->claims == NULL) {
         return false;
     }
-    if (cf->claims->info.len > FWI_INFO_MAX) {
-        fwi_cf_close(s, 3500, "the info of the token is too large");
+    if (!fits(cf->claims)) {
+        fwi_cf_close(s, 3500, too_large);
         return false;
     }
     cf->holder = strdup(cf->claims->user);
@@ -191,8 +209,7 @@ static bool is_holder(const fwi_session *s, const char *user)
 /* The channels that its token gives it. The token has decided: nobody is asked. */
 static void give(fwi_session *s, const fwi_token_sub *given)
 {
-    const fwi_cf_seen *seen = fwi_cf_seen_find(s, given->channel);
-    fwi_join join = {.since = seen != NULL ? seen->at : (fwi_position){0, 0}};
+    fwi_join join = {.since = fwi_cf_since(s, given->channel)};
     if (fwi_cf_sub_find(s, given->channel) != NULL) {
         return; /* the application was faster */
     }
@@ -201,6 +218,7 @@ static void give(fwi_session *s, const fwi_token_sub *given)
     if (sub != NULL) {
         sub->given = sub->required = sub->pending = true;
         sub->data = text_of(&given->data);
+        sub->info = text_of(&given->info);
         err = s->n_places >= s->shard->hub->set.limit_rooms
                   ? FW_ERR_LIMIT
                   : fwi_session_enter(s, given->channel, &join);
@@ -253,6 +271,33 @@ void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
     fwi_cf_say(s, &text, ok);
 }
 
+static void push_refresh(fwi_session *s)
+{
+    uint32_t ttl_s = fwi_cf_ttl(s);
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = fwi_cf_begin_push(&text, NULL, "refresh") &&
+              (ttl_s == 0 ? fwi_buf_puts(&text, "{}")
+                          : fwi_buf_printf(&text, "{\"expires\":true,\"ttl\":%u}",
+                                           (unsigned)ttl_s)) &&
+              fwi_cf_end_push(&text);
+    fwi_cf_say(s, &text, ok);
+}
+
+/* Whoever gave the order knows better than the token, so a time that has passed needs no
+ * grace. */
+void fwi_cf_refreshed(fwi_session *s, int64_t expires_s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    cf->expires_s = expires_s;
+    if (expires_s != 0 && expires_s <= now_s(s)) {
+        fwi_cf_close(s, 3005, "connection expired");
+    } else if (cf->state == FWI_CF_CONNECTED) {
+        push_refresh(s);
+        fwi_cf_watch(s);
+    }
+}
+
 /* --- subscriptions --- */
 
 /* Is the token this session's, for this channel? */
@@ -274,6 +319,11 @@ fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
         fwi_cf_close(s, 3500, "the token is for something else");
         return NULL;
     }
+    if (claims != NULL && !fits(claims)) {
+        fwi_claims_free(claims);
+        fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, too_large);
+        return NULL;
+    }
     return claims;
 }
 
@@ -282,6 +332,7 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
     unsigned on = claims->override.given & claims->override.on;
     sub->expires_s = claims->expires_s;
     sub->data = text_of(&claims->data);
+    sub->info = text_of(&claims->info);
     sub->recoverable = sub->recoverable || (on & FWI_TOKEN_RECOVERY) != 0;
     sub->positioned =
         sub->positioned || sub->recoverable || (on & FWI_TOKEN_POSITIONING) != 0;
@@ -289,6 +340,24 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
         sub->news = sub->news && (on & FWI_TOKEN_JOIN_LEAVE) != 0;
     }
     fwi_cf_watch(s);
+}
+
+/* Others see it otherwise from now on. */
+static void change_info(fwi_session *s, fwi_cf_sub *sub, const fwi_json *value)
+{
+    char channel[FWI_CHANNEL_CAP];
+    char *info = text_of(value);
+    bool same = strcmp(info ? info : "", sub->info ? sub->info : "") == 0;
+    free(same ? info : sub->info);
+    if (same) {
+        return;
+    }
+    sub->info = info;
+    fwi_channel_name('r', sub->channel, channel);
+    const fwi_place *place = fwi_session_place_in(s, channel);
+    if (place != NULL) {
+        fwi_presence_renew_in(s, place);
+    }
 }
 
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
@@ -308,7 +377,8 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
     if (claims == NULL) {
         return;
     }
-    sub->expires_s = claims->expires_s;
+    sub->expires_s = sub->loss == NULL ? claims->expires_s : 0;
+    change_info(s, sub, &claims->info);
     fwi_claims_free(claims);
     fwi_cf_watch(s);
     fwi_buf text;

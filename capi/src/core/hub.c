@@ -1,7 +1,8 @@
 /*
  * Routing on loop 0: interest of the loops in channels, and what comes from the
  * backplane. What goes there is in publish.c, what is done with one session in orders.c,
- * how a room is walked in room.c. Knows no protocol, no socket, no Redis.
+ * orders that come in orders_came.c, how a room is walked in room.c. Knows no protocol,
+ * no socket, no Redis.
  * @thread loop 0, but for fwi_hub_interest_*
  */
 #include "core/hub.h"
@@ -9,14 +10,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "base/utf8.h"
 #include "core/error.h"
 #include "core/presence.h"
 #include "core/publish.h"
 #include "core/session_inside.h"
 #include "core/settings.h"
-#include "wire/name.h"
-#include "wire/ws_codec.h"
 
 /* How long a channel is still heard after its last member has gone: a page that is
  * reloaded comes back within it. */
@@ -43,6 +41,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
+    fwi_rates_init(&hub->rates);
     fwi_tokens_init(&hub->tokens);
     fwi_histories_init(hub, (size_t)fwi_options_int(o, FWI_OPT_HISTORY_CACHE_MAX_BYTES));
     hub->routes.on_unused = on_unused;
@@ -56,6 +55,7 @@ void fwi_hub_fini(fwi_hub *hub)
     fwi_asks_fini(hub);
     fwi_events_fini(&hub->events);
     fwi_limits_fini(&hub->limits);
+    fwi_rates_fini(&hub->rates);
     fwi_tokens_fini(&hub->tokens);
     fwi_rooms_options_fini(&hub->rooms);
 }
@@ -224,13 +224,6 @@ static void run_deliver(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-static void run_close_channel(fwi_shard *shard, fwi_item *item)
-{
-    fwi_room_close_but(shard, item->text, item->m->code,
-                       (const char *)fwi_message_bytes(item->m), item->m->except);
-    fwi_item_free(item);
-}
-
 static void run_behind(fwi_shard *shard, fwi_item *item)
 {
     fwi_room_behind(shard, item->text);
@@ -258,19 +251,6 @@ static void deliver_all(fwi_shard *shard, fw_message *m)
     fwi_telling_fini(&told);
 }
 
-static void run_leave_channel(fwi_shard *shard, fwi_item *item)
-{
-    fwi_room_leave_all(shard, item->text, (const char *)fwi_message_bytes(item->m));
-    fwi_item_free(item);
-}
-
-static void run_join_channel(fwi_shard *shard, fwi_item *item)
-{
-    fwi_room_join_all(shard, item->text, (const char *)fwi_message_bytes(item->m),
-                      fwi_message_join_since(item->m));
-    fwi_item_free(item);
-}
-
 static void run_deliver_all(fwi_shard *shard, fwi_item *item)
 {
     deliver_all(shard, item->m);
@@ -283,10 +263,8 @@ static bool is_limited(const fw_message *m)
            m->kind == FWI_MSG_LEFT;
 }
 
-/* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
- * are limited there: what opens and closes must arrive. */
-static void to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *channel,
-                     fw_message *m)
+void fwi_hub_to_loops(fwi_hub *hub, uint64_t loops, fwi_item_fn run, const char *channel,
+                      fw_message *m)
 {
     for (unsigned i = 0; i < hub->n_shards; i++) {
         if (!(loops & 1ull << i)) {
@@ -330,11 +308,11 @@ static void to_members(fwi_hub *hub, const fwi_route *r, fw_message *m)
 {
     if (hub->traces.n > 0 && m->kind == FWI_MSG_DATA &&
         fwi_trace_follows(hub, r->channel)) {
-        to_loops(hub, r->loops, fwi_trace_run_deliver, r->channel, m);
+        fwi_hub_to_loops(hub, r->loops, fwi_trace_run_deliver, r->channel, m);
     } else if (hub->n_shards == 1) {
         fwi_room_deliver(hub->shard[0], r->channel, m);
     } else {
-        to_loops(hub, r->loops, run_deliver, r->channel, m);
+        fwi_hub_to_loops(hub, r->loops, run_deliver, r->channel, m);
     }
 }
 
@@ -384,7 +362,7 @@ static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
 {
     uint64_t every = hub->n_shards == 64 ? UINT64_MAX : (1ull << hub->n_shards) - 1;
     if (strcmp(channel, "all") == 0 || channel[0] == 'n') {
-        to_loops(hub, every, run_deliver_all, NULL, m);
+        fwi_hub_to_loops(hub, every, run_deliver_all, NULL, m);
         return;
     }
     fwi_route *r = fwi_route_find(&hub->routes, channel);
@@ -398,84 +376,10 @@ static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
     }
 }
 
-/* Is what the order names fit to be used? Whoever may publish to Redis may write one. */
-static bool is_fit(const fw_message *m, const char *text)
-{
-    switch (m->kind) {
-    case FWI_MSG_JOIN:
-    case FWI_MSG_LEAVE:
-        return fwi_name_problem(text, fwi_message_len(m)) == NULL;
-    case FWI_MSG_SET_INFO:
-        return fwi_message_len(m) <= FWI_INFO_MAX;
-    case FWI_MSG_SET_USER:
-        return fwi_message_len(m) == 0 ||
-               fwi_name_problem(text, fwi_message_len(m)) == NULL;
-    case FWI_MSG_CLOSE:
-        return fwi_ws_close_code_is_valid(m->code) &&
-               fwi_message_len(m) <= FWI_WS_CONTROL_MAX - 2 &&
-               fwi_utf8_is_valid(fwi_message_bytes(m), fwi_message_len(m));
-    default:
-        return true;
-    }
-}
-
-/* An order from another node about one of our sessions. */
-static void on_order(fwi_hub *hub, fw_message *m)
-{
-    const char *text = (const char *)fwi_message_bytes(m);
-    if (m->target.node != hub->node || !is_fit(m, text)) {
-        return;
-    }
-    switch (m->kind) {
-    case FWI_MSG_SESSION:
-        fwi_hub_send(hub, m->target, m);
-        break;
-    case FWI_MSG_CLOSE:
-        fwi_hub_close(hub, m->target, m->code, text);
-        break;
-    case FWI_MSG_JOIN:
-        fwi_hub_join_since(hub, m->target, text, fwi_message_join_since(m), 0);
-        break;
-    case FWI_MSG_LEAVE:
-        fwi_hub_leave(hub, m->target, text);
-        break;
-    case FWI_MSG_SET_USER:
-        fwi_hub_set_user(hub, m->target, text[0] ? text : NULL);
-        break;
-    case FWI_MSG_SET_INFO:
-        fwi_hub_set_info(hub, m->target, text, fwi_message_len(m));
-        break;
-    default:
-        break;
-    }
-}
-
-/* What an order to all sessions of a user has them do; NULL: there is no such. */
-static fwi_item_fn of_user(const fw_message *m)
-{
-    switch (m->kind) {
-    case FWI_MSG_CLOSE:
-        return run_close_channel;
-    case FWI_MSG_JOIN:
-        return run_join_channel;
-    case FWI_MSG_LEAVE:
-        return run_leave_channel;
-    default:
-        return NULL;
-    }
-}
-
-static void on_user_order(fwi_hub *hub, const char *channel, fw_message *m)
-{
-    const fwi_route *r = fwi_route_find(&hub->routes, channel);
-    if (r != NULL && is_fit(m, (const char *)fwi_message_bytes(m))) {
-        to_loops(hub, r->loops, of_user(m), channel, m);
-    }
-}
-
 static bool is_known(const fw_message *m)
 {
-    return m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO;
+    return (m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_SET_INFO) ||
+           m->kind == FWI_MSG_REFRESH;
 }
 
 static void on_message(void *user, const char *channel, fw_message *m)
@@ -488,10 +392,8 @@ static void on_message(void *user, const char *channel, fw_message *m)
     } else if (m->kind == FWI_MSG_DATA ||
                (fwi_presence_is_news(m) && channel[0] == 'r')) {
         on_channel_message(hub, channel, m);
-    } else if (channel[0] == 'u' && of_user(m) != NULL) {
-        on_user_order(hub, channel, m);
     } else {
-        on_order(hub, m);
+        fwi_orders_came(hub, channel, m);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "core/history.h"
 #include "core/limits.h"
 #include "core/options.h"
+#include "core/rates.h"
 #include "core/room_options.h"
 #include "core/route.h"
 #include "core/stats.h"
@@ -33,13 +34,16 @@ enum { FWI_LOOPS_MAX = 64 };
  * (fwi_hub_reload): a function that needs one of these twice takes a copy. */
 typedef struct fwi_settings {
     _Atomic uint64_t heartbeat_interval_ms, heartbeat_timeout_ms, decision_timeout_ms;
-    _Atomic uint64_t write_delay_ms, drain_timeout_ms;
+    _Atomic uint64_t write_delay_ms, drain_timeout_ms, token_grace_ms;
     _Atomic size_t message_max, outbox_max, compression_min;
     size_t inbox_max, held_max;
     bool compression;
     _Atomic int outbox_policy;
     _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;
-    _Atomic int64_t drain_rate;
+    _Atomic int64_t limit_user; /* sessions of one */
+    _Atomic int64_t limit_publish_user, limit_publish_address;
+    _Atomic int64_t limit_join_user, limit_join_address;
+    _Atomic int64_t limit_resubscribe, drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
     bool client_anonymous, client_insecure;
@@ -60,6 +64,7 @@ typedef struct fwi_hub {
     fwi_routes routes; /* loop 0 */
     fwi_events events;
     fwi_limits limits;
+    fwi_rates rates;
     fwi_tokens tokens;
     uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
     fwi_stats outside;   /* what is counted on the application's threads */
@@ -128,13 +133,18 @@ int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 /* What presence tells of the session beside its user. len at most FWI_INFO_MAX. */
 int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t len);
 
+/* It ends at that time: see fwi_protocol.refreshed. */
+int fwi_hub_refresh(fwi_hub *hub, fw_session_id id, int64_t expires_s);
+
 /* All sessions of a user leave a room, enter it (since: see fwi_join), or are closed, but
- * for one: users.c. */
+ * for one; or have other info or another end: users.c. */
 int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room);
 int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
                       fwi_position since);
 int fwi_hub_user_close(fwi_hub *hub, const char *user, unsigned code, const char *reason,
                        fw_session_id except);
+int fwi_hub_user_set_info(fwi_hub *hub, const char *user, const void *data, size_t len);
+int fwi_hub_user_refresh(fwi_hub *hub, const char *user, int64_t expires_s);
 
 /* PRESENCE, or NODES, with this ref tells. */
 int fwi_hub_read_presence(fwi_hub *hub, const char *channel, uint64_t cursor,
@@ -164,6 +174,18 @@ void fwi_hub_forward_interest(fwi_hub *hub, unsigned loop, struct fwi_item *item
 
 void fwi_hub_interest_drop(fwi_hub *hub, struct fwi_shard *from, const char *channel,
                            unsigned n);
+
+/* Between the files of core that route, on loop 0. ------------------------------------
+ */
+
+/* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
+ * are limited there: what opens and closes must arrive. */
+void fwi_hub_to_loops(fwi_hub *hub, uint64_t loops,
+                      void (*run)(struct fwi_shard *shard, struct fwi_item *item),
+                      const char *channel, fw_message *m);
+
+/* An order has come by this channel: orders_came.c. */
+void fwi_orders_came(fwi_hub *hub, const char *channel, fw_message *m);
 
 /* For rooms with history (history.h), on loop 0. ------------------------------------- */
 

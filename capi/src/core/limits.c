@@ -1,6 +1,7 @@
 /*
- * Limits that need more than a counter of one loop: sessions of an address (shared by all
- * loops, so under a lock), and the rate of messages (one number a session).
+ * Limits that need more than a counter of one loop: sessions of an address or a user
+ * (shared by all loops, so under a lock), and the rate of messages (one number a
+ * session).
  * @thread any
  */
 #include "core/limits.h"
@@ -9,10 +10,10 @@
 
 #include "base/hashmap.h"
 
-struct fwi_address_count {
+struct fwi_limit_count {
     UT_hash_handle hh;
     int64_t n;
-    char address[];
+    char whose[];
 };
 
 void fwi_limits_init(fwi_limits *l)
@@ -23,7 +24,7 @@ void fwi_limits_init(fwi_limits *l)
 
 void fwi_limits_fini(fwi_limits *l)
 {
-    struct fwi_address_count *c, *next;
+    struct fwi_limit_count *c, *next;
     HASH_ITER(hh, l->counts, c, next)
     {
         HASH_DEL(l->counts, c);
@@ -32,18 +33,18 @@ void fwi_limits_fini(fwi_limits *l)
     pthread_mutex_destroy(&l->lock);
 }
 
-static struct fwi_address_count *find_or_add(fwi_limits *l, const char *address)
+static struct fwi_limit_count *find_or_add(fwi_limits *l, const char *whose)
 {
-    struct fwi_address_count *c = NULL;
-    size_t n = strlen(address);
-    HASH_FIND(hh, l->counts, address, n, c);
+    struct fwi_limit_count *c = NULL;
+    size_t n = strlen(whose);
+    HASH_FIND(hh, l->counts, whose, n, c);
     if (c == NULL) {
         c = calloc(1, sizeof *c + n + 1);
         if (c == NULL) {
             return NULL;
         }
-        memcpy(c->address, address, n);
-        HASH_ADD_KEYPTR(hh, l->counts, c->address, n, c);
+        memcpy(c->whose, whose, n);
+        HASH_ADD_KEYPTR(hh, l->counts, c->whose, n, c);
         if (!FWI_HASH_ADDED(c)) {
             free(c);
             return NULL;
@@ -52,10 +53,10 @@ static struct fwi_address_count *find_or_add(fwi_limits *l, const char *address)
     return c;
 }
 
-bool fwi_limits_take(fwi_limits *l, const char *address, int64_t max)
+bool fwi_limits_take(fwi_limits *l, const char *whose, int64_t max)
 {
     pthread_mutex_lock(&l->lock);
-    struct fwi_address_count *c = find_or_add(l, address);
+    struct fwi_limit_count *c = find_or_add(l, whose);
     bool ok = c != NULL && c->n < max;
     if (ok) {
         c->n++;
@@ -64,11 +65,11 @@ bool fwi_limits_take(fwi_limits *l, const char *address, int64_t max)
     return ok;
 }
 
-void fwi_limits_give(fwi_limits *l, const char *address)
+void fwi_limits_give(fwi_limits *l, const char *whose)
 {
-    struct fwi_address_count *c = NULL;
+    struct fwi_limit_count *c = NULL;
     pthread_mutex_lock(&l->lock);
-    HASH_FIND(hh, l->counts, address, strlen(address), c);
+    HASH_FIND(hh, l->counts, whose, strlen(whose), c);
     FWI_ASSERT(c != NULL && c->n > 0);
     if (--c->n == 0) {
         HASH_DEL(l->counts, c);

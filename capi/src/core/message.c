@@ -88,6 +88,8 @@ bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
             e.info = m->origin->info;
             e.info_len = m->origin->info_len;
         }
+        e.room_info = m->origin->room_info;
+        e.room_info_len = m->origin->room_info_len;
     }
     return fwi_envelope_encode(&e, out);
 }
@@ -97,6 +99,15 @@ fw_message *fwi_message_join(const char *room, fwi_position since)
     fw_message *m = fwi_message_new(FWI_MSG_JOIN, room, strlen(room), FW_TEXT);
     if (m != NULL) {
         m->except = (fw_session_id){since.epoch, since.offset};
+    }
+    return m;
+}
+
+fw_message *fwi_message_refresh(int64_t expires_s)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_REFRESH, "", 0, FW_TEXT);
+    if (m != NULL) {
+        m->except.local = (uint64_t)expires_s;
     }
     return m;
 }
@@ -123,8 +134,14 @@ fw_message *fwi_message_from_envelope(const fwi_envelope *e)
         memcpy(user, e->user ? e->user : "", FWI_MIN(e->user_len, sizeof user - 1));
         memcpy(name, e->node_name ? e->node_name : "",
                FWI_MIN(e->node_name_len, sizeof name - 1));
-        m->origin =
-            fwi_origin_new_with(session_id(e->origin), user, name, e->info, e->info_len);
+        const fwi_origin like = {.session = session_id(e->origin),
+                                 .user = user,
+                                 .node_name = name,
+                                 .info = e->info,
+                                 .info_len = e->info_len,
+                                 .room_info = e->room_info,
+                                 .room_info_len = e->room_info_len};
+        m->origin = fwi_origin_copy(&like);
         if (m->origin == NULL) {
             fw_message_unref(m);
             return NULL;
@@ -163,30 +180,41 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at)
     return copy;
 }
 
-fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
-                                const char *node_name, const void *info, size_t len)
+/* Copies bytes to *at, and moves that behind them. */
+static const void *put_bytes(char **at, const void *bytes, size_t len)
 {
-    size_t n_user = strlen(user) + 1, n_name = strlen(node_name) + 1;
-    fwi_origin *o = malloc(sizeof *o + n_user + n_name + len);
+    char *to = *at;
+    if (len > 0) {
+        memcpy(to, bytes, len);
+    }
+    *at += len;
+    return to;
+}
+
+fwi_origin *fwi_origin_copy(const fwi_origin *like)
+{
+    size_t n_user = strlen(like->user) + 1, n_name = strlen(like->node_name) + 1;
+    size_t behind = n_user + n_name + like->info_len + like->room_info_len;
+    fwi_origin *o = malloc(sizeof *o + behind);
     if (o == NULL) {
         return NULL;
     }
-    char *text = (char *)(o + 1);
+    char *at = (char *)(o + 1);
     atomic_init(&o->refs, 1);
-    o->session = session;
-    o->user = memcpy(text, user, n_user);
-    o->node_name = memcpy(text + n_user, node_name, n_name);
-    o->info = text + n_user + n_name;
-    o->info_len = len;
-    if (len > 0) {
-        memcpy(text + n_user + n_name, info, len);
-    }
+    o->session = like->session;
+    o->user = put_bytes(&at, like->user, n_user);
+    o->node_name = put_bytes(&at, like->node_name, n_name);
+    o->info = put_bytes(&at, like->info, like->info_len);
+    o->info_len = like->info_len;
+    o->room_info = put_bytes(&at, like->room_info, like->room_info_len);
+    o->room_info_len = like->room_info_len;
     return o;
 }
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user, const char *node_name)
 {
-    return fwi_origin_new_with(session, user, node_name, NULL, 0);
+    const fwi_origin like = {.session = session, .user = user, .node_name = node_name};
+    return fwi_origin_copy(&like);
 }
 
 void fwi_origin_unref(fwi_origin *o)

@@ -26,7 +26,8 @@ typedef enum {
     FWI_MSG_PROBE = 7,     /* the backplane's own; never reaches the hub */
     FWI_MSG_ENTERED = 8,   /* origin has come into the channel; data=its info */
     FWI_MSG_LEFT = 9,      /* origin isn't there any more */
-    FWI_MSG_SET_INFO = 10, /* target's info becomes data */
+    FWI_MSG_SET_INFO = 10, /* target's info, or all of a user's, becomes data */
+    FWI_MSG_REFRESH = 12,  /* target, or all of a user's, ends at another time */
     FWI_MSG_TRACE = 16,    /* target asks about the room named by data: trace.h */
     FWI_MSG_TRACED = 17    /* and is told */
 } fwi_msg_kind;
@@ -39,6 +40,8 @@ typedef struct fwi_origin {
     const char *node_name;
     const void *info; /* what it says of itself */
     size_t info_len;
+    const void *room_info; /* and in this room */
+    size_t room_info_len;
 } fwi_origin;
 
 /* Where a room with history stands: behind the offset'th message of that epoch. */
@@ -99,6 +102,16 @@ static inline fwi_position fwi_message_join_since(const fw_message *m)
     return (fwi_position){m->except.node, m->except.local};
 }
 
+/* An order to end at that time, in seconds since 1970, or never (0), unless the client
+ * refreshes it. It travels where a join has its position. NULL: out of memory. */
+fw_message *fwi_message_refresh(int64_t expires_s);
+
+/* Negative: it was no such order. */
+static inline int64_t fwi_message_refresh_time(const fw_message *m)
+{
+    return (int64_t)m->except.local;
+}
+
 /* What came over the backplane: from an envelope that was decoded, or from bytes without
  * one, which are a DATA message, text if they are UTF-8. NULL: out of memory, or what the
  * envelope says is text isn't. */
@@ -112,8 +125,8 @@ fw_message *fwi_message_at(fw_message *m, fwi_position at);
 
 fwi_origin *fwi_origin_new(fw_session_id session, const char *user,
                            const char *node_name);
-fwi_origin *fwi_origin_new_with(fw_session_id session, const char *user,
-                                const char *node_name, const void *info, size_t len);
+/* One of its own that says the same; of `like` refs needn't be set. */
+fwi_origin *fwi_origin_copy(const fwi_origin *like);
 void fwi_origin_unref(fwi_origin *o);
 
 static inline fwi_origin *fwi_origin_ref(fwi_origin *o)

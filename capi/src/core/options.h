@@ -111,10 +111,27 @@
        "sessions in all; 0 is off")                                                      \
     XX(LIMIT_SESSIONS_PER_ADDRESS, "limit.sessions_per_address", NUMBER, 0, 16777216,    \
        "0", "0.1", "sessions of one client address; 0 is off")                           \
+    XX(LIMIT_SESSIONS_PER_USER, "limit.sessions_per_user", NUMBER, 0, 16777216, "0",     \
+       "0.1", "sessions of one user on a node; 0 is off")                                \
     XX(LIMIT_MESSAGE_RATE, "limit.message_rate", NUMBER, 0, 1000000, "0", "0.1",         \
        "messages a second of one session; more closes it with 1008; 0 is off")           \
+    XX(LIMIT_PUBLISH_RATE_PER_USER, "limit.publish_rate_per_user", NUMBER, 0, 1000000,   \
+       "0", "0.1",                                                                       \
+       "messages a second that clients of one user may publish on a node; 0 is off")     \
+    XX(LIMIT_PUBLISH_RATE_PER_ADDRESS, "limit.publish_rate_per_address", NUMBER, 0,      \
+       1000000, "0", "0.1",                                                              \
+       "messages a second that clients of one address may publish on a node; 0 is off")  \
+    XX(LIMIT_JOIN_RATE_PER_USER, "limit.join_rate_per_user", NUMBER, 0, 1000000, "0",    \
+       "0.1", "rooms a second that clients of one user may enter on a node; 0 is off")   \
+    XX(LIMIT_JOIN_RATE_PER_ADDRESS, "limit.join_rate_per_address", NUMBER, 0, 1000000,   \
+       "0", "0.1",                                                                       \
+       "rooms a second that clients of one address may enter on a node; 0 is off")       \
     XX(LIMIT_ROOMS_PER_SESSION, "limit.rooms_per_session", NUMBER, 1, 65535, "128",      \
        "0.1", "rooms a session may be in")                                               \
+    XX(LIMIT_RESUBSCRIBE_RATE, "limit.resubscribe_rate", NUMBER, 1, 1000000, "1000",     \
+       "0.1",                                                                            \
+       "centrifuge protocol: subscribers a second, of each loop, that are told to come " \
+       "again when a room's history is lost; more of them wait")                         \
     XX(TLS_CERT, "tls.cert", FILE_NAME, 0, 0, "", "0.1",                                 \
        "certificate chain file (PEM) for wss listeners")                                 \
     XX(TLS_KEY, "tls.key", FILE_NAME, 0, 0, "", "0.1", "its key file (PEM)")             \
@@ -147,6 +164,9 @@
        "what iss must be in every token; empty: not looked at")                          \
     XX(TOKEN_AUDIENCE, "token.audience", TEXT, 0, 0, "", "0.1",                          \
        "what aud must be or contain in every token; empty: not looked at")               \
+    XX(TOKEN_GRACE, "token.grace", DURATION, 0, 3600000, "25s", "0.1",                   \
+       "centrifuge protocol: how long after its token's end a connection or "            \
+       "subscription still waits for a new one")                                         \
     XX(CLIENT_ANONYMOUS, "client.anonymous", SWITCH, 0, 1, "off", "0.1",                 \
        "let in clients without a token, as nobody")                                      \
     XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \
@@ -166,6 +186,13 @@
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
        "tell a room's members who comes and goes")                                       \
+    XX(ROOM_RECOVERY_MODE, "room.recovery_mode", RECOVERY, 0, 0, "stream", "0.1",        \
+       "centrifuge protocol: of a room with history a subscriber gets all that it "      \
+       "missed (stream), or the newest message alone, at its first time, too (cache)")   \
+    XX(ROOM_PUBLISH_RATE, "room.publish_rate", NUMBER, 0, 1000000, "0", "0.1",           \
+       "messages a second that all clients may publish to a room on a node; 0 is off")   \
+    XX(ROOM_JOIN_RATE, "room.join_rate", NUMBER, 0, 1000000, "0", "0.1",                 \
+       "clients a second that may enter a room on a node; 0 is off")                     \
     XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
        "centrifuge protocol: clients may subscribe, where no handler decides")           \
     XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
@@ -202,6 +229,7 @@ enum { FWI_RAW_APP, FWI_RAW_ROOMS };
 enum { FWI_FORMAT_PLAIN, FWI_FORMAT_JSON };
 enum { FWI_RAW_USER_AUTO, FWI_RAW_USER_QUERY, FWI_RAW_USER_TOKEN, FWI_RAW_USER_NONE };
 enum { FWI_LOG_FORMAT_TEXT, FWI_LOG_FORMAT_JSON };
+enum { FWI_RECOVERY_STREAM, FWI_RECOVERY_CACHE };
 
 /* NUMBER, THREADS (auto: 0), SIZE, DURATION (ms), SWITCH, and choices. */
 int64_t fwi_options_int(const fw_options *o, fwi_option which);

@@ -140,6 +140,9 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
     [FWI_TYPE_RAW_USER] = {.name = "choice",
                            .kind = FWI_KIND_CHOICE,
                            .allowed = "auto|query|token|none"},
+    [FWI_TYPE_RECOVERY] = {.name = "choice",
+                           .kind = FWI_KIND_CHOICE,
+                           .allowed = "stream|cache"},
     [FWI_TYPE_LISTEN_URLS] = {.name = "list",
                               .kind = FWI_KIND_LIST,
                               .allowed = "ws://HOST:PORT/PATH, wss://HOST:PORT/PATH, "

@@ -85,6 +85,16 @@ static void run_set_info(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
+/* ref: the time. */
+static void run_refresh(fwi_shard *shard, fwi_item *item)
+{
+    fwi_session *s = fwi_session_find(shard, item->id);
+    if (s != NULL) {
+        fwi_session_refresh(s, (int64_t)item->ref);
+    }
+    fwi_item_free(item);
+}
+
 static void run_set_user(fwi_shard *shard, fwi_item *item)
 {
     fwi_session *s = fwi_session_find(shard, item->id);
@@ -269,6 +279,18 @@ int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t le
     int err = order(hub, id, fwi_item_new(NULL, NULL, m), run_set_info);
     fw_message_unref(m);
     return err;
+}
+
+int fwi_hub_refresh(fwi_hub *hub, fw_session_id id, int64_t expires_s)
+{
+    if (id.node != hub->node) {
+        return send_abroad(hub, id, fwi_message_refresh(expires_s));
+    }
+    fwi_item *item = fwi_item_new(NULL, NULL, NULL);
+    if (item != NULL) {
+        item->ref = (uint64_t)expires_s;
+    }
+    return order(hub, id, item, run_refresh);
 }
 
 /* --- credit --- */

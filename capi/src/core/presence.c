@@ -1,6 +1,7 @@
 /*
  * See presence.h. What is kept of a member is one message a session, shared by all its
- * rooms and never changed: who has another user or other info gets another one.
+ * rooms and never changed: who has another user or other info gets another one. A room in
+ * which it says something more of itself has one of its own, made whenever it is wanted.
  * @thread loop; what deals with the backplane: loop 0
  */
 #include "core/presence.h"
@@ -77,14 +78,58 @@ static bool is_kept(const fwi_hub *hub, const char *channel)
     return o->presence || o->join_leave;
 }
 
+/* What s says of itself there beside what it says everywhere; NULL: nothing. */
+static const char *room_info_of(const fwi_session *s, const char *room)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    return p->room_info != NULL ? p->room_info(s, room) : NULL;
+}
+
+/* s->member is there. NULL: out of memory. */
+static fwi_origin *origin_with(const fwi_session *s, const char *room_info)
+{
+    const fwi_origin *o = s->member->origin;
+    const fwi_origin like = {.session = o->session,
+                             .user = o->user,
+                             .node_name = o->node_name,
+                             .info = o->info,
+                             .info_len = o->info_len,
+                             .room_info = room_info,
+                             .room_info_len = strlen(room_info)};
+    return fwi_origin_copy(&like);
+}
+
+/* Who s is in this channel; the caller's reference. Without memory it says less there,
+ * and is there all the same. */
+static fw_message *member_in(const fwi_session *s, const char *channel)
+{
+    const char *more = channel[0] == 'r' ? room_info_of(s, channel + 2) : NULL;
+    fwi_origin *origin = more != NULL ? origin_with(s, more) : NULL;
+    if (origin == NULL) {
+        return fw_message_ref(s->member);
+    }
+    fw_message *m = fwi_message_new(FWI_MSG_LEFT, fwi_message_bytes(s->member),
+                                    fwi_message_len(s->member), FW_BINARY);
+    if (m == NULL) {
+        fwi_origin_unref(origin);
+        return fw_message_ref(s->member);
+    }
+    m->origin = origin;
+    atomic_store(&m->sent, true);
+    return m;
+}
+
 static void post_change(fwi_session *s, const char *channel, change what)
 {
     fwi_hub *hub = s->shard->hub;
+    fw_message *member = member_in(s, channel);
     if (s->shard->index == 0) {
-        change_now(hub, channel, s->member, what);
+        change_now(hub, channel, member, what);
+        fw_message_unref(member);
         return;
     }
-    fwi_item *item = fwi_item_new(run_change, channel, s->member);
+    fwi_item *item = fwi_item_new(run_change, channel, member);
+    fw_message_unref(member);
     if (item != NULL) {
         item->code = (int)what;
     }
@@ -96,8 +141,12 @@ static void post_change(fwi_session *s, const char *channel, change what)
 /* false: out of memory, and the session keeps what it had. */
 static bool make_member(fwi_session *s, const void *info, size_t len)
 {
-    fwi_origin *origin = fwi_origin_new_with(
-        fwi_session_identity(s), s->user ? s->user : "", s->shard->hub->name, info, len);
+    const fwi_origin like = {.session = fwi_session_identity(s),
+                             .user = s->user ? s->user : "",
+                             .node_name = s->shard->hub->name,
+                             .info = info,
+                             .info_len = len};
+    fwi_origin *origin = fwi_origin_copy(&like);
     fw_message *m = origin ? fwi_message_new(FWI_MSG_LEFT, info, len, FW_BINARY) : NULL;
     if (m == NULL) {
         fwi_origin_unref(origin);
@@ -121,6 +170,14 @@ fwi_origin *fwi_presence_origin(fwi_session *s)
     return has_member(s) ? fwi_origin_ref(s->member->origin) : NULL;
 }
 
+fwi_origin *fwi_presence_origin_in(fwi_session *s, const char *room)
+{
+    const char *more = room_info_of(s, room);
+    return more == NULL    ? fwi_presence_origin(s)
+           : has_member(s) ? origin_with(s, more)
+                           : NULL;
+}
+
 void fwi_presence_entered(fwi_session *s, const char *channel)
 {
     if (is_kept(s->shard->hub, channel) && has_member(s)) {
@@ -135,9 +192,10 @@ void fwi_presence_left(fwi_session *s, const char *channel)
     }
 }
 
-static void renew_in(fwi_session *s, const fwi_place *place)
+void fwi_presence_renew_in(fwi_session *s, const fwi_place *place)
 {
-    if (place->room != NULL && is_kept(s->shard->hub, place->room->channel)) {
+    if (place->room != NULL && is_kept(s->shard->hub, place->room->channel) &&
+        has_member(s)) {
         post_change(s, place->room->channel, RENEWED);
     }
 }
@@ -151,9 +209,9 @@ static void renew(fwi_session *s, const void *info, size_t len)
         return;
     }
     for (size_t i = 0; i < s->n_places; i++) {
-        renew_in(s, &s->places[i]);
+        fwi_presence_renew_in(s, &s->places[i]);
     }
-    renew_in(s, &s->user_place);
+    fwi_presence_renew_in(s, &s->user_place);
 }
 
 void fwi_presence_renew(fwi_session *s)

@@ -16,12 +16,14 @@ enum { FWI_INFO_MAX = 1024 };
 void fwi_presence_entered(fwi_session *s, const char *channel);
 void fwi_presence_left(fwi_session *s, const char *channel);
 
-/* Who it is, for what it says; the caller's reference. NULL: out of memory. @thread loop
- */
+/* Who it is, for what it says, and for what it says in a room; the caller's reference.
+ * NULL: out of memory. @thread loop */
 fwi_origin *fwi_presence_origin(fwi_session *s);
+fwi_origin *fwi_presence_origin_in(fwi_session *s, const char *room);
 
-/* The session has another user, or other info. @thread loop */
+/* The session has another user, other info, or other info in this room. @thread loop */
 void fwi_presence_renew(fwi_session *s);
+void fwi_presence_renew_in(fwi_session *s, const fwi_place *place);
 void fwi_presence_set_info(fwi_session *s, const void *data, size_t len);
 
 /* Is it about somebody's coming or going? */

@@ -61,6 +61,10 @@ typedef struct fwi_protocol {
      * anything. */
     fwi_position (*since)(fwi_session *s, const char *room);
 
+    /* What its client says of itself in this room, as JSON of FWI_INFO_MAX bytes at most;
+     * NULL: nothing. NULL itself: never anything. */
+    const char *(*room_info)(const fwi_session *s, const char *room);
+
     /* A join is complete; a->missed is to be said before what the room says next. Or it
      * has failed (err). Then the application is told, if it has asked. */
     void (*joined)(fwi_session *s, fwi_place *place, const fwi_admission *a);
@@ -72,6 +76,10 @@ typedef struct fwi_protocol {
     /* The history of a room goes on behind `at`: its members that speak this are told, or
      * ended. */
     void (*reset)(fwi_shard *shard, fwi_room *room, fwi_position at);
+
+    /* It is to end at that time (seconds since 1970; 0: never) unless its client brings a
+     * new token. NULL: its tokens are looked at once. */
+    void (*refreshed)(fwi_session *s, int64_t expires_s);
 
     fwi_farewell farewell[FWI_ENDS];
 } fwi_protocol;

@@ -70,6 +70,20 @@ static const char *problem(const fwi_session *s)
     return NULL;
 }
 
+/* May it do that in the room now? There are no words for a refusal, so the session is
+ * closed with the reason; but that a room is talked in too much isn't one member's fault:
+ * over its rate a message isn't heard, and that is all. */
+static bool rate_allows(fwi_session *s, fwi_rate_kind kind, const char *room)
+{
+    char text[FWI_RATE_TEXT];
+    const fwi_rate_limit *reached = fwi_rates_take(s, kind, room);
+    if (reached != NULL && (kind == FWI_RATE_JOIN || !reached->of_room)) {
+        fwi_session_close(s, kind == FWI_RATE_JOIN ? 1013 : 1008,
+                          fwi_rate_limit_text(reached, text));
+    }
+    return reached == NULL;
+}
+
 static void join_all(fwi_session *s)
 {
     char room[NAME_CAP];
@@ -78,17 +92,37 @@ static void join_all(fwi_session *s)
     for (size_t i = 0; s->state == FWI_SESSION_OPEN && room_at(s, i, room) == 1; i++) {
         fwi_join join = {.ref = 0};
         since_at(s, i, &join.since);
-        fwi_session_join(s, room, &join);
+        if (rate_allows(s, FWI_RATE_JOIN, room)) {
+            fwi_session_join(s, room, &join);
+        }
     }
     fwi_facts_unref(facts);
+}
+
+/* Are they open to this user? */
+static bool may_enter(const fwi_session *s, const char *user)
+{
+    char name[NAME_CAP];
+    bool ok = true;
+    for (size_t i = 0; ok && room_at(s, i, name) == 1; i++) {
+        ok = s->shard->hub->set.client_insecure || fwi_name_is_for(name, user);
+    }
+    return ok;
 }
 
 /* --- coming in --- */
 
 void fwi_raw_open(fwi_session *s, const char *user)
 {
-    if (user != NULL && fwi_session_set_user(s, user, 0) != FW_OK) {
-        fwi_session_refuse(s, 503, "out of memory");
+    if (in_rooms(s) && !may_enter(s, user != NULL ? user : "")) {
+        fwi_session_refuse(s, 403, "a room is private, or for other users");
+        return;
+    }
+    int err = user != NULL ? fwi_session_become(s, user) : FW_OK;
+    if (err != FW_OK) {
+        bool full = err == FW_ERR_LIMIT;
+        fwi_session_refuse(s, full ? 429 : 503,
+                           full ? "too many sessions of this user" : "out of memory");
         return;
     }
     if (fwi_session_greet(s) && fwi_session_announce(s) && in_rooms(s)) {
@@ -279,7 +313,9 @@ static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
     bool sent = set_origin(s, m);
     atomic_store(&m->sent, true);
     for (size_t i = 0; sent && i < s->n_places; i++) {
-        sent = fwi_hub_publish(hub, s->places[i].room->channel, m) == FW_OK;
+        const char *channel = s->places[i].room->channel;
+        sent = !rate_allows(s, FWI_RATE_PUBLISH, channel + 2) ||
+               fwi_hub_publish(hub, channel, m) == FW_OK;
     }
     if (!sent) {
         fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/fanout.h"
+#include "core/presence.h"
 #include "core/session_inside.h"
 
 fwi_room *fwi_room_find(fwi_shard *shard, const char *channel)
@@ -302,6 +303,27 @@ void fwi_room_join_all(fwi_shard *shard, const char *channel, const char *room,
                        fwi_position since)
 {
     for_each(shard, channel, join_it, &(into){room, since});
+}
+
+static void set_info_of(fwi_session *s, const void *what)
+{
+    const fw_message *info = what;
+    fwi_presence_set_info(s, fwi_message_bytes(info), fwi_message_len(info));
+}
+
+void fwi_room_set_info_all(fwi_shard *shard, const char *channel, const fw_message *info)
+{
+    for_each(shard, channel, set_info_of, info);
+}
+
+static void refresh_it(fwi_session *s, const void *expires_s)
+{
+    fwi_session_refresh(s, *(const int64_t *)expires_s);
+}
+
+void fwi_room_refresh_all(fwi_shard *shard, const char *channel, int64_t expires_s)
+{
+    for_each(shard, channel, refresh_it, &expires_s);
 }
 
 typedef struct ending {

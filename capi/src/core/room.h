@@ -96,6 +96,12 @@ void fwi_room_leave_all(struct fwi_shard *shard, const char *channel, const char
 void fwi_room_join_all(struct fwi_shard *shard, const char *channel, const char *room,
                        fwi_position since);
 
+/* Each member's session has this info from now on, or ends at that time. */
+void fwi_room_set_info_all(struct fwi_shard *shard, const char *channel,
+                           const fw_message *info);
+void fwi_room_refresh_all(struct fwi_shard *shard, const char *channel,
+                          int64_t expires_s);
+
 /* Closes each member's session, or each but one. */
 void fwi_room_close(struct fwi_shard *shard, const char *channel, unsigned code,
                     const char *reason);

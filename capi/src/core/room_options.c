@@ -35,8 +35,12 @@ static fwi_room_options read_options(const fw_options *o, size_t index)
     return (fwi_room_options){
         .history_size = (uint32_t)number(&r, FWI_OPT_ROOM_HISTORY_SIZE),
         .history_ttl_ms = number(&r, FWI_OPT_ROOM_HISTORY_TTL),
+        .newest_only = number(&r, FWI_OPT_ROOM_HISTORY_SIZE) > 0 &&
+                       number(&r, FWI_OPT_ROOM_RECOVERY_MODE) == FWI_RECOVERY_CACHE,
         .presence = number(&r, FWI_OPT_ROOM_PRESENCE) != 0,
         .join_leave = number(&r, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
+        .publish_rate = (uint32_t)number(&r, FWI_OPT_ROOM_PUBLISH_RATE),
+        .join_rate = (uint32_t)number(&r, FWI_OPT_ROOM_JOIN_RATE),
         .allow_subscribe = number(&r, FWI_OPT_ROOM_ALLOW_SUBSCRIBE) != 0,
         .allow_publish = number(&r, FWI_OPT_ROOM_ALLOW_PUBLISH) != 0,
         .allow_presence = number(&r, FWI_OPT_ROOM_ALLOW_PRESENCE) != 0,

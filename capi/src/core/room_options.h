@@ -15,8 +15,10 @@
 typedef struct fwi_room_options {
     uint32_t history_size; /* 0: no history */
     uint64_t history_ttl_ms;
+    bool newest_only; /* of its history the newest message is all that clients want */
     bool presence;
-    bool join_leave; /* members are told who comes and goes */
+    bool join_leave;                  /* members are told who comes and goes */
+    uint32_t publish_rate, join_rate; /* a second, of clients; 0: any */
     /* What clients of the Centrifuge protocol may do. */
     bool allow_subscribe, allow_publish, allow_presence, allow_history;
 } fwi_room_options;

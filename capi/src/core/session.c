@@ -148,6 +148,7 @@ static void forget(fwi_session *s)
         fwi_limits_give(&hub->limits, fwi_facts_address(s->facts));
         s->has_address = false;
     }
+    fwi_session_uncount_user(s);
     if (s->paused || s->held) {
         s->paused = s->held = false;
         fwi_list_remove(&s->pause_link);
@@ -425,6 +426,13 @@ void fwi_session_end(fwi_session *s, fwi_end why)
     const fwi_farewell *f = &fwi_session_protocol(s)->farewell[why];
     bool reads = why != FWI_END_SLOW && why != FWI_END_SILENT;
     close_within(s, f->code, f->reason, reads ? CLOSE_DEADLINE_MS : LAST_WORDS_MS);
+}
+
+void fwi_session_refresh(fwi_session *s, int64_t expires_s)
+{
+    if (s->state == FWI_SESSION_OPEN && fwi_session_protocol(s)->refreshed != NULL) {
+        fwi_session_protocol(s)->refreshed(s, expires_s);
+    }
 }
 
 void fwi_session_finish(fwi_session *s)

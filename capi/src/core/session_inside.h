@@ -43,6 +43,7 @@ struct fwi_session {
     bool paused : 1;        /* not read for want of the application's credit */
     bool held : 1;          /* not read: what it has said must be done first */
     bool has_address : 1;   /* counted in limits */
+    bool counts_user : 1;   /* likewise */
     uint32_t heard_round;   /* fan-out: it has heard all of this round */
     uint32_t index, generation;
     uint32_t taken;      /* what the port said last time */
@@ -132,6 +133,9 @@ void fwi_session_close(fwi_session *s, unsigned code, const char *reason);
 /* The same, with what its protocol says of it. */
 void fwi_session_end(fwi_session *s, fwi_end why);
 
+/* It ends at that time: see fwi_protocol.refreshed. */
+void fwi_session_refresh(fwi_session *s, int64_t expires_s);
+
 /* m to this session alone. */
 void fwi_session_send(fwi_session *s, fw_message *m);
 
@@ -145,6 +149,11 @@ void fwi_session_abort(fwi_session *s);
 int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join);
 int fwi_session_leave(fwi_session *s, const char *room);
 int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought);
+
+/* A newcomer's user. FW_OK, FW_ERR_LIMIT: limit.sessions_per_user; FW_ERR_MEMORY. */
+int fwi_session_become(fwi_session *s, const char *user);
+/* It isn't that user's any more. */
+void fwi_session_uncount_user(fwi_session *s);
 
 /* A question about it that needs no answer any more. */
 struct fwi_decision;

@@ -264,6 +264,33 @@ int fwi_session_leave(fwi_session *s, const char *room)
     return FW_OK;
 }
 
+void fwi_session_uncount_user(fwi_session *s)
+{
+    char channel[FWI_CHANNEL_CAP];
+    if (s->counts_user) {
+        s->counts_user = false;
+        fwi_limits_give(&s->shard->hub->limits, fwi_channel_name('u', s->user, channel));
+    }
+}
+
+int fwi_session_become(fwi_session *s, const char *user)
+{
+    fwi_hub *hub = s->shard->hub;
+    char channel[FWI_CHANNEL_CAP];
+    int64_t most = hub->set.limit_user;
+    fwi_channel_name('u', user, channel);
+    if (most > 0 && !fwi_limits_take(&hub->limits, channel, most)) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_USER);
+        return FW_ERR_LIMIT;
+    }
+    int err = fwi_session_set_user(s, user, 0);
+    if (most > 0 && err != FW_OK) {
+        fwi_limits_give(&hub->limits, channel);
+    }
+    s->counts_user = most > 0 && err == FW_OK;
+    return err;
+}
+
 int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
 {
     char channel[FWI_CHANNEL_CAP];
@@ -284,6 +311,7 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought)
         fwi_presence_left(s, s->user_place.room->channel);
         fwi_room_exit(s->shard, s, &s->user_place);
     }
+    fwi_session_uncount_user(s);
     free(s->user);
     s->user = copy;
     fwi_presence_renew(s);

@@ -11,6 +11,7 @@ static void read_live(fwi_settings *set, const fw_options *o)
     set->heartbeat_interval_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_INTERVAL);
     set->heartbeat_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT);
     set->decision_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DECISION_TIMEOUT);
+    set->token_grace_ms = (uint64_t)fwi_options_int(o, FWI_OPT_TOKEN_GRACE);
     set->write_delay_ms = (uint64_t)fwi_options_int(o, FWI_OPT_WRITE_DELAY);
     set->drain_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DRAIN_TIMEOUT);
     set->message_max = (size_t)fwi_options_int(o, FWI_OPT_MESSAGE_MAX_BYTES);
@@ -20,8 +21,15 @@ static void read_live(fwi_settings *set, const fw_options *o)
     set->limit_pending = fwi_options_int(o, FWI_OPT_LIMIT_PENDING);
     set->limit_sessions = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS);
     set->limit_address = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_ADDRESS);
+    set->limit_user = fwi_options_int(o, FWI_OPT_LIMIT_SESSIONS_PER_USER);
     set->limit_rate = fwi_options_int(o, FWI_OPT_LIMIT_MESSAGE_RATE);
     set->limit_rooms = fwi_options_int(o, FWI_OPT_LIMIT_ROOMS_PER_SESSION);
+    set->limit_publish_user = fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_USER);
+    set->limit_publish_address =
+        fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_ADDRESS);
+    set->limit_join_user = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_USER);
+    set->limit_join_address = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_ADDRESS);
+    set->limit_resubscribe = fwi_options_int(o, FWI_OPT_LIMIT_RESUBSCRIBE_RATE);
     set->drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE);
 }
 

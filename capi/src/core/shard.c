@@ -81,6 +81,7 @@ bool fwi_shard_init(fwi_shard *shard, fwi_hub *hub, unsigned index)
     fwi_list_init(&shard->paused);
     fwi_list_init(&shard->stuck);
     shard->raised_tail = &shard->raised;
+    fwi_losses_init(&shard->losses);
     fwi_timer_init(&shard->delay_timer, delay_over);
     fwi_timer_init(&shard->drain_timer, drain_step);
     fwi_rand_init(&shard->jitter, hub->node ^ (index + 1));

@@ -12,6 +12,7 @@
 #include "core/hub.h"
 #include "core/inbox.h"
 #include "core/loop.h"
+#include "core/losses.h"
 #include "core/outbox.h"
 #include "core/room.h"
 #include "core/session.h"
@@ -39,7 +40,8 @@ struct fwi_shard {
     fwi_list paused;                 /* not read for want of credit */
     fwi_list stuck;                  /* attached sessions that found the events full */
     fw_event *raised, **raised_tail; /* queued events of this turn */
-    fwi_timer delay_timer;           /* write.delay */
+    fwi_losses losses;
+    fwi_timer delay_timer; /* write.delay */
     fwi_timer drain_timer;
     uint64_t drain_started_ms;
     uint64_t drained;

@@ -94,8 +94,25 @@
        "Times that a limit was reached")                                                 \
     XX(LIMIT_ADDRESS, "fanwire_limit_hits_total", "limit=\"sessions_per_address\"",      \
        "counter", "")                                                                    \
+    XX(LIMIT_USER, "fanwire_limit_hits_total", "limit=\"sessions_per_user\"", "counter", \
+       "")                                                                               \
     XX(LIMIT_RATE, "fanwire_limit_hits_total", "limit=\"message_rate\"", "counter", "")  \
     XX(LIMIT_ROOMS, "fanwire_limit_hits_total", "limit=\"rooms_per_session\"",           \
+       "counter", "")                                                                    \
+    XX(LIMIT_PUBLISH_USER, "fanwire_limit_hits_total",                                   \
+       "limit=\"publish_rate_per_user\"", "counter", "")                                 \
+    XX(LIMIT_PUBLISH_ADDRESS, "fanwire_limit_hits_total",                                \
+       "limit=\"publish_rate_per_address\"", "counter", "")                              \
+    XX(LIMIT_PUBLISH_ROOM, "fanwire_limit_hits_total", "limit=\"publish_rate\"",         \
+       "counter", "")                                                                    \
+    XX(LIMIT_JOIN_USER, "fanwire_limit_hits_total", "limit=\"join_rate_per_user\"",      \
+       "counter", "")                                                                    \
+    XX(LIMIT_JOIN_ADDRESS, "fanwire_limit_hits_total",                                   \
+       "limit=\"join_rate_per_address\"", "counter", "")                                 \
+    XX(LIMIT_JOIN_ROOM, "fanwire_limit_hits_total", "limit=\"join_rate\"", "counter",    \
+       "")                                                                               \
+    XX(LIMIT_RATES, "fanwire_limit_hits_total", "limit=\"rates\"", "counter", "")        \
+    XX(LIMIT_RESUBSCRIBE, "fanwire_limit_hits_total", "limit=\"resubscribe_rate\"",      \
        "counter", "")                                                                    \
     XX(LIMIT_PENDING, "fanwire_limit_hits_total", "limit=\"pending\"", "counter", "")    \
     XX(LIMIT_MESSAGE, "fanwire_limit_hits_total", "limit=\"message_max_bytes\"",         \

@@ -34,6 +34,16 @@ int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
     return order_user(hub, user, fwi_message_join(room, since));
 }
 
+int fwi_hub_user_set_info(fwi_hub *hub, const char *user, const void *data, size_t len)
+{
+    return order_user(hub, user, fwi_message_new(FWI_MSG_SET_INFO, data, len, FW_BINARY));
+}
+
+int fwi_hub_user_refresh(fwi_hub *hub, const char *user, int64_t expires_s)
+{
+    return order_user(hub, user, fwi_message_refresh(expires_s));
+}
+
 int fwi_hub_user_close(fwi_hub *hub, const char *user, unsigned code, const char *reason,
                        fw_session_id except)
 {

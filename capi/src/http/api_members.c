@@ -71,6 +71,9 @@ static void put_member(fwi_api_command *c, const reading *r, const fw_message *m
     if (len > 0) {
         fwi_api_put_value(c, ",\"conn_info\":", fwi_message_bytes(m), len);
     }
+    if (o->room_info_len > 0) {
+        fwi_api_put_value(c, ",\"chan_info\":", o->room_info, o->room_info_len);
+    }
     fwi_api_puts(c, "}");
 }
 

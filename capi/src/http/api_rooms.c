@@ -86,6 +86,22 @@ static bool kept_room(fwi_api_command *c, const fwi_json *fields,
     return true;
 }
 
+/* Who said it, and what it says of itself. */
+static void put_origin(fwi_api_command *c, const fwi_origin *o)
+{
+    char id[FW_SESSION_ID_TEXT];
+    fwi_api_puts(c, ",\"info\":{\"user\":");
+    fwi_api_put_string(c, o->user, strlen(o->user));
+    fwi_api_printf(c, ",\"client\":\"%s\"", fw_session_id_text(o->session, id));
+    if (o->info_len > 0) {
+        fwi_api_put_value(c, ",\"conn_info\":", o->info, o->info_len);
+    }
+    if (o->room_info_len > 0) {
+        fwi_api_put_value(c, ",\"chan_info\":", o->room_info, o->room_info_len);
+    }
+    fwi_api_puts(c, "}");
+}
+
 static void put_publication(fwi_api_command *c, const fw_message *m)
 {
     const void *bytes = fwi_message_bytes(m);
@@ -98,11 +114,7 @@ static void put_publication(fwi_api_command *c, const fw_message *m)
     }
     fwi_api_printf(c, ",\"offset\":%" PRIu64, m->at.offset);
     if (m->origin != NULL) {
-        char id[FW_SESSION_ID_TEXT];
-        fwi_api_puts(c, ",\"info\":{\"user\":");
-        fwi_api_put_string(c, m->origin->user, strlen(m->origin->user));
-        fwi_api_printf(c, ",\"client\":\"%s\"}",
-                       fw_session_id_text(m->origin->session, id));
+        put_origin(c, m->origin);
     }
     fwi_api_puts(c, "}");
 }

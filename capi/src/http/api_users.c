@@ -115,8 +115,8 @@ static const fwi_api_field disconnect_fields[] = {
 static const fwi_api_field refresh_fields[] = {
     COMMON_FIELDS,
     [EXPIRED] = {"expired", FWI_API_SWITCH, false},
-    [REFRESH_AT] = {"expire_at", FWI_API_NUMBER, true},
-    [REFRESH_INFO] = {"info", FWI_API_ANY, true},
+    [REFRESH_AT] = {"expire_at", FWI_API_NUMBER, false},
+    [REFRESH_INFO] = {"info", FWI_API_ANY, false},
     {NULL, 0, false}};
 
 /* As clients of the Centrifuge protocol know them: one is told not to come back, the
@@ -204,14 +204,70 @@ static void run_disconnect(fwi_api_command *c, const fwi_json *fields)
     }
 }
 
+/* Seconds since 1970; 0: never. */
+static bool read_time(fwi_api_command *c, const fwi_json *value, int64_t *expires_s)
+{
+    *expires_s = 0;
+    if (value->kind == FWI_JSON_NONE ||
+        (fwi_json_to_i64(value, expires_s) && *expires_s >= 0)) {
+        return true;
+    }
+    fwi_api_fail(c, FWI_API_BAD,
+                 "\"expire_at\" must be a time in whole seconds since 1970");
+    return false;
+}
+
+/* As JSON on one line. "" where there is none. */
+static bool read_info(fwi_api_command *c, const fwi_json *value, fwi_buf *info)
+{
+    if (value->kind == FWI_JSON_NONE || value->kind == FWI_JSON_NULL) {
+        return true;
+    }
+    if (!fwi_json_put_line(info, value)) {
+        fwi_api_fail(c, FWI_API_INTERNAL, "out of memory");
+        return false;
+    }
+    if (info->len > FWI_INFO_MAX) {
+        fwi_api_fail(c, FWI_API_LIMIT, "\"info\" has more than %d bytes", FWI_INFO_MAX);
+        return false;
+    }
+    return true;
+}
+
+static void refresh(fwi_api_command *c, const target *t, int64_t expires_s,
+                    const fwi_buf *info)
+{
+    fwi_hub *hub = fwi_api_hub(c);
+    int err = FW_OK;
+    if (info->len > 0) {
+        err = t->user[0] != '\0'
+                  ? fwi_hub_user_set_info(hub, t->user, info->data, info->len)
+                  : fwi_hub_set_info(hub, t->session, info->data, info->len);
+    }
+    if (err == FW_OK) {
+        err = t->user[0] != '\0' ? fwi_hub_user_refresh(hub, t->user, expires_s)
+                                 : fwi_hub_refresh(hub, t->session, expires_s);
+    }
+    judge(c, err);
+}
+
 static void run_refresh(fwi_api_command *c, const fwi_json *fields)
 {
     static const ending expired = {.code = CONNECTION_EXPIRED,
                                    .reason = "connection expired"};
     target t;
-    if (read_target(c, fields, &t) && fwi_api_is_on(&fields[EXPIRED])) {
+    int64_t expires_s;
+    fwi_buf info;
+    fwi_buf_init(&info);
+    bool good = read_target(c, fields, &t) &&
+                read_time(c, &fields[REFRESH_AT], &expires_s) &&
+                read_info(c, &fields[REFRESH_INFO], &info);
+    if (good && fwi_api_is_on(&fields[EXPIRED])) {
         end(c, &t, &expired, fw_session_none());
+    } else if (good) {
+        refresh(c, &t, expires_s, &info);
     }
+    fwi_buf_fini(&info);
 }
 
 /* --- connections --- */

@@ -21,7 +21,8 @@ enum {
     USER = 4,
     NODE_NAME = 5,
     POSITION = 6,
-    INFO = 7
+    INFO = 7,
+    ROOM_INFO = 8
 };
 
 static const uint8_t magic[MAGIC] = {0xff, 'F', 'W'};
@@ -66,14 +67,16 @@ static uint8_t *put_name(uint8_t *p, unsigned type, const char *name, size_t len
 bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
 {
     FWI_ASSERT(e->user_len <= NAME_MAX_BYTES && e->node_name_len <= NAME_MAX_BYTES &&
-               e->info_len <= FWI_ENVELOPE_INFO_MAX);
+               e->info_len <= FWI_ENVELOPE_INFO_MAX &&
+               e->room_info_len <= FWI_ENVELOPE_INFO_MAX);
     const char *info = e->info_len > 0 ? (const char *)e->info : NULL;
+    const char *room_info = e->room_info_len > 0 ? (const char *)e->room_info : NULL;
     /* Two numbers like an id's, and as long. */
     const fwi_envelope_id position = {e->epoch, e->offset};
     size_t fields = id_size(&position) + id_size(&e->except) + id_size(&e->target) +
                     id_size(&e->origin) + name_size(e->user, e->user_len) +
                     name_size(e->node_name, e->node_name_len) +
-                    name_size(info, e->info_len);
+                    name_size(info, e->info_len) + name_size(room_info, e->room_info_len);
     if (e->len > SIZE_MAX / 2 || !fwi_buf_reserve(out, HEAD + fields + e->len)) {
         return false;
     }
@@ -93,6 +96,7 @@ bool fwi_envelope_encode(const fwi_envelope *e, fwi_buf *out)
     p = put_name(p, USER, e->user, e->user_len);
     p = put_name(p, NODE_NAME, e->node_name, e->node_name_len);
     p = put_name(p, INFO, info, e->info_len);
+    p = put_name(p, ROOM_INFO, room_info, e->room_info_len);
     if (e->len > 0) {
         memcpy(p, e->data, e->len);
     }
@@ -131,10 +135,10 @@ static bool get_position(fwi_envelope *e, const uint8_t *p, size_t len)
     return true;
 }
 
-static bool get_info(fwi_envelope *e, const uint8_t *p, size_t len)
+static bool get_info(const uint8_t **info, size_t *info_len, const uint8_t *p, size_t len)
 {
-    e->info = p;
-    e->info_len = len;
+    *info = p;
+    *info_len = len;
     return len <= FWI_ENVELOPE_INFO_MAX;
 }
 
@@ -154,7 +158,9 @@ static bool get_field(fwi_envelope *e, unsigned type, const uint8_t *p, size_t l
     case POSITION:
         return get_position(e, p, len);
     case INFO:
-        return get_info(e, p, len);
+        return get_info(&e->info, &e->info_len, p, len);
+    case ROOM_INFO:
+        return get_info(&e->room_info, &e->room_info_len, p, len);
     default:
         return true; /* of a later version */
     }

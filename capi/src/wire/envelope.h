@@ -44,9 +44,11 @@ typedef struct fwi_envelope {
     size_t user_len;
     const char *node_name; /* field 5; NULL: left out */
     size_t node_name_len;
-    uint64_t epoch, offset; /* field 6 (16 bytes), first of all; left out when zero */
-    const uint8_t *info;    /* field 7: what the origin says of itself */
-    size_t info_len;        /* 0: left out; at most FWI_ENVELOPE_INFO_MAX */
+    uint64_t epoch, offset;   /* field 6 (16 bytes), first of all; left out when zero */
+    const uint8_t *info;      /* field 7: what the origin says of itself */
+    size_t info_len;          /* 0: left out; at most FWI_ENVELOPE_INFO_MAX */
+    const uint8_t *room_info; /* field 8, likewise: in this room */
+    size_t room_info_len;
     const uint8_t *data;
     size_t len;
 } fwi_envelope;

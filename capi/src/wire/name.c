@@ -57,6 +57,23 @@ static const char *escape_of(char c)
     }
 }
 
+bool fwi_name_is_for(const char *room, const char *user)
+{
+    const char *list = strrchr(room, '#');
+    size_t n = strlen(user);
+    if (room[0] == '$') {
+        return false;
+    }
+    for (const char *at = list; at != NULL; at = *at == ',' ? at : NULL) {
+        size_t len = strcspn(++at, ",");
+        if (n > 0 && len == n && memcmp(at, user, n) == 0) {
+            return true;
+        }
+        at += len;
+    }
+    return list == NULL;
+}
+
 const char *fwi_channel_name(char kind, const char *name, char out[FWI_CHANNEL_CAP])
 {
     snprintf(out, FWI_CHANNEL_CAP, "%c:%s", kind, name);

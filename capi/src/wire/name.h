@@ -12,6 +12,11 @@ enum { FWI_NAME_MAX = 255, FWI_CHANNEL_CAP = 2 + FWI_NAME_MAX + 1 };
  * what is wrong, valid for ever. */
 const char *fwi_name_problem(const char *name, size_t len);
 
+/* Whom a room is for, as far as its name says so: "name#ann,bob" (what stands behind the
+ * last #) for these users, "$name" for nobody, since that takes more than a name. user:
+ * "" is nobody's. */
+bool fwi_name_is_for(const char *room, const char *user);
+
 /* The channel of a room ('r') or user ('u') whose name has been checked. Returns out. */
 const char *fwi_channel_name(char kind, const char *name, char out[FWI_CHANNEL_CAP]);
 

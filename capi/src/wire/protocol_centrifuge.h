@@ -86,6 +86,7 @@ bool fwi_cf_put_data(fwi_buf *out, const fwi_cf_data *data);
 typedef struct fwi_cf_info {
     const char *user, *client; /* client NULL: nobody is known */
     fwi_cf_data info;          /* len 0: none */
+    fwi_cf_data room_info;     /* likewise: in this channel */
 } fwi_cf_info;
 
 bool fwi_cf_put_info(fwi_buf *out, const fwi_cf_info *info);

@@ -68,7 +68,8 @@ bool fwi_cf_put_info(fwi_buf *out, const fwi_cf_info *info)
 {
     return fwi_buf_puts(out, "{\"user\":") && put_text(out, info->user) &&
            fwi_buf_puts(out, ",\"client\":") && put_text(out, info->client) &&
-           put_field(out, "conn_info", &info->info) && fwi_buf_puts(out, "}");
+           put_field(out, "conn_info", &info->info) &&
+           put_field(out, "chan_info", &info->room_info) && fwi_buf_puts(out, "}");
 }
 
 bool fwi_cf_put_publication(fwi_buf *out, const fwi_cf_publication *p)
@@ -89,7 +90,7 @@ bool fwi_cf_put_subscribed(fwi_buf *out, const fwi_cf_subscribed *s)
         ok = fwi_buf_puts(out, ",") && fwi_cf_put_position(out, s->epoch, s->offset);
     }
     if (ok && s->publications != NULL && s->publications->len > 0) {
-        ok = fwi_buf_puts(out, ",\"publications\":[") &&
+        ok = put_name(out, "publications") && fwi_buf_puts(out, "[") &&
              fwi_buf_append(out, s->publications->data, s->publications->len) &&
              fwi_buf_puts(out, "]");
     }
