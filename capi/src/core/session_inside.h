@@ -150,6 +150,9 @@ int fwi_session_set_user(fwi_session *s, const char *user, unsigned brought);
 struct fwi_decision;
 void fwi_session_cancel_decision(fwi_session *s, struct fwi_decision *d);
 
+/* The room that it waits for can't be heard, for want of memory. */
+void fwi_session_turn_away(fwi_session *s, fwi_place *place);
+
 /* code: 0 left, 1 closed. */
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
 
