@@ -43,6 +43,7 @@ static void on_result(fw_hub *hub, fw_event *e, void *user)
 /* The join of somebody on the second loop gets as far as the first. */
 static void join(fwi_conn *c)
 {
+    ck_assert_ptr_nonnull(c->s);
     fake_loop_turn(rig.loop[1]); /* this thread is that loop's */
     ck_assert_int_eq(fwi_session_join(c->s, "a", &(fwi_join){.ref = 5}), FW_OK);
     fwi_shard_leave_thread();
