@@ -21,7 +21,8 @@ enum { TIMEOUT_MS = 50, PUBLISHES = 2, BACKLOG = 16 };
 static const fwi_log silent;
 static int listener = -1, port;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static fuzz_input left; /* for the connections to come, under the lock */
+/* For the connections to come, under the lock. */
+static fuzz_input left = {(const uint8_t *)"", 0};
 
 static fuzz_piece next_piece(void)
 {
@@ -99,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fwi_redis_emitter_free(e);
     fw_message_unref(m);
     pthread_mutex_lock(&lock);
-    left = (fuzz_input){NULL, 0}; /* the input isn't ours any longer */
+    left = (fuzz_input){(const uint8_t *)"", 0}; /* the input isn't ours any longer */
     pthread_mutex_unlock(&lock);
     return 0;
 }
