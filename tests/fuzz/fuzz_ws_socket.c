@@ -6,7 +6,6 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -48,7 +47,6 @@ static void start(void)
     }
     MUST(fw_hub_new(&hub, o) == FW_OK && fw_hub_start(hub) == FW_OK);
     fw_options_free(o);
-    OPENSSL_init_crypto(0, NULL); /* what it has is to be freed behind the hub */
     atexit(stop);
 }
 

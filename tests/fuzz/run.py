@@ -21,10 +21,6 @@ TREE = HERE.parents[1]
 
 # Those that have a thread beside them: memory comes and goes there by itself.
 THREADED = {"ws_socket", "redis_emitter"}
-# Whole hubs, where to look for leaks behind each input takes longer than the input: the
-# sanitizer looks when all is over, and the corpus is replayed under it, too.
-WHOLE = {"http_api", "centrifuge_sessions", "raw_sessions", "redis_backplane",
-         "redis_hub", "handover"}
 # How long an input may be where the usual 4096 bytes are of no use.
 LONGEST = {"http_head": 20000, "ws_socket": 20000, "ws_frames": 10000, "inflate": 10000}
 SLOWEST_S = 25  # for one input
@@ -47,7 +43,7 @@ class Run:
             f"-max_len={LONGEST.get(target, 4096)}",
             f"-artifact_prefix={self.crashes}/{target}-", "-print_final_stats=1",
             *([f"-dict={dictionary}"] if dictionary.exists() else []),
-            *(["-detect_leaks=0"] if target in THREADED | WHOLE else []),
+            *(["-detect_leaks=0"] if target in THREADED else []),
             self.learnt, HERE / "corpus" / target]
 
     def go(self):
