@@ -80,6 +80,7 @@ void core_rig_init(core_rig *rig, unsigned loops, ...)
 {
     memset(rig, 0, sizeof *rig);
     rig->options = fw_options_new();
+    ck_assert_ptr_nonnull(rig->options);
     va_list ap;
     va_start(ap, loops);
     for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {

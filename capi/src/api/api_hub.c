@@ -125,12 +125,13 @@ void fwi_api_ack(fw_hub *hub, fwi_item *item)
     }
 }
 
-void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
+/* On the loops from..to-1. The items take no memory: a hub must end without any. */
+static void on_loops(fw_hub *hub, fwi_item_fn run, unsigned from, unsigned to)
 {
-    unsigned n = only_first ? 1 : hub->n_loops, waiting = n, failed = 0;
-    for (unsigned i = 0; i < n; i++) {
-        fwi_item *item = fwi_item_new(run, NULL, NULL);
-        FWI_ASSERT(item != NULL); /* a hub that can't be stopped would be worse */
+    _Alignas(16) char room[FWI_LOOPS_MAX][FWI_ITEM_ROOM];
+    unsigned waiting = to - from, failed = 0;
+    for (unsigned i = from; i < to; i++) {
+        fwi_item *item = fwi_item_in(room[i], run);
         item->ptr = &waiting;
         failed += fwi_shard_post(hub->shard[i], item, false) != FW_OK;
     }
@@ -139,6 +140,11 @@ void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
         pthread_cond_wait(&hub->changed, &hub->lock);
     }
     pthread_mutex_unlock(&hub->lock);
+}
+
+void fwi_api_on_loops(fw_hub *hub, fwi_item_fn run, bool only_first)
+{
+    on_loops(hub, run, 0, only_first ? 1 : hub->n_loops);
 }
 
 static bool is_empty(fw_hub *hub)
@@ -352,8 +358,11 @@ void fw_hub_free(fw_hub *hub)
 static void run_boot(fwi_shard *shard, fwi_item *item)
 {
     fwi_hub *core = shard->hub;
-    core->bp->ops->start(core->bp);
-    FWI_ASSERT(fwi_hub_subscribe_own(core));
+    int err = core->bp->ops->start(core->bp);
+    if (err == FW_OK && !fwi_hub_subscribe_own(core)) {
+        err = FW_ERR_MEMORY;
+    }
+    core->handle->boot_err = err;
     fwi_api_ack(core->handle, item);
 }
 
@@ -365,12 +374,25 @@ static int start_threads(fw_hub *hub)
     for (unsigned i = hub->n_loops; i-- > 0;) {
         int err = fwi_loop_uv_start(hub->loop[i], i);
         if (err != FW_OK) {
-            for (unsigned k = i + 1; k < hub->n_loops; k++) {
-                fwi_shard_post(hub->shard[k], fwi_item_new(run_end, NULL, NULL), false);
-            }
+            on_loops(hub, run_end, i + 1, hub->n_loops);
             return err;
         }
         hub->thread[i] = true;
+    }
+    return FW_OK;
+}
+
+/* The loops run: connects, and waits for the other nodes if they are required. */
+static int boot(fw_hub *hub)
+{
+    fwi_api_on_loops(hub, run_boot, true);
+    if (hub->boot_err != FW_OK) {
+        return fwi_error(hub->boot_err, "%s", fw_strerror(hub->boot_err));
+    }
+    if (fwi_options_int(hub->options, FWI_OPT_REDIS_REQUIRED) &&
+        !fwi_api_wait(hub, is_up, REQUIRED_MS)) {
+        return fwi_error(FW_ERR_BACKPLANE, "redis.url: %s",
+                         hub->down_why[0] ? hub->down_why : "no answer");
     }
     return FW_OK;
 }
@@ -402,14 +424,13 @@ int fw_hub_start(fw_hub *hub)
     FWI_LOG(&hub->log, FWI_LOG_INFO, "hub",
             "started node=%016" PRIx64 " name=%s threads=%u", hub->core.node,
             hub->core.name, hub->n_loops);
-    fwi_api_on_loops(hub, run_boot, true);
-    if (fwi_options_int(hub->options, FWI_OPT_REDIS_REQUIRED) &&
-        !fwi_api_wait(hub, is_up, REQUIRED_MS)) {
-        char why[256];
-        snprintf(why, sizeof why, "%s", hub->down_why[0] ? hub->down_why : "no answer");
+    err = boot(hub);
+    if (err != FW_OK) {
+        char why[sizeof hub->down_why + 16];
+        snprintf(why, sizeof why, "%s", fw_error_detail());
         fw_hub_stop(hub);
         atomic_store(&hub->state, FWI_HUB_NEW);
-        return fwi_error(FW_ERR_BACKPLANE, "redis.url: %s", why);
+        return fwi_error(err, "%s", why);
     }
     fwi_taken_serve(hub);
     return FW_OK;

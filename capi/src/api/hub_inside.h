@@ -63,6 +63,7 @@ struct fw_hub {
     bool beats_changed; /* by the reload that is under way */
     fwi_redis_config redis;
     uint64_t started_us;
+    int boot_err; /* what the last start's first act on loop 0 came to */
 
     fwi_gate *gates; /* of option listen, and behind them that of http.listen */
     size_t n_gates;

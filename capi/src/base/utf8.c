@@ -58,6 +58,9 @@ static const uint8_t *skip_ascii(const uint8_t *p, const uint8_t *end)
 
 bool fwi_utf8_feed(uint32_t *state, const void *data, size_t len)
 {
+    if (len == 0) {
+        return true; /* data may be NULL then, and nothing may be added to that */
+    }
     const uint8_t *p = data;
     const uint8_t *end = p + len;
     uint32_t s = *state;

@@ -49,6 +49,7 @@ typedef struct fwi_joiner {
     bool looked;     /* a read was started for what it knows and we don't */
     bool tried;      /* a read was started for what it has missed */
     fwi_position since;
+    struct fwi_item *asked; /* what it has asked by, and is answered by; NULL: it is */
 } fwi_joiner;
 
 typedef struct fwi_history {
@@ -116,8 +117,9 @@ void fwi_history_forgotten(fwi_history *h, fwi_position at);
 /* --- who comes in: history_join.c --- */
 
 /* A session's loop asks loop 0 where the session is let in; the answer is fwi_room_admit
- * with this ticket. since: see fwi_join. Later ones replace earlier ones. @thread loop */
-void fwi_history_ask(struct fwi_shard *shard, fw_session_id id, const char *channel,
+ * with this ticket. since: see fwi_join. Later ones replace earlier ones. Out of memory
+ * there, the session is turned away; here: false. @thread loop */
+bool fwi_history_ask(struct fwi_shard *shard, fw_session_id id, const char *channel,
                      uint32_t ticket, fwi_position since, bool quiet);
 /* It has left before it was in. @thread loop */
 void fwi_history_unask(struct fwi_shard *shard, fw_session_id id, const char *channel);

@@ -23,8 +23,32 @@ static void run_admit(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-/* missed is taken. */
-static void admit(fwi_history *h, const fwi_joiner *j, bool recovered,
+static void run_turn_away(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_turn_away(shard, item->id, item->text, (uint32_t)item->ref);
+    fwi_item_free(item);
+}
+
+/* There is no memory for who has asked. asked is taken. */
+static void turn_away(fwi_hub *hub, fwi_item *asked)
+{
+    unsigned loop = fwi_id_loop(asked->id);
+    asked->run = run_turn_away;
+    if (loop == 0) {
+        run_turn_away(hub->shard[0], asked);
+    } else {
+        fwi_shard_post(hub->shard[loop], asked, false);
+    }
+}
+
+static void joiner_free(fwi_joiner *j)
+{
+    fwi_item_free(j->asked);
+    free(j);
+}
+
+/* missed is taken. The answer takes no memory: it is what was asked by. */
+static void admit(fwi_history *h, fwi_joiner *j, bool recovered,
                   fwi_history_slice *missed)
 {
     fwi_hub *hub = h->hub;
@@ -39,13 +63,9 @@ static void admit(fwi_history *h, const fwi_joiner *j, bool recovered,
         fwi_history_slice_free(missed);
         return;
     }
-    fwi_item *item = fwi_item_new(run_admit, h->route->channel, NULL);
-    if (item == NULL) {
-        fwi_history_slice_free(missed);
-        return;
-    }
-    item->id = j->id;
-    item->ref = j->ticket;
+    fwi_item *item = j->asked;
+    j->asked = NULL;
+    item->run = run_admit;
     item->at = h->at;
     item->code = recovered;
     item->ptr = missed;
@@ -54,7 +74,7 @@ static void admit(fwi_history *h, const fwi_joiner *j, bool recovered,
 }
 
 /* With what came behind an offset that the log covers. */
-static void admit_from(fwi_history *h, const fwi_joiner *j, uint64_t offset)
+static void admit_from(fwi_history *h, fwi_joiner *j, uint64_t offset)
 {
     fwi_history_slice *missed = NULL;
     bool fits = fwi_history_log_bytes(&h->log, offset) <= h->hub->set.outbox_max;
@@ -179,8 +199,12 @@ void fwi_history_serve(fwi_history *h)
             if (newer == NULL && FWI_HASH_ADDED(j)) {
                 continue;
             }
+            if (newer == NULL) {
+                turn_away(h->hub, j->asked);
+                j->asked = NULL;
+            }
         }
-        free(j);
+        joiner_free(j);
     }
 }
 
@@ -228,33 +252,44 @@ void fwi_history_free_joiners(fwi_history *h)
 {
     for (fwi_joiner *j; (j = h->joiners) != NULL;) {
         HASH_DEL(h->joiners, j);
-        free(j);
+        joiner_free(j);
     }
 }
 
 /* --- who asks --- */
 
-/* Out of memory it waits for ever, as for a channel that can't be subscribed to. */
-static void join(fwi_history *h, const fwi_joiner *who)
+/* It waits. false: there is no memory for that. */
+static bool await(fwi_history *h, fwi_joiner *j)
 {
-    fwi_joiner *j = malloc(sizeof *j), *former = NULL;
+    fwi_joiner *former = NULL;
+    HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, former);
+    if (former != NULL) {
+        HASH_DEL(h->joiners, former);
+        joiner_free(former);
+    }
+    HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
+    return FWI_HASH_ADDED(j);
+}
+
+/* asked is taken. */
+static void join(fwi_history *h, fwi_item *asked)
+{
+    fwi_joiner *j = malloc(sizeof *j);
     if (j == NULL) {
+        turn_away(h->hub, asked);
         return;
     }
-    *j = *who;
+    *j = (fwi_joiner){.id = asked->id,
+                      .ticket = (uint32_t)asked->ref,
+                      .quiet = asked->code != 0,
+                      .since = asked->at,
+                      .asked = asked};
     forget_what_is_too_old(h);
     if (serve(h, j)) {
+        joiner_free(j);
+    } else if (!await(h, j)) {
         free(j);
-    } else {
-        HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, former);
-        if (former != NULL) {
-            HASH_DEL(h->joiners, former);
-            free(former);
-        }
-        HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
-        if (!FWI_HASH_ADDED(j)) {
-            free(j);
-        }
+        turn_away(h->hub, asked);
     }
     fwi_history_settle(h);
 }
@@ -263,13 +298,10 @@ static void run_ask(fwi_shard *shard, fwi_item *item)
 {
     const fwi_route *r = fwi_route_find(&shard->hub->routes, item->text);
     if (r != NULL && r->history != NULL) {
-        fwi_joiner who = {.id = item->id,
-                          .ticket = (uint32_t)item->ref,
-                          .quiet = item->code != 0,
-                          .since = item->at};
-        join(r->history, &who);
+        join(r->history, item);
+    } else {
+        fwi_item_free(item);
     }
-    fwi_item_free(item);
 }
 
 static void run_unask(fwi_shard *shard, fwi_item *item)
@@ -281,21 +313,21 @@ static void run_unask(fwi_shard *shard, fwi_item *item)
     }
     if (j != NULL) {
         HASH_DEL(r->history->joiners, j);
-        free(j);
+        joiner_free(j);
     }
     fwi_item_free(item);
 }
 
-static void to_loop_0(fwi_shard *shard, fwi_item *item)
+static bool to_loop_0(fwi_shard *shard, fwi_item *item)
 {
     if (shard->index == 0 && item != NULL) {
         item->run(shard, item);
-    } else {
-        fwi_shard_post(shard->hub->shard[0], item, false);
+        return true;
     }
+    return fwi_shard_post(shard->hub->shard[0], item, false) != FW_ERR_MEMORY;
 }
 
-void fwi_history_ask(fwi_shard *shard, fw_session_id id, const char *channel,
+bool fwi_history_ask(fwi_shard *shard, fw_session_id id, const char *channel,
                      uint32_t ticket, fwi_position since, bool quiet)
 {
     fwi_item *item = fwi_item_new(run_ask, channel, NULL);
@@ -305,7 +337,7 @@ void fwi_history_ask(fwi_shard *shard, fw_session_id id, const char *channel,
         item->at = since;
         item->code = quiet;
     }
-    to_loop_0(shard, item);
+    return to_loop_0(shard, item);
 }
 
 void fwi_history_unask(fwi_shard *shard, fw_session_id id, const char *channel)

@@ -92,6 +92,12 @@ static void run_subscribed(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
+static void run_unheard(fwi_shard *shard, fwi_item *item)
+{
+    fwi_room_unheard(shard, item->text);
+    fwi_item_free(item);
+}
+
 static void tell_subscribed(fwi_hub *hub, unsigned loop, const char *channel)
 {
     if (loop == 0) {
@@ -136,13 +142,17 @@ static fwi_route *add_interest(fwi_hub *hub, unsigned loop, const char *channel)
     return r;
 }
 
+/* The item itself goes back with the answer: it needs no memory. */
 static void run_interest_add(fwi_shard *shard, fwi_item *item)
 {
-    fwi_route *r = add_interest(shard->hub, item->count, item->text);
-    if (r != NULL && r->subscribed) {
-        tell_subscribed(shard->hub, item->count, item->text);
+    fwi_hub *hub = shard->hub;
+    const fwi_route *r = add_interest(hub, item->count, item->text);
+    if (r != NULL && !r->subscribed) {
+        fwi_item_free(item); /* it is told when it is heard */
+        return;
     }
-    fwi_item_free(item);
+    item->run = r != NULL ? run_subscribed : run_unheard;
+    fwi_shard_post(hub->shard[item->count], item, false);
 }
 
 int fwi_hub_interest_add(fwi_hub *hub, fwi_shard *from, const char *channel, bool *heard)

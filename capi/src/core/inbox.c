@@ -48,6 +48,15 @@ fwi_item *fwi_item_new(fwi_item_fn run, const char *text, fw_message *m)
     return item;
 }
 
+fwi_item *fwi_item_in(void *room, fwi_item_fn run)
+{
+    fwi_item *item = memset(room, 0, FWI_ITEM_ROOM);
+    item->run = run;
+    item->cost = sizeof *item;
+    item->lent = true;
+    return item;
+}
+
 void fwi_item_free(fwi_item *item)
 {
     if (item != NULL) {
@@ -55,7 +64,9 @@ void fwi_item_free(fwi_item *item)
         if (item->ptr_free != NULL) {
             item->ptr_free(item->ptr);
         }
-        free(item);
+        if (!item->lent) {
+            free(item);
+        }
     }
 }
 

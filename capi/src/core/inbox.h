@@ -32,8 +32,12 @@ struct fwi_item {
     void *ptr;
     void (*ptr_free)(void *ptr); /* NULL: ptr is nobody's of the item's */
     fw_message *m;               /* owned by the item */
+    bool lent;                   /* its memory stays its maker's when it is freed */
     char text[];
 };
+
+/* For an item without text: a whole number of the alignment that malloc gives. */
+enum { FWI_ITEM_ROOM = (sizeof(fwi_item) + 16) / 16 * 16 };
 
 typedef struct fwi_inbox {
     pthread_mutex_t lock;
@@ -52,6 +56,9 @@ void fwi_inbox_fini(fwi_inbox *in);
 
 /* text is copied (NULL is ""), m referenced (may be NULL). NULL: out of memory. */
 fwi_item *fwi_item_new(fwi_item_fn run, const char *text, fw_message *m);
+/* In memory that is lent, aligned as malloc's, which it needs until it is freed. For what
+ * can't be left undone for want of memory. */
+fwi_item *fwi_item_in(void *room, fwi_item_fn run);
 void fwi_item_free(fwi_item *item);
 
 typedef enum {

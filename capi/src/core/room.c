@@ -140,8 +140,11 @@ int fwi_room_enter(fwi_shard *shard, fwi_session *s, const char *channel,
     }
     if (room->kept) {
         place->heard = ++shard->last_ticket;
-        fwi_history_ask(shard, fwi_session_identity(s), channel, place->heard,
-                        join->since, join->quiet);
+        if (!fwi_history_ask(shard, fwi_session_identity(s), channel, place->heard,
+                             join->since, join->quiet)) {
+            fwi_room_exit(shard, s, place);
+            return FW_ERR_MEMORY;
+        }
     } else if (heard) {
         promote(shard, room);
     }
@@ -181,15 +184,51 @@ void fwi_room_subscribed(fwi_shard *shard, const char *channel)
     }
 }
 
+void fwi_room_unheard(fwi_shard *shard, const char *channel)
+{
+    fwi_room *room = fwi_room_find(shard, channel);
+    if (room == NULL || room->interest == 0 || --room->interest > 0) {
+        return; /* or it is heard for another's sake */
+    }
+    room->busy++;
+    for (uint32_t i = room->n; i-- > room->n_in;) {
+        if (i < room->n) {
+            fwi_session *s = room->members[i];
+            fwi_session_turn_away(s, fwi_session_place(s, room));
+        }
+    }
+    room->busy--;
+    drop_if_unused(shard, room);
+}
+
+/* Where the session waits that asked with this ticket; NULL: it doesn't any more. */
+static fwi_place *waiting_place(fwi_shard *shard, fw_session_id id, const char *channel,
+                                uint32_t ticket)
+{
+    fwi_session *s = fwi_session_find(shard, id);
+    fwi_place *place = s != NULL ? fwi_session_place_in(s, channel) : NULL;
+    bool waits = place != NULL && !fwi_place_is_in(place) && place->heard == ticket;
+    return waits ? place : NULL;
+}
+
+void fwi_room_turn_away(fwi_shard *shard, fw_session_id id, const char *channel,
+                        uint32_t ticket)
+{
+    fwi_place *place = waiting_place(shard, id, channel, ticket);
+    if (place != NULL) {
+        fwi_session_turn_away(fwi_session_find(shard, id), place);
+    }
+}
+
 void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
                     uint32_t ticket, const fwi_admission *a)
 {
-    fwi_room *room = fwi_room_find(shard, channel);
-    fwi_session *s = fwi_session_find(shard, id);
-    fwi_place *place = room != NULL && s != NULL ? fwi_session_place(s, room) : NULL;
-    if (place == NULL || fwi_place_is_in(place) || place->heard != ticket) {
+    fwi_place *place = waiting_place(shard, id, channel, ticket);
+    if (place == NULL) {
         return;
     }
+    fwi_session *s = fwi_session_find(shard, id);
+    fwi_room *room = place->room;
     room->busy++;
     fwi_session *other = room->members[room->n_in];
     uint32_t pos = place->pos;

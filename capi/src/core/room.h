@@ -72,6 +72,13 @@ void fwi_room_exit(struct fwi_shard *shard, struct fwi_session *s, fwi_place *pl
 /* Loop 0 says that the channel is heard. */
 void fwi_room_subscribed(struct fwi_shard *shard, const char *channel);
 
+/* Loop 0 had no memory to have it heard: who waits for it is turned away. */
+void fwi_room_unheard(struct fwi_shard *shard, const char *channel);
+
+/* The same of one that asked with this ticket, and of what is said there. */
+void fwi_room_turn_away(struct fwi_shard *shard, fw_session_id id, const char *channel,
+                        uint32_t ticket);
+
 /* Loop 0 says where who waits for it is let in. A session that has left meanwhile, or
  * joins again, isn't meant. */
 void fwi_room_admit(struct fwi_shard *shard, fw_session_id id, const char *channel,

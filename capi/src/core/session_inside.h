@@ -159,6 +159,9 @@ void fwi_session_uncount_user(fwi_session *s);
 struct fwi_decision;
 void fwi_session_cancel_decision(fwi_session *s, struct fwi_decision *d);
 
+/* The room that it waits for can't be heard, for want of memory. */
+void fwi_session_turn_away(fwi_session *s, fwi_place *place);
+
 /* code: 0 left, 1 closed. */
 void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
 

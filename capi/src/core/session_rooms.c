@@ -230,15 +230,35 @@ static void cancel_asking(fwi_session *s, const char *room)
     }
 }
 
-void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
+/* The name of the room and the ref of who asked for it are the caller's. */
+static void take_out(fwi_session *s, fwi_place *place, char room[FWI_CHANNEL_CAP],
+                     uint64_t *ref)
 {
-    char room[FWI_CHANNEL_CAP];
-    bool was_in = fwi_place_is_in(place);
-    uint64_t ref = place->ref;
+    *ref = place->ref;
     strcpy(room, place->room->channel + 2);
     fwi_presence_left(s, place->room->channel);
     fwi_room_exit(s->shard, s, place);
     *place = s->places[--s->n_places];
+}
+
+void fwi_session_turn_away(fwi_session *s, fwi_place *place)
+{
+    char room[FWI_CHANNEL_CAP];
+    uint64_t ref;
+    if (place == &s->user_place) {
+        fwi_session_close(s, 1011, "out of memory"); /* as if it hadn't been let in */
+        return;
+    }
+    take_out(s, place, room, &ref);
+    fwi_session_join_failed(s, room, ref, FW_ERR_MEMORY, "out of memory");
+}
+
+void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code)
+{
+    char room[FWI_CHANNEL_CAP];
+    bool was_in = fwi_place_is_in(place);
+    uint64_t ref;
+    take_out(s, place, room, &ref);
     if (!was_in) {
         fwi_session_join_failed(s, room, ref, FW_ERR_GONE, "it left before it was in");
         return;

@@ -9,7 +9,7 @@
 bool fwi_json_put_string(fwi_buf *out, const void *text, size_t len)
 {
     static const char hex[] = "0123456789abcdef";
-    const uint8_t *in = text;
+    const uint8_t *in = len > 0 ? text : (const uint8_t *)""; /* NULL may be none */
     bool ok = fwi_buf_reserve(out, len + 2) && fwi_buf_append(out, "\"", 1);
     size_t from = 0;
     for (size_t i = 0; ok && i < len; i++) {
@@ -38,6 +38,9 @@ bool fwi_json_put_base64(fwi_buf *out, const void *bytes, size_t len)
 
 bool fwi_json_put_line(fwi_buf *out, const fwi_json *value)
 {
+    if (value->len == 0) {
+        return true;
+    }
     const char *from = value->at, *end = from + value->len;
     for (const char *p = from; p < end; p++) {
         if (*p == '\n' || *p == '\r') {
