@@ -31,6 +31,8 @@ OPTIONS = {
     "heartbeat.interval": "5s", "heartbeat.timeout": "5s", "node.lease": "5s",
     "handshake.timeout": "3s", "drain.timeout": f"{DRAIN_S}s", "log.level": "warn",
     "api.key": KEY,
+    # Longer than any failover on a busy machine: what waited too long is lost by promise.
+    "redis.queue.deadline": "10m",
 }
 
 

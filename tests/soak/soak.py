@@ -42,6 +42,7 @@ from trouble import Trouble  # noqa: E402
 
 ROOMS, MEMBERS, RABBLE = 4, 6, 3
 PERIOD_S = 60.0
+QUIET_S = 300.0 * SLOW  # within which a fault is over, whatever the machine does else
 CALM_S = 60.0 * SLOW  # within which all is to be as it should be; a lease is 5 s of it
 
 
@@ -139,9 +140,9 @@ class Soak:
         finally:
             await self.village.end()
 
-    async def until(self, condition, what):
+    async def until(self, condition, what, seconds=CALM_S):
         """False, and told, if it doesn't come true."""
-        end = time.monotonic() + CALM_S
+        end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:
                 self.wrongs("never came true: " + what)
@@ -161,12 +162,13 @@ class Soak:
 
     async def calm(self, number):
         """False: there is no use in going on."""
+        self.stage.set_quiet(True)
+        if not await self.until(self.stage.is_quiet, "trouble and rabble have stopped",
+                                QUIET_S):
+            return False
         if self.has_failed():
             self.wrongs(f"the soak can't go on: {self.stage.trouble.failed!r} "
                         f"{self.village.failed()}")
-            return False
-        self.stage.set_quiet(True)
-        if not await self.until(self.stage.is_quiet, "trouble and rabble have stopped"):
             return False
         self.village.quiet = True
         began = time.monotonic()
