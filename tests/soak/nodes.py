@@ -106,7 +106,8 @@ class Program(Node):
     def start(self):
         log = self.folder / f"{self.name}-{self.restarts}.log"
         self.running = Running(self.args, self.env, log, program=self.program)
-        self.running.read_addresses("http")
+        # An interpreter may start slowly beside all that is going on.
+        self.running.read_addresses("http", 10 * DEADLINE * SLOW)
 
     def pid(self):
         return self.running.pid

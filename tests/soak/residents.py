@@ -178,6 +178,10 @@ class Village:
         return sum(r.returns for r in self.residents)
 
     async def end(self):
-        for task in self.tasks:
-            task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        """Until Python 3.12 a cancellation that meets a wait_for which has just ended is
+        lost, so it is said again."""
+        left = self.tasks
+        while left:
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=1)

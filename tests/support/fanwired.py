@@ -96,9 +96,9 @@ class Running:
         self.lines, self.urls, self.http, self.redis = [], [], None, None
         self._rest = b""
 
-    def read_addresses(self, last):
+    def read_addresses(self, last, deadline=DEADLINE):
         """Reads the printed lines up to the one that begins with `last`."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + deadline
         while not any(line.startswith(last + " ") for line in self.lines):
             ready, _, _ = select.select([self.process.stdout], [], [],
                                         max(0, end - time.monotonic()))
