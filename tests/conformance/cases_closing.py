@@ -234,3 +234,90 @@ def long_reason(maker):
     if got.kind != "close" or got.code not in (4000, 1000):
         raise Violation("got " + describe(got))
     expect_end(peer)
+
+
+for n, code in enumerate((3001, 3500, 4001, 4500), 16):
+    register_close("22.%d" % n, "Close %d, of the private ranges, is answered" % code,
+                   "7.4.2", close_payload(code), (code, 1000))
+for n, code in enumerate((1, 998, 1017, 1099, 1999), 20):
+    register_bad_close("22.%d" % n, "Close %d, reserved, is 1002" % code, "7.4.2",
+                       close_payload(code))
+register_close("22.25", "A reason may have NUL in it", "5.5.1",
+               close_payload(1000, b"a\0b"), (1000,))
+register_close("22.26", "A reason of characters of four bytes is taken", "5.5.1",
+               close_payload(1000, "𤭢".encode() * 30), (1000,))
+for n, (what, reason) in enumerate((("An overlong slash", b"\xc0\xaf"),
+                                    ("A surrogate", b"\xed\xa0\x80"),
+                                    ("A lonely continuation", b"a\x80"),
+                                    ("What lies beyond Unicode", b"\xf4\x90\x80\x80")),
+                                   27):
+    register_bad_close("22.%d" % n, what + " in a reason is 1007 or 1002", "5.5.1, 8.1",
+                       close_payload(1000, reason), (1007, 1002))
+register_after_close("22.31", "A fault behind a Close frame is not looked at", frame(3))
+register_after_close("22.32", "An unmasked frame behind a Close frame is not looked at",
+                     frame(TEXT, HELLO, masked=False))
+register_after_close("22.33", "Half a frame behind a Close frame is not waited for",
+                     frame(TEXT, b"x" * 1000)[:10])
+
+
+@case("22.34", "A hundred pings and a Close in one write: pongs, the last one in any "
+      "case, then the Close", "5.5.1, 5.5.3")
+def pings_then_close(maker):
+    peer = maker.open()
+    peer.send(b"".join(frame(PING, b"%d" % i) for i in range(100))
+              + frame(CLOSE, close_payload(1000)))
+    *pongs, close, end = peer.drain()
+    numbers = [int(e.data) for e in pongs if e.kind == "pong"]
+    if len(numbers) != len(pongs) or numbers != sorted(set(numbers)):
+        raise Violation("got " + ", ".join(describe(e) for e in pongs[:4]))
+    if close.kind != "close" or close.code != 1000 or end.data != b"fin":
+        raise Violation("then came %s, %s" % (describe(close), describe(end)))
+    if len(numbers) < 100:
+        raise Info("%d of 100 pings answered before Close" % len(numbers))
+
+
+@case("22.35", "A client that ends its half of TCP right behind its Close gets the "
+      "answer", "5.5.1, 7.1.1")
+def close_then_fin(maker):
+    peer = maker.open()
+    peer.send_close(1000)
+    peer.half_close()
+    expect_close_answer(peer, (1000,))
+
+
+@case("22.36", "A second Close frame, behind the answer, is passed over", "5.5.1")
+def close_again(maker):
+    peer = maker.open()
+    peer.send_close(1000)
+    got = peer.heard()
+    if got.kind != "close" or got.code != 1000:
+        raise Violation("got " + describe(got))
+    peer.send_close(4000)
+    expect_end(peer)
+
+
+@case("22.37", "A Close frame with the longest reason, written byte by byte, is answered",
+      "5.5.1")
+def chopped_long_close(maker):
+    peer = maker.open()
+    peer.send_close(4321, b"*" * 123, chop=1)
+    expect_close_answer(peer, (4321, 1000))
+
+
+@case("22.38", "Where compression was agreed on a Close frame is what it is elsewhere",
+      "7692 6")
+def close_with_compression(maker):
+    peer = maker.open(offer="permessage-deflate")
+    peer.send_compressed(TEXT, HELLO * 100)
+    expect(peer, "text", HELLO * 100)
+    expect_clean_close(peer, 1001, b"away")
+
+
+@case("22.39", "A Close frame among the fragments of a compressed message is answered",
+      "7692 6, 5.5.1")
+def close_amid_compressed(maker):
+    peer = maker.open(offer="permessage-deflate")
+    rsv = 4 if peer.agreed is not None else 0
+    peer.send(frame(TEXT, b"\xf2\x48", fin=False, rsv=rsv)
+              + frame(CLOSE, close_payload(1000)))
+    expect_close_answer(peer, (1000,))

@@ -85,6 +85,54 @@ for number, (why, value, answer) in enumerate((
     register_offer("23.%d" % number, why, value, answer)
 
 
+for number, bits in enumerate(range(9, 16), 58):
+    register_offer("23.%d" % number, "server_max_window_bits=%d is taken" % bits,
+                   "permessage-deflate; server_max_window_bits=%d" % bits,
+                   {"server_max_window_bits": str(bits)})
+for number, (why, value, answer) in enumerate((
+        ("client_max_window_bits=8 is taken", "permessage-deflate; "
+         "client_max_window_bits=8", {}),
+        ("All four parameters are taken",
+         "permessage-deflate; client_max_window_bits=15; server_max_window_bits=15; "
+         "server_no_context_takeover; client_no_context_takeover",
+         {"server_max_window_bits": "15"}),
+        ("No blanks at all", "permessage-deflate;server_max_window_bits=10,x",
+         {"server_max_window_bits": "10"}),
+        ("Tabs and blanks everywhere", "\tpermessage-deflate \t; "
+         "server_max_window_bits=10 \t, \tx ", {"server_max_window_bits": "10"}),
+        ("The second offer is taken where the first can't be had",
+         "permessage-deflate; unknown, permessage-deflate", {}),
+        ("An offer that is there twice is taken once",
+         "permessage-deflate, permessage-deflate", {}),
+        ("client_max_window_bits=7 declines", "permessage-deflate; "
+         "client_max_window_bits=7", None),
+        ("client_max_window_bits said twice declines", "permessage-deflate; "
+         "client_max_window_bits; client_max_window_bits=10", None),
+        ("server_max_window_bits=1x declines", "permessage-deflate; "
+         "server_max_window_bits=1x", None),
+        ("server_max_window_bits=0 declines", "permessage-deflate; "
+         "server_max_window_bits=0", None),
+        ("server_max_window_bits=150 declines", "permessage-deflate; "
+         "server_max_window_bits=150", None),
+        ("A name that only begins so is another's", "permessage-deflate2", None)), 65):
+    register_offer("23.%d" % number, why, value, answer)
+
+
+def register_unreadable(id, list_of_extensions):
+    @case(id, "The list of extensions \"%s\" is refused" % list_of_extensions, "9.1")
+    def run(maker):
+        peer = maker.raw()
+        peer.send(peer.head(maker.query(), extra=[
+            "Sec-WebSocket-Extensions: " + list_of_extensions]))
+        expect_refusal(peer, (400,))
+
+
+for number, value in enumerate(("permessage-deflate;", "permessage-deflate; a=",
+                                'x; a="b', "; a", "a b", 'x; a=""', "x; a=b c", "x=1",
+                                'x; a="b c"', "permessage/deflate"), 77):
+    register_unreadable("23.%d" % number, value)
+
+
 @case("23.17", "An offer in two lines", "9110 5.3")
 def two_lines(maker):
     peer = maker.open(offer="x-unknown", extra=["Sec-WebSocket-Extensions: " + OFFER])

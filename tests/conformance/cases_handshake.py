@@ -251,3 +251,134 @@ register_origin("20.56", "A page of another port of the same host is 403",
 register_origin("20.57", "A page whose host only begins like ours is 403",
                 "http://127.0.0.1.evil.example:%d", False)
 register_origin("20.58", "Origin: null is 403", "null", False)
+register_origin("20.59", "Scheme and host of an origin may be in capitals",
+                "HTTP://127.0.0.1:%d", True)
+register_origin("20.60", "An empty Origin is 403", "", False)
+register_origin("20.61", "An origin whose user is called as our host is 403",
+                "http://127.0.0.1:%d@evil.example", False)
+register_origin("20.62", "Two origins in one are 403",
+                "http://127.0.0.1:%d, https://evil.example", False)
+
+
+# --- more that is good ---
+
+def upgrade_in(connection):
+    return line("Connection", "Connection: " + connection)
+
+
+for n, (sentence, section, head) in enumerate((
+        ("Content-Length: 0 is no body", "9112 6.2", {"extra": ["Content-Length: 0"]}),
+        ("Bytes beyond ASCII in a value nobody asks for", "9110 5.5",
+         {"extra": ["X-Latin: gr\xfc\xdfe"]}),
+        ("A header without a value", "9110 5.5", {"extra": ["X-Empty:"]}),
+        ("All characters that a name may have", "9110 5.6.2",
+         {"extra": ["!#$%&'*+-.^_`|~09azAZ: x"]}),
+        ("A Host without a port", "9110 7.2", line("Host", "Host: example.org")),
+        ("A Host that is an address of IPv6", "9110 7.2", line("Host", "Host: [::1]:80")),
+        ("Connection with Upgrade twice", "9110 7.6.1",
+         upgrade_in("Upgrade, keep-alive, upgrade")),
+        ("Empty elements in Connection", "9110 5.6.1", upgrade_in(",, Upgrade ,")),
+        ("Upgrade in two lines", "9110 5.3",
+         line("Upgrade", "Upgrade: foo/2\r\nUpgrade: websocket")),
+        ("Blanks and tabs around the key", "9112 5",
+         {"key": "\t dGhlIHNhbXBsZSBub25jZQ== \t"}),
+        ("HTTP/1.2 is served as HTTP/1.1", "9110 2.5", {"version": "HTTP/1.2"}),
+        ("Sub-protocols in two lines", "9110 5.3",
+         {"extra": ["Sec-WebSocket-Protocol: a, b", "Sec-WebSocket-Protocol: c"]}),
+        ("Empty elements among sub-protocols", "9110 5.6.1",
+         {"extra": ["Sec-WebSocket-Protocol: a,, b,"]}),
+        ("Empty elements among extensions", "9110 5.6.1",
+         {"extra": ["Sec-WebSocket-Extensions: , x-unknown,, x-other ,"]}),
+        ("An extension with a value in quotes", "9.1",
+         {"extra": ['Sec-WebSocket-Extensions: x-unknown; a="b"']}),
+        ("Expect: 100-continue without a body", "9110 10.1.1",
+         {"extra": ["Expect: 100-continue"]}),
+        ("Three empty lines before the request", "9112 2.2",
+         {"method": "\r\n\r\n\r\nGET"})), 63):
+    register_good("20.%d" % n, sentence, section, refusal_is_non_strict=True,
+                  **head)
+
+# --- more that is bad ---
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+for n, (sentence, section, statuses, head) in enumerate((
+        ("Version 13 in two lines", "11.3.5", (400, 426),
+         {"extra": [VERSION + ": 13"]}),
+        ("Version 13, 13", "11.3.5", (400, 426), line(VERSION, VERSION + ": 13, 13")),
+        ("An empty version", "4.4", (400, 426), line(VERSION, VERSION + ":")),
+        ("Version 013", "4.4", (400, 426), line(VERSION, VERSION + ": 013")),
+        ("Version 256", "4.4", (400, 426), line(VERSION, VERSION + ": 256")),
+        ("A key without padding", "4.2.1", (400,), with_key(" " + KEY[:-2])),
+        ("A key in the alphabet of URLs", "4.2.1", (400,),
+         with_key(" dGhlIHNhbXBsZSBub25_-Q==")),
+        ("A key with a blank in it", "4.2.1", (400,),
+         with_key(" dGh IHNhbXBsZSBub25jZQ==")),
+        ("Two keys in a line", "11.3.1", (400,), with_key(" %s, %s" % (KEY, KEY))),
+        ("Upgrade: xwebsocket", "4.2.1", (426, 400),
+         line("Upgrade", "Upgrade: xwebsocket")),
+        ("An empty Upgrade", "4.2.1", (426, 400), line("Upgrade", "Upgrade:")),
+        ("Connection: Upgradex", "4.2.1", (400, 426), upgrade_in("Upgradex")),
+        ("HEAD", "4.2.1", (400, 405, 426, 501), {"method": "HEAD"}),
+        ("PUT", "4.2.1", (400, 405, 426, 501), {"method": "PUT"}),
+        ("OPTIONS", "4.2.1", (400, 405, 426, 501), {"method": "OPTIONS"}),
+        ("TRACE", "4.2.1", (400, 405, 426, 501), {"method": "TRACE"}),
+        ("A method that doesn't exist", "9110 9.1", (400, 405, 501), {"method": "FETCH"}),
+        ("A method of blanks", "9112 3", (400,), {"method": " GET"}),
+        ("HTTP/2.0 in the request line", "9110 15.6.6", (505, 400),
+         {"version": "HTTP/2.0"}),
+        ("http/1.1 in lower case", "9112 2.3", (400, 505), {"version": "http/1.1"}),
+        ("HTTP/1.1x", "9112 2.3", (400, 505), {"version": "HTTP/1.1x"}),
+        ("A fragment in the target", "9112 3.2", (400,), {"path": "/ws#x"}),
+        ("A byte beyond ASCII in the target", "9112 3.2", (400,), {"path": "/w\xe4"}),
+        ("A target that is a star", "9112 3.2.4", (400, 404), {"path": "*"}),
+        ("A target without a slash", "9112 3.2", (400,), {"path": "ws"}),
+        ("A target of another host", "9112 3.2.2", (400, 421),
+         {"path": "http://evil.example/ws"}),
+        ("A target of another scheme", "9112 3.2.2", (400, 421), {"path": "ftp://x/ws"}),
+        ("An empty Host", "9110 7.2", (400,), line("Host", "Host:")),
+        ("A Host with a path", "9110 7.2", (400,), line("Host", "Host: 127.0.0.1/ws")),
+        ("A Host with a user", "9110 7.2", (400,), line("Host", "Host: ann@127.0.0.1")),
+        ("A list of Hosts", "9110 7.2", (400,), line("Host", "Host: a, b")),
+        ("A name with a blank in it", "9112 5.1", (400,), {"extra": ["X Blank: a"]}),
+        ("A header without a name", "9112 5", (400,), {"extra": [": a"]}),
+        ("A name with a character that it may not have", "9110 5.6.2", (400,),
+         {"extra": ["X(Y): a"]}),
+        ("A DEL in a value", "9110 5.5", (400,), {"extra": ["X-Del: a\x7fb"]}),
+        ("An ESC in a value", "9110 5.5", (400,), {"extra": ["X-Esc: a\x1bb"]}),
+        ("200 headers", "6585 5", (431, 400),
+         {"extra": ["X-%d: a" % i for i in range(200)]}),
+        ("A sub-protocol twice", "4.1", (400,),
+         {"extra": ["Sec-WebSocket-Protocol: a, b, a"]}),
+        ("A sub-protocol with a blank in it", "4.1", (400,),
+         {"extra": ["Sec-WebSocket-Protocol: a b"]}),
+        ("No sub-protocol in the header", "4.1", (400,),
+         {"extra": ["Sec-WebSocket-Protocol: ,"]}),
+        ("A thousand sub-protocols", "4.1", (400, 431),
+         {"extra": ["Sec-WebSocket-Protocol: " + ",".join(map(str, range(1000)))]}),
+        ("A length and chunks", "9112 6.3", (400,),
+         {"extra": ["Content-Length: 0", "Transfer-Encoding: chunked"]}),
+        ("Two lengths of 0", "9112 6.3", (400,),
+         {"extra": ["Content-Length: 0", "Content-Length: 0"]}),
+        ("A length with a sign", "9110 8.6", (400,), {"extra": ["Content-Length: +0"]})),
+        80):
+    register_bad("20.%d" % n, sentence, section, statuses, **head)
+
+register_bad("20.124", "Lines that end with a bare LF", "9112 2.2", (400,),
+             change=lambda data: data.replace(b"\r\n", b"\n"))
+
+
+@case("20.125", "Two blanks in the request line", "9112 3")
+def two_blanks(maker):
+    peer = maker.raw()
+    peer.send(peer.head(maker.query(), method="GET "))
+    answer = peer.answer()
+    if answer.status == 101:
+        raise NonStrict("is lenient about blanks, as a recipient may be")
+    if answer.status != 400:
+        raise Violation("status %d" % answer.status)
+
+
+register_bad("20.126", "A tab in the request line", "9112 3", (400,),
+             change=lambda data: data.replace(b"GET ", b"GET\t", 1))
+register_bad("20.127", "No version in the request line", "9112 2.3", (400, 505),
+             change=lambda data: data.replace(b" HTTP/1.1", b"", 1))

@@ -228,7 +228,8 @@ def run_case(c, target, own_rooms):
 
 
 def run_all(target, own_rooms=True, only=None, workers=16, on_result=None):
-    """{id: Result}. Light cases run many at a time, heavy ones two at a time."""
+    """{id: Result}. Light cases run many at a time, heavy ones two at a time, and both
+    side by side."""
     chosen = [CASES[i] for i in sorted(CASES, key=sort_key) if only is None or only(i)]
     results, lock = {}, threading.Lock()
 
@@ -239,8 +240,7 @@ def run_all(target, own_rooms=True, only=None, workers=16, on_result=None):
             if on_result:
                 on_result(c, result)
 
-    for heavy, width in ((False, workers), (True, 2)):
-        with ThreadPoolExecutor(width) as pool:
-            for done in [pool.submit(one, c) for c in chosen if c.heavy == heavy]:
-                done.result()
+    with ThreadPoolExecutor(workers) as light, ThreadPoolExecutor(2) as heavy:
+        for done in [(heavy if c.heavy else light).submit(one, c) for c in chosen]:
+            done.result()
     return results

@@ -11,7 +11,10 @@ import hostile  # noqa: E402  (puts tests/conformance on the path)
 from server import Server, program  # noqa: E402
 
 # Short time-outs, so that what must be dropped is dropped while the test looks.
-OPTIONS = ["--handshake.timeout", "2s", "--compression", "on", "--log.level", "error"]
+OPTIONS = ["--handshake.timeout", "2s", "--http.request_timeout", "1s",
+           "--compression", "on", "--log.level", "error", "--client.insecure", "on",
+           "--namespace.flood.presence", "on", "--namespace.flood.history.size", "100",
+           "--api.key", hostile.API_KEY]
 
 
 def is_sanitized(server):

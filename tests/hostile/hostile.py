@@ -19,9 +19,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from peer import PATIENCE, TEXT, Peer, Timeout  # noqa: E402
 
 MIB = 1024 * 1024
+API_KEY = "the-key-of-the-house"
 # A heap keeps some of what was freed; what leaks grows with each run beyond this.
 RSS_SLACK = 12 * MIB
 NOTES = []  # (test, messages, p99 in ms, worst in ms), for the summary
+
+
+def attack(what, answer):
+    """Of each test: what is done, and what must become of it. It is a row of
+    docs/internals/abuse.md, which tests/lint/abuse_page.py makes of the sources."""
+    del what, answer
+    return lambda test: test
 
 
 class Control(threading.Thread):
@@ -89,7 +97,9 @@ class Scene:
         # Whoever asks for /metrics is itself a connection that waits.
         return (metrics["fanwire_sessions"] == 2
                 and metrics["fanwire_pending_connections"] <= 1
-                and metrics["fanwire_room_members"] == 2)
+                and metrics["fanwire_room_members"] == 2
+                and metrics["fanwire_rooms"] == 1
+                and metrics["fanwire_presence_entries"] == 0)
 
     def settled_fds(self, most=None):
         """Descriptors, when they are no more than `most`, or no longer change."""
@@ -102,7 +112,7 @@ class Scene:
             if time.monotonic() > deadline:
                 raise AssertionError("%d descriptors, there were %s" % (now, most))
             last = now
-            pause.wait(0.05)
+            pause.wait(0.02)
 
     def settle(self):
         """All that the attackers had is given back."""
@@ -136,6 +146,12 @@ TOO_LARGE = ['fanwire_limit_hits_total{limit="message_max_bytes"}']
 OVERFLOWS = ['fanwire_outbox_overflows_total{policy="close"}']
 GONE = ['fanwire_closes_total{kind="gone"}', 'fanwire_closes_total{kind="clean"}',
         'fanwire_closes_total{kind="by_us"}']
+
+
+def page_socket(server):
+    """A connection to http.listen."""
+    host, _, port = server.http.partition(":")
+    return socket.create_connection((host, int(port)), timeout=PATIENCE)
 
 
 def sock_to(target, receive_buffer=None):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from hostile import GONE, MIB, PROTOCOL, TOO_LARGE, all_ended
+from hostile import GONE, MIB, PROTOCOL, TOO_LARGE, all_ended, attack
 from peer import (BINARY, CONTINUATION, PATIENCE, RSV1, TEXT, Peer, Timeout, deflate,
                   fragments, frame, pieces)
 
@@ -26,9 +26,10 @@ def expect_codes(peers, codes):
         peer.close()
 
 
+@attack("40 bombs at once, of 64 KiB that inflate to 64 MiB, whole or in fragments",
+        "Close 1009; no more than `message.max_bytes` is ever inflated")
 @pytest.mark.parametrize("size", [len(BOMB), 100], ids=["one_frame", "fragments"])
 def test_bombs_are_1009_and_never_inflated(scene, target, size):
-    """40 clients at once, 64 MiB each."""
     def run():
         before = scene.server.rss()
         peers = [joined(target) for _ in range(40)]
@@ -42,6 +43,8 @@ def test_bombs_are_1009_and_never_inflated(scene, target, size):
     scene.attack(run, TOO_LARGE, 40)
 
 
+@attack("A flood of messages of 1 KiB that inflate to just the limit",
+        "one after the other, and others have their turn between them")
 def test_a_flood_of_messages_that_inflate_to_the_limit_starves_nobody(scene, target):
     """A thousandth of what they are; nobody but the sender hears them, and it doesn't
     listen. The control pair is to have its turn between them."""
@@ -65,6 +68,7 @@ def test_a_flood_of_messages_that_inflate_to_the_limit_starves_nobody(scene, tar
     scene.attack(run, INFLATED, 20, runs=2)
 
 
+@attack("20,000 tiny compressed messages", "all are heard")
 def test_a_flood_of_tiny_compressed_messages_is_echoed(scene, target):
     def run():
         peer = joined(target)
@@ -81,8 +85,8 @@ def test_a_flood_of_tiny_compressed_messages_is_echoed(scene, target):
     scene.attack(run, INFLATED, 20000)
 
 
+@attack("200,000 empty blocks in one message of 1 MB", "one message, heard")
 def test_a_flood_of_empty_blocks_is_one_message(scene, target):
-    """200,000 blocks that hold nothing, in 1 MB."""
     def run():
         peer = joined(target)
         peer.send(frame(TEXT, b"\x00\x00\x00\xff\xff" * 200000 + HELLO, rsv=RSV1))
@@ -92,8 +96,9 @@ def test_a_flood_of_empty_blocks_is_one_message(scene, target):
     scene.attack(run, INFLATED, 1)
 
 
+@attack("100 clients, each with all but the end of a compressed message",
+        "they are waited for, within the limit of a message each")
 def test_compressed_messages_that_never_end_are_kept_within_the_limit(scene):
-    """100 clients, each with all but the end of a message."""
     def run():
         before = scene.server.rss()
         peers = [joined(scene.server.plain) for _ in range(100)]
@@ -109,6 +114,7 @@ def test_compressed_messages_that_never_end_are_kept_within_the_limit(scene):
     scene.attack(run, GONE, 100)
 
 
+@attack("A compressed message without end", "Close 1009")
 def test_an_endless_compressed_message_is_cut_off(scene, target):
     def run():
         peer = joined(target)
@@ -125,6 +131,8 @@ def test_an_endless_compressed_message_is_cut_off(scene, target):
     scene.attack(run, TOO_LARGE, 1)
 
 
+@attack("Broken compressed messages: reserved blocks, bad distances, cut, never "
+        "compressed", "Close 1007")
 @pytest.mark.parametrize("data", [b"\x06", b"\xff" * 1000, b"never compressed",
                                   HELLO[:-3], b"\x4b\x04\x32\x00\x00", BOMB[1000:2000]],
                          ids=["reserved_kind", "ones", "plain", "cut", "distance",
@@ -139,8 +147,9 @@ def test_a_broken_message_is_closed(scene, target, data):
     scene.attack(run, PROTOCOL, 20)
 
 
+@attack("100 good compressed messages with some bits changed (from a seed)",
+        "each is a message, or Close 1007")
 def test_nonsense_behind_rsv1_ends_or_is_taken(scene, target):
-    """Changed bits of a good message, from a seed: each is a message or a fault."""
     rng = random.Random(1951)
 
     def run():

@@ -1,14 +1,13 @@
 """Connections that come and go in the worst moment."""
 
-import socket
-
-from hostile import GONE, REFUSALS, reset, sock_to
-from peer import BINARY, CLOSE, PATIENCE, TEXT, Peer, close_payload, frame
+from hostile import GONE, REFUSALS, attack, page_socket, reset, sock_to
+from peer import BINARY, CLOSE, TEXT, Peer, close_payload, frame
 from test_http import client_hello
 
 EVERYTHING = GONE + REFUSALS
 
 
+@attack("10,000 connects, each reset at once", "whoever comes behind them is served")
 def test_ten_thousand_connects_and_resets(scene):
     def run():
         for _ in range(10000):
@@ -20,6 +19,8 @@ def test_ten_thousand_connects_and_resets(scene):
     scene.attack(run, ["fanwire_connects_total"], 1, runs=2)
 
 
+@attack("3,000 connects to the TLS port, reset at once or in their hello",
+        "whoever comes behind them is served")
 def test_three_thousand_connects_and_resets_on_tls(scene):
     hello = client_hello()
 
@@ -49,6 +50,7 @@ def cuts(target, step):
     return list(range(0, head, 7)), list(range(head, length + 1, step))
 
 
+@attack("A reset at each byte of a session's life", "each is counted as gone")
 def test_a_reset_in_every_phase(scene, target):
     """A reset takes with it what the server hasn't read, so where there is a head its
     answer is waited for: each of these was a session, and is counted as gone."""
@@ -65,8 +67,8 @@ def test_a_reset_in_every_phase(scene, target):
     scene.attack(run, EVERYTHING, len(in_frames))
 
 
+@attack("A FIN at each byte of a session's life", "it is let go each time")
 def test_a_fin_in_every_phase(scene, target):
-    """The client says it has no more to say; the server lets it go each time."""
     in_head, in_frames = cuts(target, 5)
 
     def run():
@@ -81,8 +83,9 @@ def test_a_fin_in_every_phase(scene, target):
     scene.attack(run, EVERYTHING, len(in_frames))
 
 
+@attack("2,000 sessions that come, join, say something, and go: with Close, with a FIN, "
+        "with a reset", "nothing is left of them")
 def test_churn_of_two_thousand_sessions(scene):
-    """Come, join, say something, go: in turn with Close, without, and with a reset."""
     def run():
         for i in range(2000):
             peer = Peer(scene.server.plain)
@@ -96,6 +99,7 @@ def test_churn_of_two_thousand_sessions(scene):
     scene.attack(run, ["fanwire_connects_total"], 500)
 
 
+@attack("1,000 sessions that end at once", "nothing is left of them")
 def test_a_thousand_sessions_end_at_once(scene):
     def run():
         peers = [Peer(scene.server.plain).handshake("?room=attack") for _ in range(1000)]
@@ -127,6 +131,8 @@ def hold_pending(server, number):
     return away, waiting
 
 
+@attack("150 connections without a request, where 50 may be pending",
+        "503 or a close for the others; afterwards there is room again")
 def test_more_pending_than_allowed_are_turned_away(server_with):
     server = server_with("--limit.pending", "50", "--handshake.timeout", "10s")
     away, waiting = hold_pending(server, 150)
@@ -140,13 +146,13 @@ def test_more_pending_than_allowed_are_turned_away(server_with):
         peer.handshake("?room=attack")
 
 
+@attack("The same, and `/health` is asked for",
+        "200: who looks after the server isn't shut out")
 def test_health_is_answered_while_the_pending_are_too_many(server_with):
-    """Who looks after the server must not be shut out with those who attack it."""
     server = server_with("--limit.pending", "50", "--handshake.timeout", "10s")
     away, waiting = hold_pending(server, 60)
     try:
-        host, _, port = server.http.partition(":")
-        with socket.create_connection((host, int(port)), timeout=PATIENCE) as s:
+        with page_socket(server) as s:
             s.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             assert s.recv(65536).startswith(b"HTTP/1.1 200 ")
     finally:

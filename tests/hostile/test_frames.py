@@ -2,7 +2,7 @@
 
 import pytest
 
-from hostile import GONE, MIB, PROTOCOL, TOO_LARGE, all_ended
+from hostile import GONE, MIB, PROTOCOL, TOO_LARGE, all_ended, attack
 from peer import (BINARY, CLOSE, CONTINUATION, PATIENCE, PING, PONG, TEXT, Peer, Timeout,
                   close_payload, frame)
 
@@ -54,19 +54,25 @@ def expect_close(peers, codes):
         peer.close()
 
 
+@attack("Each way to break the rules of frames: no mask, reserved bits and opcodes, long "
+        "or cut control frames, fragments out of order, bad UTF-8, bad close codes, "
+        "lengths that aren't minimal", "Close 1002 or 1007, and the end")
 @pytest.mark.parametrize("data,codes", [f[1:] for f in FAULTS],
                          ids=[f[0] for f in FAULTS])
 def test_a_fault_is_closed_with_its_code(scene, target, data, codes):
     scene.attack(lambda: expect_close(many(target, 20, data), codes), PROTOCOL, 20)
 
 
+@attack("A length of 2^63-1, or one byte over the limit, announced or in fragments",
+        "Close 1009 before a byte of it is waited for")
 @pytest.mark.parametrize("data", [f[1] for f in LARGE], ids=[f[0] for f in LARGE])
 def test_too_much_is_1009_at_once(scene, target, data):
     scene.attack(lambda: expect_close(many(target, 20, data), (1009,)), TOO_LARGE, 20)
 
 
+@attack("300 clients that announce 1 MiB each, and send 10 bytes of it",
+        "they are waited for; memory is what has come, not what was announced")
 def test_a_large_length_takes_no_memory_in_advance(scene):
-    """300 clients announce 1 MiB each and send 10 bytes of it."""
     if scene.server.sanitized:
         pytest.skip("a sanitizer's heap says nothing about memory")
 
@@ -84,9 +90,9 @@ def test_a_large_length_takes_no_memory_in_advance(scene):
     scene.attack(run, GONE, 300)
 
 
+@attack("Fragments without end, whatever the server says",
+        "Close 1009; soon nothing is taken any more")
 def test_an_endless_message_is_cut_off(scene, target):
-    """Fragments without end, whatever the server says: Close 1009, and soon it stops
-    taking them."""
     def run():
         peer = Peer(target).handshake("?room=attack")
         peer.send(frame(BINARY, b"x" * 65536, fin=False))
@@ -106,6 +112,7 @@ def test_an_endless_message_is_cut_off(scene, target):
     scene.attack(run, TOO_LARGE, 1)
 
 
+@attack("200,000 empty fragments of one message", "one message, heard")
 def test_a_flood_of_empty_fragments_is_one_message(scene, target):
     def run():
         peer = Peer(target).handshake("?room=attack")
@@ -120,6 +127,7 @@ def test_a_flood_of_empty_fragments_is_one_message(scene, target):
     scene.attack(run, ["fanwire_messages_in_total"], 1)
 
 
+@attack("30,000 empty messages", "all are heard")
 def test_a_flood_of_empty_messages_is_echoed(scene, target):
     def run():
         peer = Peer(target).handshake("?room=attack")
@@ -136,6 +144,8 @@ def test_a_flood_of_empty_messages_is_echoed(scene, target):
     scene.attack(run, ["fanwire_messages_in_total"], 30000)
 
 
+@attack("300,000 pings by a client that reads no pong",
+        "it isn't read any more, or closed; pongs wait within the outbox's limit")
 def test_a_ping_flood_from_a_deaf_client_stays_within_the_outbox(scene, target):
     """Nobody reads the pongs. It may be closed or some pongs may be left out; what may
     not be is that they all wait in memory."""
@@ -157,6 +167,7 @@ def test_a_ping_flood_from_a_deaf_client_stays_within_the_outbox(scene, target):
     scene.attack(run, GONE, 1)
 
 
+@attack("20,000 pings by a client that reads", "pongs, the last one in any case")
 def test_a_ping_flood_from_a_reader_is_answered(scene, target):
     def run():
         peer = Peer(target).handshake("?room=attack")
@@ -172,8 +183,9 @@ def test_a_ping_flood_from_a_reader_is_answered(scene, target):
     scene.attack(run, GONE, 1)
 
 
+@attack("4 MiB of nonsense behind a fault, from 10 clients who never read",
+        "it is thrown away; the end within seconds")
 def test_what_follows_a_fault_is_not_looked_at(scene, target):
-    """4 MiB of nonsense behind a fault, from 10 clients who never read."""
     def run():
         peers = many(target, 10, b"")
         for peer in peers:
@@ -181,3 +193,38 @@ def test_what_follows_a_fault_is_not_looked_at(scene, target):
         all_ended(peers)
 
     scene.attack(run, PROTOCOL, 10)
+
+
+@attack("200,000 empty pongs that nobody asked for, and 20,000 long ones",
+        "they are passed over; the session goes on")
+@pytest.mark.parametrize("size", [0, 125])
+def test_a_flood_of_pongs_is_passed_over(scene, target, size):
+    flood = frame(PONG, b"x" * size, key=b"abcd") * (1000 if size == 0 else 100)
+
+    def run():
+        peer = Peer(target).handshake("?room=attack")
+        for _ in range(200):
+            peer.send(flood)
+        peer.send_frame(TEXT, HELLO)
+        assert peer.heard(4 * PATIENCE).data == HELLO
+        peer.close()
+
+    scene.attack(run, ["fanwire_messages_in_total"], 1, runs=2)
+
+
+@attack("A message in 1,000 fragments with a ping in each gap, one byte a write at its "
+        "headers", "the message, and a pong for each ping, in order")
+def test_pings_in_each_gap_of_a_message_are_answered(scene):
+    def run():
+        peer = Peer(scene.server.plain).handshake("?room=attack")
+        for i in range(1000):
+            peer.send(frame(CONTINUATION if i else BINARY, b"x", fin=i == 999)[:1])
+            peer.send(frame(CONTINUATION if i else BINARY, b"x", fin=i == 999,
+                            key=b"\0\0\0\0")[1:] + frame(PING, b"%d" % i))
+        heard = [peer.heard(2 * PATIENCE) for _ in range(1001)]
+        pongs = [e.data for e in heard if e.kind == "pong"]
+        assert pongs == [b"%d" % i for i in range(1000)]
+        assert [e.data for e in heard if e.kind == "binary"] == [b"x" * 1000]
+        peer.close()
+
+    scene.attack(run, ["fanwire_messages_in_total"], 1, runs=1)

@@ -1,15 +1,17 @@
 """Requests that are no handshake, or never become one."""
 
+import itertools
 import random
 import re
 import socket
 import ssl
 import threading
 import time
+import warnings
 
 import pytest
 
-from hostile import REFUSALS, read_to_end, sock_to
+from hostile import GONE, REFUSALS, attack, page_socket, read_to_end, sock_to
 from peer import PATIENCE, TLS, Answer, Peer
 
 HOST = b"Host: 127.0.0.1\r\n"
@@ -54,6 +56,20 @@ SMUGGLING = [
     ("folded_line", get(HOST[:-2], b"X: a", b" Content-Length: 5") + GOOD),
     ("two_hosts", get(HOST[:-2], b"Host: example.org") + GOOD),
     ("request_line_of_4_words", get(HOST[:-2], request=b"GET /ws x HTTP/1.1") + GOOD),
+    ("bare_lf", get(HOST[:-2]).replace(b"\r\n", b"\n") + GOOD),
+    ("bare_lf_once", get(HOST[:-2], b"X: a\nContent-Length: 5") + GOOD),
+    ("length_with_a_sign", get(HOST[:-2], b"Content-Length: +0") + GOOD),
+    ("te_chunked_twice", get(HOST[:-2], b"Transfer-Encoding: chunked, chunked")
+     + b"0\r\n\r\n" + GOOD),
+    ("te_over_http_1_0", get(HOST[:-2], b"Transfer-Encoding: chunked",
+                             request=b"GET /ws HTTP/1.0") + b"0\r\n\r\n" + GOOD),
+    ("host_with_a_user", get(b"Host: x@127.0.0.1") + GOOD),
+    ("another_host_in_the_target", get(HOST[:-2],
+                                       request=b"GET http://x.example/ws HTTP/1.1")
+     + GOOD),
+]
+# These are right elsewhere, or make sense on another port.
+NOT_HERE = [
     ("http_0_9", b"GET /ws\r\n\r\n" + GOOD),
     ("http_2_preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"),
     ("h2c_upgrade", get(HOST[:-2], b"Connection: Upgrade, HTTP2-Settings",
@@ -66,9 +82,13 @@ SMUGGLING = [
 ]
 
 
-@pytest.mark.parametrize("data", [s[1] for s in SMUGGLING], ids=[s[0] for s in SMUGGLING])
+@attack("What two servers may read in two ways: two lengths, a length with "
+        "Transfer-Encoding, folded lines, bare CR or LF, NUL, blanks before a colon, "
+        "HTTP/0.9, HTTP/2, CONNECT, a second request hidden behind",
+        "one answer, 4xx or 5xx, and the end; what stands behind is never a request")
+@pytest.mark.parametrize("data", [s[1] for s in SMUGGLING + NOT_HERE],
+                         ids=[s[0] for s in SMUGGLING + NOT_HERE])
 def test_a_doubtful_request_is_refused_once(scene, target, data):
-    """One answer, 4xx or 5xx, and the end: what stands behind is never a request."""
     def run():
         for _ in range(5):
             peer = Peer(target)
@@ -84,15 +104,14 @@ def test_a_doubtful_request_is_refused_once(scene, target, data):
     scene.attack(run, REFUSALS, 5, runs=2)
 
 
-@pytest.mark.parametrize("data", [s[1] for s in SMUGGLING[:16]],
-                         ids=[s[0] for s in SMUGGLING[:16]])
+@attack("The same on `http.listen`, where connections are kept for the next request",
+        "one answer, 4xx or 5xx, and the end")
+@pytest.mark.parametrize("data", [s[1] for s in SMUGGLING], ids=[s[0] for s in SMUGGLING])
 def test_a_doubtful_request_to_the_pages_is_refused_once(scene, data):
-    """The same on http.listen, with a second request hidden behind."""
-    host, _, port = scene.server.http.partition(":")
     data = data.replace(b"/ws?room=attack", b"/health").replace(b"/ws", b"/health")
 
     def run():
-        with socket.create_connection((host, int(port)), timeout=PATIENCE) as s:
+        with page_socket(scene.server) as s:
             s.sendall(data)
             count, answer = answers_in(read_to_end(s))
             assert count == 1, "%d answers" % count
@@ -118,6 +137,8 @@ def flood(target, begin, piece, most):
     return data
 
 
+@attack("A head without end: many headers, one header, tiny ones, a path, a method, "
+        "empty lines, a query", "400, 414 or 431 at 16 KiB or 100 headers, and the end")
 @pytest.mark.parametrize("begin,piece", [
     (b"GET /ws HTTP/1.1\r\n" + HOST, b"X-Flood: " + b"x" * 990 + b"\r\n"),
     (b"GET /ws HTTP/1.1\r\n" + HOST + b"X-Flood: ", b"x" * 1000),
@@ -154,6 +175,8 @@ def hold(target, number, data):
     return socks
 
 
+@attack("300 connections that say nothing, or a part of a head, and no more",
+        "408 or a close after `handshake.timeout`")
 @pytest.mark.parametrize("data", [p[1] for p in PARTS], ids=[p[0] for p in PARTS])
 def test_half_a_handshake_held_open_is_dropped(scene, data):
     def run():
@@ -179,6 +202,8 @@ def client_hello():
     return out.read()
 
 
+@attack("200 TLS handshakes that are begun, and held open",
+        "a close after `handshake.timeout`")
 @pytest.mark.parametrize("part", ["nothing", "half", "whole"])
 def test_half_a_tls_handshake_held_open_is_dropped(scene, part):
     hello = client_hello()
@@ -193,8 +218,9 @@ def test_half_a_tls_handshake_held_open_is_dropped(scene, part):
     scene.attack(run, REFUSALS, 200, runs=2)
 
 
+@attack("50 heads written a byte at a time",
+        "a close after `handshake.timeout`: a byte buys no time")
 def test_a_head_written_slower_than_the_time_out_is_dropped(scene, target):
-    """A byte now and then doesn't buy time: the head as a whole has its deadline."""
     def run():
         peers = [Peer(target) for _ in range(50)]
         pause = threading.Event()
@@ -216,6 +242,7 @@ def test_a_head_written_slower_than_the_time_out_is_dropped(scene, target):
 
 # --- the wrong language ---
 
+@attack("TLS on the plain port", "400, and the end")
 def test_tls_on_the_plain_port_is_refused(scene):
     hello = client_hello()
 
@@ -229,6 +256,7 @@ def test_tls_on_the_plain_port_is_refused(scene):
     scene.attack(run, REFUSALS, 50)
 
 
+@attack("Plain HTTP on the TLS port", "a close")
 def test_plain_http_on_the_tls_port_is_dropped(scene):
     def run():
         for _ in range(50):
@@ -240,20 +268,15 @@ def test_plain_http_on_the_tls_port_is_dropped(scene):
     scene.attack(run, REFUSALS, 50)
 
 
+@attack("200 times random bytes, on each port (from a seed)", "400, or a close")
 @pytest.mark.parametrize("port", ["plain", "tls", "http"])
 def test_noise_is_dropped(scene, port):
-    """Random bytes; the seed is fixed, so what fails once fails again."""
     noise = random.Random(4711)
-    if port == "http":
-        host, _, number = scene.server.http.partition(":")
-        address = (host, int(number))
-    else:
-        t = getattr(scene.server, port)
-        address = (t.host, t.port)
 
     def run():
         for _ in range(200):
-            s = socket.create_connection(address, timeout=PATIENCE)
+            s = page_socket(scene.server) if port == "http" else \
+                sock_to(getattr(scene.server, port))
             try:
                 s.sendall(noise.randbytes(noise.randrange(1, 2000)))
                 s.shutdown(socket.SHUT_WR)
@@ -263,3 +286,129 @@ def test_noise_is_dropped(scene, port):
             s.close()
 
     scene.attack(run, REFUSALS, 1)
+
+
+def garbage_in_tls(s):
+    """What no client of TLS would say next: a record that can't be deciphered."""
+    s.sendall(b"\x17\x03\x03\x40\x00" + b"\xa5" * 16384)
+
+
+@attack("Garbage in the middle of a TLS handshake, and in the place of the first frame",
+        "a close; nobody else notices")
+def test_garbage_within_tls_ends_the_connection(scene):
+    hello = client_hello()
+
+    def run():
+        for _ in range(20):
+            s = sock_to(scene.server.tls)
+            s.sendall(hello)
+            garbage_in_tls(s)
+            read_to_end(s)
+            s.close()
+            peer = Peer(scene.server.tls).handshake("?room=attack")
+            raw = socket.socket(fileno=peer.sock.detach())
+            raw.settimeout(PATIENCE)
+            garbage_in_tls(raw)
+            read_to_end(raw)
+            raw.close()
+
+    scene.attack(run, GONE, 20, runs=2)
+
+
+@attack("A client that speaks no TLS newer than 1.1", "a TLS alert, and the end")
+def test_old_versions_of_tls_are_refused(scene):
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():  # that nobody should do so
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version = ssl.TLSVersion.TLSv1
+        old.maximum_version = ssl.TLSVersion.TLSv1_1
+
+    def run():
+        for _ in range(20):
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                old.wrap_socket(sock_to(scene.server.tls), server_hostname="localhost")
+
+    scene.attack(run, REFUSALS, 20, runs=2)
+
+
+# --- paths, queries, lists ---
+
+PATHS = [b"/%77s", b"/ws%00", b"/ws%2f", b"/./ws", b"/ws/", b"//ws", b"/x/../ws", b"/WS",
+         b"/ws;x", b"/ws%3froom=a", b"/%2e%2e/ws", b"/ws%20"]
+
+
+@attack("The path of a listener, written another way: percent-encoded, with dots, "
+        "slashes, capitals", "404: a path is what it is, byte for byte")
+def test_another_spelling_of_a_path_is_404(scene, target):
+    def run():
+        for path in PATHS:
+            with Peer(target) as peer:
+                peer.send(GOOD.replace(b"/ws?room=attack", path))
+                assert peer.answer().status == 404, path
+
+    scene.attack(run, REFUSALS, len(PATHS), runs=1)
+
+
+MANY = 16000
+QUERIES = [
+    ("rooms", b"room=a&" * (MANY // 7)),
+    ("rooms_percent_encoded", b"%72%6f%6f%6d=%61&" * (MANY // 17)),
+    ("ampersands", b"&" * MANY),
+    ("percents", b"room=" + b"%" * (MANY - 5)),
+    ("equals", b"=" * MANY),
+    ("positions", b"room=a&since=1/1&" * (MANY // 17)),
+    ("users", b"user=a&" * (MANY // 7)),
+    ("one_room", b"room=" + b"a" * (MANY - 5)),
+]
+
+
+@attack("A query of 16 KB that is nothing but rooms, ampersands, percent signs ...",
+        "101 or 400, and nobody waits for it")
+def test_a_huge_query_is_answered(scene):
+    def run():
+        for name, query in QUERIES * 5:
+            peer = Peer(scene.server.plain)
+            peer.send(GOOD.replace(b"room=attack", query))
+            status = peer.answer().status
+            assert status in (101, 400), (name, status)
+            peer.reset()
+
+    scene.attack(run, GONE + REFUSALS, 5 * len(QUERIES), runs=2)
+
+
+def names(length, number):
+    """So many different names of that length."""
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
+    found = itertools.product(letters, repeat=length)
+    return ["".join(name) for name in itertools.islice(found, number)]
+
+
+LISTS = [
+    ("protocols", "Sec-WebSocket-Protocol: " + ",".join(names(2, 1200)) + ","
+     + ",".join(names(3, 3000))),
+    ("protocols_that_are_empty", "Sec-WebSocket-Protocol: a" + "," * 15000),
+    ("extensions", "Sec-WebSocket-Extensions: " + ",".join(["x;y"] * 3900)),
+    ("parameters", "Sec-WebSocket-Extensions: permessage-deflate" + ";x=1" * 3900),
+    ("upgrades", "Upgrade: " + "x," * 7500),
+    ("connections", "Connection: " + "x," * 7500),
+    ("forwarded", "X-Forwarded-For: " + "1.1.1.1," * 1900),
+    ("origins", "Origin: " + "http://x," * 1700),
+]
+
+
+@attack("A header that is a list of thousands: sub-protocols, extensions, addresses ...",
+        "101 or 4xx, and nobody waits for it")
+def test_a_list_without_end_is_answered(scene):
+    assert all(15000 < len(line) < 15900 for _, line in LISTS)
+
+    def run():
+        for name, line in LISTS * 5:
+            peer = Peer(scene.server.plain)
+            peer.send(peer.head("?room=attack", extra=[line]))
+            status = peer.answer().status
+            assert status in (101, 400, 403), (name, status)
+            peer.reset()
+
+    scene.attack(run, GONE + REFUSALS, 5 * len(LISTS), runs=2)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from hostile import GONE, MIB, OVERFLOWS, all_ended, sock_to
+from hostile import GONE, MIB, OVERFLOWS, all_ended, attack, sock_to
 from peer import (BINARY, CLOSE, PATIENCE, TEXT, Peer, Timeout, close_payload,
                   frame)
 
@@ -32,6 +32,8 @@ def talk(speaker, listener, count):
                 assert got.data == t, "lost or out of order: %r" % (got.data[:20],)
 
 
+@attack("1 and 30 members that read nothing, in a room where 24 MiB are said",
+        "Close 1013 at `outbox.max_bytes`; the others hear all, in order")
 @pytest.mark.parametrize("number", [1, 30])
 def test_deaf_members_are_closed_and_the_others_hear_all(scene, number):
     def run():
@@ -57,8 +59,8 @@ def test_deaf_members_are_closed_and_the_others_hear_all(scene, number):
     scene.attack(run, OVERFLOWS, number, runs=2)
 
 
+@attack("A member that reads 100 bytes of every 256 KiB", "Close 1013, in the end")
 def test_a_slow_reader_harms_nobody(scene):
-    """Reads 100 bytes between 16 messages of 16 KiB."""
     def run():
         speaker = Peer(scene.server.plain).handshake("?room=slow")
         listener = Peer(scene.server.plain).handshake("?room=slow")
@@ -77,8 +79,9 @@ def test_a_slow_reader_harms_nobody(scene):
     scene.attack(run, OVERFLOWS, 1, runs=2)
 
 
+@attack("A member that takes four seconds over one message, and a heartbeat of one",
+        "it is waited for: who reads isn't dead")
 def test_a_slow_reader_is_not_taken_for_dead(server_with):
-    """Takes four seconds over one message, longer than it may over a pong."""
     server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "1s",
                          "--outbox.max_bytes", "64MiB", "--message.max_bytes", "16MiB",
                          "--raw.echo_to_sender", "off")
@@ -94,8 +97,9 @@ def test_a_slow_reader_is_not_taken_for_dead(server_with):
             time.sleep(max(0, begin + 4 * got / size - time.monotonic()))
 
 
+@attack("64 MiB said by a member that doesn't read its own echo",
+        "it isn't read any more, or closed; what waits is bounded")
 def test_a_publisher_without_pause_stays_within_its_bounds(scene):
-    """Sends 64 MiB and reads nothing, not even its own echo."""
     def run():
         before = scene.server.rss()
         peer = deaf(scene.server, "alone")
@@ -114,9 +118,10 @@ def test_a_publisher_without_pause_stays_within_its_bounds(scene):
     scene.attack(run, GONE, 1)
 
 
+@attack("200 messages and the end in one write: a Close, a FIN, or a fault",
+        "the others hear all 200")
 @pytest.mark.parametrize("last", ["close", "fin", "fault"])
 def test_what_was_said_before_leaving_is_heard_by_the_others(scene, last):
-    """200 messages and the end in one write: leaving in a hurry loses none of them."""
     end = {"close": frame(CLOSE, close_payload(1000)), "fin": b"",
            "fault": frame(3)}[last]
 
@@ -138,6 +143,7 @@ def test_what_was_said_before_leaving_is_heard_by_the_others(scene, last):
     scene.attack(run, GONE, 1)
 
 
+@attack("1,000 messages of a session that is in no room", "they are counted, and gone")
 def test_messages_to_no_room_go_nowhere_and_are_counted(scene):
     def run():
         peer = Peer(scene.server.plain).handshake("")
@@ -160,9 +166,10 @@ ROOMS = [
 ]
 
 
+@attack("Rooms that may not be: 129 of them, long or empty names, control characters, "
+        "bad UTF-8, broken percent-encoding", "400, or let in without them")
 @pytest.mark.parametrize("query", [r[1] for r in ROOMS], ids=[r[0] for r in ROOMS])
 def test_a_room_that_may_not_be_does_no_harm(scene, query):
-    """Refused, closed, or without that room: but answered, and not kept."""
     def run():
         peers = [Peer(scene.server.plain) for _ in range(20)]
         for peer in peers:
@@ -176,3 +183,19 @@ def test_a_room_that_may_not_be_does_no_harm(scene, query):
         all_ended(peers) if answer.status == 101 else [p.close() for p in peers]
 
     scene.attack(run, ["fanwire_refused_total", "fanwire_http_errors_total"] + GONE, 20)
+
+
+@attack("100 sessions in 128 rooms each, 12,800 rooms in all, that end at once",
+        "no room is left")
+def test_thousands_of_rooms_end_with_their_members(scene):
+    def run():
+        peers = []
+        for i in range(100):
+            rooms = "&".join("room=m%d-%d" % (i, n) for n in range(128))
+            peers.append(Peer(scene.server.plain).handshake("?" + rooms))
+        scene.server.wait_for("all are in", lambda m:
+                              m["fanwire_rooms"] == 12801)
+        for peer in peers:
+            peer.reset()
+
+    scene.attack(run, GONE, 100, runs=2)

@@ -95,6 +95,7 @@ PYTHON_IMPORTS = {
     "tests/python": ("pytest", "websockets", "fanwire", "fanwire.native"),
     "tests/packaging": ("pytest", "fanwire"),
     "tests/bench": ("websockets", "fanwire", "fanwire.native"),
+    "tests/soak": ("pytest", "websockets", "fanwire"),
 }
 # Within the package: which modules of it a module may import when it is imported. The
 # package itself, `import fanwire`, is for applications and for what starts them.

@@ -17,26 +17,33 @@ class Member:
         self.missed = []
 
     @classmethod
-    async def enter(cls, url, room, since=None):
+    async def enter(cls, url, room, since=None, user="u"):
         """Has joined when it returns. `joined` is what it was told then, and `missed` are
         the messages that it was given before, because of `since`."""
-        query = f"?room={room}&user=u"
+        query = f"?room={room}&user={user}"
         if since is not None:
             query += "&since=%s/%d" % since
         ws = await websockets.connect(url + query, open_timeout=DEADLINE * SLOW,
                                       ping_interval=None, close_timeout=0.2)
         self = cls(ws, room)
         self.position = since
+        try:
+            await self.come_in()
+        except BaseException:
+            await ws.close()
+            raise
+        return self
+
+    async def come_in(self):
         told = await self.told()
         while "joined" not in told:
             self.missed.append(self.take(told))
             told = await self.told()
-        assert told["joined"] == room
+        assert told["joined"] == self.room
         self.joined = told
         at = (told["epoch"], told["offset"])
         assert not self.missed or at == self.position
         self.position = at
-        return self
 
     async def told(self):
         return json.loads(await asyncio.wait_for(self.ws.recv(), DEADLINE * SLOW))

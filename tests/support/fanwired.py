@@ -81,23 +81,24 @@ def with_sockets(sockets, names=""):
 
 class Running:
     """A fanwired that serves. `urls`, `http` and `redis` are what it printed. `sockets`
-    are given to it as a service manager does."""
+    are given to it as a service manager does. `program` is a command that takes its
+    place, and prints as it does."""
 
-    def __init__(self, args, env, err_path, sockets=()):
+    def __init__(self, args, env, err_path, sockets=(), program=()):
         self.err_path = err_path
         before = with_sockets(sockets) if sockets else []
         with open(err_path, "wb") as err:
             self.process = subprocess.Popen(
-                [*before, binary(), *args], env=clean_environment(env),
+                [*before, *(program or [binary()]), *args], env=clean_environment(env),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                 pass_fds=[s.fileno() for s in sockets])
         self.pid = self.process.pid
         self.lines, self.urls, self.http, self.redis = [], [], None, None
         self._rest = b""
 
-    def read_addresses(self, last):
+    def read_addresses(self, last, deadline=DEADLINE):
         """Reads the printed lines up to the one that begins with `last`."""
-        end = time.monotonic() + DEADLINE
+        end = time.monotonic() + deadline
         while not any(line.startswith(last + " ") for line in self.lines):
             ready, _, _ = select.select([self.process.stdout], [], [],
                                         max(0, end - time.monotonic()))

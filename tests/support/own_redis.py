@@ -12,11 +12,16 @@ from fanwired import DEADLINE, wait_until
 
 
 class OwnRedis:
-    """args: more of redis-server's, which may give it a port, too."""
+    """args: more of redis-server's, which may give it a port, too; config: what is in its
+    configuration file, which a Sentinel can't do without."""
 
-    def __init__(self, folder, *args):
+    def __init__(self, folder, *args, config=None):
         self.folder, self.path = str(folder), str(folder / "redis.sock")
         self.process, self.args = None, ["--port", "0", *map(str, args)]
+        self.files = []
+        if config is not None:
+            (folder / "redis.conf").write_text(config, encoding="ascii")
+            self.files = [str(folder / "redis.conf")]
         self.start()
 
     @property
@@ -25,7 +30,7 @@ class OwnRedis:
 
     def start(self):
         self.process = subprocess.Popen(
-            ["redis-server", "--unixsocket", self.path, "--save", "",
+            ["redis-server", *self.files, "--unixsocket", self.path, "--save", "",
              "--appendonly", "no", "--dir", self.folder, *self.args],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait_until(self._answers, "redis-server answers")

@@ -24,6 +24,7 @@ static fwi_http_request *parse(const char *in)
 #define ALL  HOST UP CONN VER KEY
 #define K(k) GET HOST UP CONN VER "Sec-WebSocket-Key: " k "\r\n\r\n"
 #define E(e) GET ALL "Sec-WebSocket-Extensions: " e "\r\n\r\n"
+#define MANY "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t,u,v" /* 32 */
 #define P(p) GET ALL "Sec-WebSocket-Protocol: " p "\r\n\r\n"
 
 static const struct {
@@ -73,6 +74,8 @@ static const struct {
     {"a protocol with a blank", P("a b"), 400},
     {"a protocol with a slash", P("a/b"), 400},
     {"no protocol in the header", P(" , "), 400},
+    {"as many protocols as may be", P(MANY), 0},
+    {"one protocol more", P(MANY ",w"), 400},
     {"an extension", E("permessage-deflate; client_max_window_bits"), 0},
     {"extensions in two lines",
      GET ALL "Sec-WebSocket-Extensions: x\r\nSec-WebSocket-Extensions: y; z\r\n\r\n", 0},

@@ -55,6 +55,12 @@ static const char *problem(const fwi_session *s)
     char name[NAME_CAP];
     size_t rooms = 0;
     for (int there; (there = room_at(s, rooms, name)) != 0; rooms++) {
+        /* Looked at first: a head has room for thousands, each of which is searched for
+         * from the beginning. */
+        if ((int64_t)rooms == s->shard->hub->set.limit_rooms) {
+            fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
+            return "too many rooms";
+        }
         if (there < 0) {
             return "a room's name is not allowed";
         }
@@ -62,10 +68,6 @@ static const char *problem(const fwi_session *s)
         if (!since_at(s, rooms, &since)) {
             return "since is not EPOCH/OFFSET";
         }
-    }
-    if ((int64_t)rooms > s->shard->hub->set.limit_rooms) {
-        fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
-        return "too many rooms";
     }
     return NULL;
 }

@@ -13,6 +13,8 @@
 #include "wire/sha1.h"
 
 enum { KEY_LEN = 24, ACCEPT_LEN = 28 };
+/* Each is compared with each: the thousands that a head has room for took a second. */
+enum { PROTOCOLS_MAX = 32 };
 
 const char fwi_ws_upgrade_headers[] =
     "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
@@ -55,8 +57,8 @@ static int check_version(const fwi_http_request *r, const char **why)
 static const char token_chars[] = "!#$%&'*+-.^_`|~0123456789"
                                   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/* RFC 6455 4.1: tokens, at least one, none twice. Compared as they are, since the one
- * that is agreed on is sent back as it is. */
+/* RFC 6455 4.1: tokens, at least one, none twice; and not too many. Compared as they are,
+ * since the one that is agreed on is sent back as it is. */
 static bool protocols_are_right(const char *list)
 {
     size_t n = 0;
@@ -64,7 +66,7 @@ static bool protocols_are_right(const char *list)
         p += strspn(p, ", \t");
         size_t len = strspn(p, token_chars);
         const char *behind = p + len + strspn(p + len, " \t");
-        if (*behind != '\0' && *behind != ',') {
+        if ((*behind != '\0' && *behind != ',') || (len > 0 && ++n > PROTOCOLS_MAX)) {
             return false;
         }
         for (const char *q = list; q < p && len > 0;) {
@@ -75,7 +77,6 @@ static bool protocols_are_right(const char *list)
             }
             q += other;
         }
-        n += len > 0;
         p = behind;
     }
     return n > 0;
@@ -85,7 +86,7 @@ static int check_protocols(const fwi_http_request *r, const char **why)
 {
     const char *list = fwi_http_request_header(r, "sec-websocket-protocol");
     if (list && !protocols_are_right(list)) {
-        *why = "Sec-WebSocket-Protocol must be a list of different names";
+        *why = "Sec-WebSocket-Protocol must be a list of at most 32 different names";
         return 400;
     }
     return 0;
