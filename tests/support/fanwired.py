@@ -81,14 +81,14 @@ def with_sockets(sockets, names=""):
 
 class Running:
     """A fanwired that serves. `urls`, `http` and `redis` are what it printed. `sockets`
-    are given to it as a service manager does."""
+    are given to it as a service manager does; `command` is what starts it."""
 
-    def __init__(self, args, env, err_path, sockets=()):
+    def __init__(self, args, env, err_path, sockets=(), command=None):
         self.err_path = err_path
         before = with_sockets(sockets) if sockets else []
         with open(err_path, "wb") as err:
             self.process = subprocess.Popen(
-                [*before, binary(), *args], env=clean_environment(env),
+                [*before, *(command or [binary()]), *args], env=clean_environment(env),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                 pass_fds=[s.fileno() for s in sockets])
         self.pid = self.process.pid
