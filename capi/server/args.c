@@ -96,6 +96,8 @@ static bool read_switch(fwd_args *args, const char *flag)
         args->command = FWD_VERSION;
     } else if (strcmp(flag, "--options-markdown") == 0) {
         args->command = FWD_MARKDOWN; /* what docs/options.md is made by */
+    } else if (strcmp(flag, "--man-page") == 0) {
+        args->command = FWD_MAN_PAGE; /* and docs/man/fanwired.8 */
     } else if (strcmp(flag, "--check-config") == 0) {
         args->check_config = true;
     } else if (strcmp(flag, "--json") == 0) {

@@ -18,7 +18,8 @@ typedef enum {
     FWD_TRACE,
     FWD_HELP,
     FWD_VERSION,
-    FWD_MARKDOWN
+    FWD_MARKDOWN,
+    FWD_MAN_PAGE
 } fwd_command;
 
 /* What a command's own flag is, which is no option: for --help and errors. */

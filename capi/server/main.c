@@ -20,6 +20,8 @@ static int print_manual(const fwd_args *args, const fw_options *options)
         fwd_manual_help(stdout, options);
     } else if (args->command == FWD_MARKDOWN) {
         fwd_manual_markdown(stdout, options);
+    } else if (args->command == FWD_MAN_PAGE) {
+        fwd_man_page(stdout, options);
     } else {
         printf("fanwired %s\n", fw_version_string());
     }

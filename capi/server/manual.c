@@ -1,6 +1,7 @@
 /*
  * --help and docs/options.md, from the table of options that the library describes. A
- * test compares the page with what comes from here, so the two can't drift apart.
+ * test compares the page with what comes from here, so the two can't drift apart. The
+ * page for man is in man_page.c.
  */
 #include "manual.h"
 
@@ -31,7 +32,7 @@ static void wrap(FILE *out, const char *text)
     fputc('\n', out);
 }
 
-static const char *shown_default(const fw_options *options, const char *name)
+const char *fwd_manual_default(const fw_options *options, const char *name)
 {
     const char *value = fw_options_shown(options, name);
     return value[0] != '\0' ? value : "none";
@@ -48,12 +49,11 @@ static void help_option(FILE *out, const fw_options *options, const char *name)
     fprintf(out, "  --%s %s\n", name, type);
     wrap(out, fw_options_describe(name, "help"));
     snprintf(line, sizeof line, "[%s; default: %s]", fw_options_describe(name, "allowed"),
-             shown_default(options, name));
+             fwd_manual_default(options, name));
     wrap(out, line);
 }
 
-/* What is to be said of a whole group, behind its heading; NULL: nothing. */
-static const char *note_of(const char *first)
+const char *fwd_manual_note(const char *first)
 {
     return strncmp(first, "room.", strlen("room.")) == 0
                ? "Rooms have namespaces: room news:sport is of namespace news, by what "
@@ -113,8 +113,8 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         if (strcmp(its_group, group) != 0) {
             group = its_group;
             fprintf(out, "\n%s:\n", group);
-            if (note_of(name) != NULL) {
-                wrap(out, note_of(name));
+            if (fwd_manual_note(name) != NULL) {
+                wrap(out, fwd_manual_note(name));
             }
         }
         help_option(out, options, name);
@@ -216,7 +216,7 @@ void fwd_manual_markdown(FILE *out, const fw_options *options)
         const char *its_group = fw_options_describe(name, "group");
         if (strcmp(its_group, group) != 0) {
             group = its_group;
-            const char *note = note_of(name);
+            const char *note = fwd_manual_note(name);
             fprintf(out,
                     "\n## %s\n\n%s%s| name | default | allowed | meaning | since |\n"
                     "|---|---|---|---|---|\n",

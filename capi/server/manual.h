@@ -1,5 +1,5 @@
 /*
- * The texts made from the table of options: --help and docs/options.md.
+ * The texts made from the table of options: --help, docs/options.md and fanwired(8).
  */
 #ifndef FANWIRED_MANUAL_H
 #define FANWIRED_MANUAL_H
@@ -14,5 +14,14 @@ void fwd_manual_help(FILE *out, const fw_options *options);
 /* options: likewise; where fanwired's default is another than the library's, both stand
  * there. */
 void fwd_manual_markdown(FILE *out, const fw_options *options);
+
+/* The page for man, in roff; options: likewise. */
+void fwd_man_page(FILE *out, const fw_options *options);
+
+/* What is to be said of a whole group, by its first option; NULL: nothing. */
+const char *fwd_manual_note(const char *first);
+
+/* What a person is told an option's default is. Valid as long as the options. */
+const char *fwd_manual_default(const fw_options *options, const char *name);
 
 #endif

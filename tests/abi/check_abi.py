@@ -31,6 +31,20 @@ def picture(library, out):
                     "--no-comp-dir-path", "--out-file", out, library], check=True)
 
 
+def verdict(before, now):
+    """What is wrong with a picture beside another; None: nothing."""
+    status = subprocess.run(["abidiff", "--suppressions", PRIVATE, before,
+                             now]).returncode
+    if status & ERROR:
+        return "abidiff could not compare them"
+    if status & INCOMPATIBLE:
+        return "incompatible: needs a new SONAME, or another way"
+    if status & CHANGE:
+        return ("changed: if users' programs still run, --update the picture in this "
+                "commit")
+    return None
+
+
 def main():
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
@@ -43,16 +57,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         now = os.path.join(folder, "now.abi")
         picture(library, now)
-        status = subprocess.run(["abidiff", "--suppressions", PRIVATE, BASELINE,
-                                 now]).returncode
-    if status & ERROR:
-        print("abidiff could not compare them")
-    elif status & INCOMPATIBLE:
-        print("incompatible: needs a new SONAME, or another way")
-    elif status & CHANGE:
-        print("changed: if users' programs still run, --update the picture "
-              "in this commit")
-    return 1 if status else 0
+        wrong = verdict(BASELINE, now)
+    if wrong:
+        print(wrong)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ OUTSIDE = {
     "bindings": ("Python.h", "lua.h", "lauxlib.h", "lualib.h"),
 }
 C_TREES = ("capi", "tests", "docs/examples", "bindings")
-PYTHON_TREES = ("tests", "python", "docs/examples")
+PYTHON_TREES = ("tests", "python", "docs/examples", "docs/_site")
 LUA_TREES = ("lua", "tests", "docs/examples", "bindings")
 SKIPPED = {"node_modules", "build", "__pycache__", ".git", "corpus"}
 
@@ -91,9 +91,11 @@ PYTHON_IMPORTS = {
     "python": (),                # the build backend has nothing: no index is asked
     "python/fanwire": ("fanwire",),
     "docs/examples": ("fanwire", "django", "flask", "starlette", "uvicorn"),
+    "docs/_site": (),            # mkdocs and graphviz are programs
     "tests": ("pytest", "websockets", "redis"),
+    "tests/docs": ("pytest", "build", "pictures", "reference"),
     "tests/python": ("pytest", "websockets", "fanwire", "fanwire.native"),
-    "tests/packaging": ("pytest", "fanwire"),
+    "tests/packaging": ("pytest", "fanwire", "websockets"),
     "tests/bench": ("websockets", "fanwire", "fanwire.native"),
     "tests/soak": ("pytest", "websockets", "fanwire"),
 }

@@ -1,13 +1,16 @@
-"""What fanwired says of itself, and that docs/options.md agrees."""
+"""What fanwired says of itself, and that docs/options.md and the man pages agree."""
 
 import pathlib
 import re
+import subprocess
 
 import pytest
 
 from conftest import run
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "options.md"
+TOP = pathlib.Path(__file__).resolve().parents[2]
+PAGE = TOP / "docs" / "options.md"
+MAN = TOP / "docs" / "man"
 
 
 def option_names():
@@ -60,3 +63,34 @@ def test_version():
 def test_the_page_of_options_is_not_stale():
     assert PAGE.read_text(encoding="utf-8") == run("--options-markdown").out, \
         "make it anew: fanwired --options-markdown > docs/options.md"
+
+
+def test_the_man_page_is_not_stale():
+    assert (MAN / "fanwired.8").read_text(encoding="utf-8") == run("--man-page").out, \
+        "make it anew: fanwired --man-page > docs/man/fanwired.8"
+
+
+@pytest.mark.parametrize("name", ["fanwired.8", "fanwire.7"])
+def test_man_formats_a_page_without_a_warning(name):
+    done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-rLL=80n", MAN / name],
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    plain = re.sub(r"\x1b\[[\d;]*m|.\x08", "", done.stdout)
+    assert re.search(r"^NAME$", plain, re.M) and "SEE ALSO" in plain
+
+
+def test_the_man_page_has_every_option_with_its_default():
+    page = run("--man-page").out.replace("\\-", "-")
+    names = option_names()
+    assert len(names) > 40
+    for name in names:
+        assert re.search(r"^\\fB--%s\\fR .*(\n.*)?\n\[.*; default: .+\]$"
+                         % re.escape(name), page, re.M), name
+
+
+def test_the_man_page_of_the_library_names_every_header():
+    page = (MAN / "fanwire.7").read_text(encoding="utf-8")
+    headers = {path.name for path in (TOP / "capi" / "include" / "fanwire").iterdir()}
+    named = set(re.findall(r"^\.I fanwire/(\w+\.h)$", page, re.M))
+    assert named == headers - {"fanwire.h", "export.h"}
+    assert f'"{run("--version").out.strip().replace("fanwired", "fanwire")}"' in page

@@ -47,14 +47,14 @@ async def close_code(ws):
     return ws.close_code
 
 
-def shake_hands(f, query="", origin=None):
-    """(status, socket) of a handshake."""
+def shake_hands(f, query="", origin=None, *lines):
+    """(status, socket) of a handshake; lines are more of its head."""
     port = int(f.url.rsplit(":", 1)[1].split("/")[0])
     s = socket.create_connection(("127.0.0.1", port), timeout=DEADLINE)
     head = [f"GET /ws{query} HTTP/1.1", "Host: 127.0.0.1", "Upgrade: websocket",
             "Connection: Upgrade", "Sec-WebSocket-Version: 13",
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="]
-    head += [f"Origin: {origin}"] if origin else []
+    head += [*([f"Origin: {origin}"] if origin else []), *lines]
     s.sendall("\r\n".join([*head, "", ""]).encode())
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -62,8 +62,8 @@ def shake_hands(f, query="", origin=None):
     return int(answer.split()[1]), s
 
 
-def status(f, query="", origin=None):
-    number, s = shake_hands(f, query, origin)
+def status(f, query="", origin=None, *lines):
+    number, s = shake_hands(f, query, origin, *lines)
     s.close()
     return number
 

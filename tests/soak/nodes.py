@@ -105,7 +105,7 @@ class Program(Node):
 
     def start(self):
         log = self.folder / f"{self.name}-{self.restarts}.log"
-        self.running = Running(self.args, self.env, log, program=self.program)
+        self.running = Running(self.args, self.env, log, command=self.program)
         # An interpreter may start slowly beside all that is going on.
         self.running.read_addresses("http", 10 * DEADLINE * SLOW)
 

@@ -81,15 +81,15 @@ def with_sockets(sockets, names=""):
 
 class Running:
     """A fanwired that serves. `urls`, `http` and `redis` are what it printed. `sockets`
-    are given to it as a service manager does. `program` is a command that takes its
-    place, and prints as it does."""
+    are given to it as a service manager does. `command` starts what takes its place, and
+    prints as it does."""
 
-    def __init__(self, args, env, err_path, sockets=(), program=()):
+    def __init__(self, args, env, err_path, sockets=(), command=()):
         self.err_path = err_path
         before = with_sockets(sockets) if sockets else []
         with open(err_path, "wb") as err:
             self.process = subprocess.Popen(
-                [*before, *(program or [binary()]), *args], env=clean_environment(env),
+                [*before, *(command or [binary()]), *args], env=clean_environment(env),
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=err,
                 pass_fds=[s.fileno() for s in sockets])
         self.pid = self.process.pid

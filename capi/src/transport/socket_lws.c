@@ -16,8 +16,6 @@
  *
  * @thread loop, but for _new and _free
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <pthread.h>
@@ -30,6 +28,7 @@
 
 #include "core/error.h"
 #include "transport/conn.h"
+#include "transport/tls_lws.h"
 
 /* Connections that have all the same time to wait: the first in the list is the first to
  * be late, so one timer serves them all, and a connection needs none of its own. */
@@ -426,11 +425,7 @@ static struct lws_vhost *make_vhost(fwi_transport *t, bool tls)
     info.vhost_name = tls ? "fanwire-tls" : "fanwire";
     info.retry_and_idle_policy = &t->no_retry;
     if (tls) {
-        info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = t->config->tls_cert;
-        info.ssl_private_key_filepath = t->config->tls_key;
-        info.ssl_options_set = (long)(SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1);
-        info.alpn = "http/1.1"; /* libwebsockets would offer HTTP/2 */
+        fwi_tls_fill(&info, t->config);
         /* It makes a TLS context for clients too, with all authorities of the system
          * (700 kB), and 4.1.6 never frees that of a second context. We have no clients:
          * told that the application has brought one, it makes none. It passes the pointer
@@ -438,25 +433,6 @@ static struct lws_vhost *make_vhost(fwi_transport *t, bool tls)
         info.provided_client_ssl_ctx = (void *)t;
     }
     return lws_create_vhost(t->context, &info);
-}
-
-/* libwebsockets takes files that aren't there for files to come, and says nothing. */
-static int check_file(const char *option, const char *path)
-{
-    int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char byte;
-    if (fd >= 0 && read(fd, &byte, 1) == 1) {
-        close(fd);
-        return FW_OK;
-    }
-    const char *why = path == NULL                 ? "is missing"
-                      : fd >= 0 && errno != EISDIR ? "is empty"
-                                                   : strerror(errno);
-    if (fd >= 0) {
-        close(fd);
-    }
-    return fwi_error(FW_ERR_TLS, "%s%s%s: %s", option, path ? ": " : "", path ? path : "",
-                     why);
 }
 
 static int make_vhosts(fwi_transport *t, char *line)
@@ -483,10 +459,7 @@ static int make_all(fwi_transport *t)
 {
     const fwi_transport_config *config = t->config;
     if (config->tls_cert != NULL) {
-        int err = check_file("tls.cert", config->tls_cert);
-        if (err == FW_OK) {
-            err = check_file("tls.key", config->tls_key);
-        }
+        int err = fwi_tls_check_files(config);
         if (err != FW_OK) {
             return err;
         }
