@@ -36,7 +36,7 @@ static void check_writing(const fwi_cf_command *c)
     fwi_buf_init(&out);
     const fwi_cf_data data = data_of(c->data.kind != FWI_JSON_NONE ? &c->data : &c->rpc);
     const fwi_cf_data bytes = {FWI_CF_BYTES, data.at, data.len};
-    const fwi_cf_info who = {"a\"\n", "c", data};
+    const fwi_cf_info who = {"a\"\n", "c", data, data};
     const fwi_cf_publication p = {.data = bytes, .from = who, .offset = c->offset};
     const fwi_cf_connected in = {.client = "c",
                                  .version = "v\\",
