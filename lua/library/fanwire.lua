@@ -49,6 +49,8 @@ local fanwire = {}
 ---@field listen? fanwire.List
 ---@field listen_shared? fanwire.Switch
 ---@field centrifuge_path? string
+---@field centrifuge_uni_sse_path? string
+---@field sse_path? string
 ---@field threads? fanwire.Number
 ---@field events_per_session? fanwire.Number
 ---@field events_max_bytes? fanwire.Number
@@ -85,6 +87,7 @@ local fanwire = {}
 ---@field write_delay? fanwire.Duration
 ---@field compression? fanwire.Switch
 ---@field compression_min_bytes? fanwire.Number
+---@field sse_retry? fanwire.Duration
 ---@field drain_rate? fanwire.Number
 ---@field drain_timeout? fanwire.Duration
 ---@field handover_path? string

@@ -142,6 +142,12 @@ void fwi_shard_unadmit(fwi_shard *shard)
     atomic_fetch_add(&shard->unadmits, 1);
 }
 
+uint32_t fwi_shard_retry_ms(fwi_shard *shard)
+{
+    (void)shard;
+    return 1234;
+}
+
 void fwi_shard_count_http_error(fwi_shard *shard)
 {
     atomic_fetch_add(&shard->http_errors, 1);

@@ -7,6 +7,7 @@ Every wait has a deadline; every process that was started is ended by its id.
 
 import pathlib
 import socket
+import subprocess
 import sys
 
 import pytest
@@ -16,6 +17,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from fanwired import (  # noqa: E402,F401  (tests take them from here)
     DEADLINE, SLOW, Running, run, wait_until)
 from own_redis import OwnRedis  # noqa: E402
+
+
+def make_certificate(folder, name):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj",
+                    f"/CN={name}", "-keyout", folder / "key.pem", "-out",
+                    folder / "cert.pem"], check=True, capture_output=True)
 
 
 @pytest.fixture

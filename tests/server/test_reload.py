@@ -5,12 +5,11 @@ import re
 import signal
 import socket
 import ssl
-import subprocess
 
 import pytest
 import websockets
 
-from conftest import DEADLINE, run, wait_until
+from conftest import DEADLINE, make_certificate, run, wait_until
 
 OK, FAILED = 'result="ok"', 'result="failed"'
 
@@ -170,13 +169,6 @@ def test_the_log_changes_level_format_and_file(fanwired, config, tmp_path):
 
 
 # --- certificates ---
-
-def make_certificate(folder, name):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj",
-                    f"/CN={name}", "-keyout", folder / "key.pem", "-out",
-                    folder / "cert.pem"], check=True, capture_output=True)
-
 
 def served_certificate(url):
     host, port = re.match(r"wss://([^:]+):(\d+)", url).groups()

@@ -42,6 +42,11 @@ static uint32_t conn_taken(fwi_conn *c)
     return c->taken;
 }
 
+static bool conn_has_taken_all(fwi_conn *c)
+{
+    return !c->behind;
+}
+
 static void conn_finish(fwi_conn *c)
 {
     c->finished = true;
@@ -65,6 +70,7 @@ static const fwi_transport_ops conn_ops = {
     .can_write = conn_can_write,
     .write = conn_write,
     .taken = conn_taken,
+    .has_taken_all = conn_has_taken_all,
     .finish = conn_finish,
     .abort = conn_abort,
     .pause = conn_pause,
@@ -165,11 +171,22 @@ fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query)
 fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
                           fwi_protocol_id protocol)
 {
+    return core_connect_with(rig, loop, query, protocol, NULL, 0);
+}
+
+fwi_conn *core_connect_with(core_rig *rig, unsigned loop, const char *query,
+                            fwi_protocol_id protocol, const char *const *headers,
+                            size_t n)
+{
     fwi_conn *c = calloc(1, sizeof *c);
     ck_assert_ptr_nonnull(c);
     c->rig = rig;
-    fwi_facts_source from = {
-        .path = "/ws", .query = query, .address = "192.0.2.1", .peer = ""};
+    fwi_facts_source from = {.path = "/ws",
+                             .query = query,
+                             .address = "192.0.2.1",
+                             .peer = "",
+                             .headers = headers,
+                             .n_headers = n};
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
         c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),

@@ -27,6 +27,7 @@ struct fwi_conn {
     int refused; /* HTTP status */
     unsigned writes;
     uint32_t taken; /* what the port says of the peer */
+    bool behind;    /* likewise: it hasn't taken everything */
     fwi_buf out;    /* frames as written */
 };
 
@@ -51,6 +52,10 @@ void core_rig_advance(core_rig *rig, uint64_t ms);
 fwi_conn *core_connect(core_rig *rig, unsigned loop, const char *query);
 fwi_conn *core_connect_as(core_rig *rig, unsigned loop, const char *query,
                           fwi_protocol_id protocol);
+/* The same with headers: name, value ..., n pairs. */
+fwi_conn *core_connect_with(core_rig *rig, unsigned loop, const char *query,
+                            fwi_protocol_id protocol, const char *const *headers,
+                            size_t n);
 void core_conn_free(fwi_conn *c);
 /* The peer hangs up without a word. */
 void core_conn_lose(fwi_conn *c);

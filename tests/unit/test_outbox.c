@@ -174,6 +174,24 @@ START_TEST(clearing_counts_messages_and_not_close_frames)
 }
 END_TEST
 
+/* What all outboxes of a loop hold is shown as figures: it must come to nothing again. */
+START_TEST(what_comes_first_is_counted_with_what_waits)
+{
+    unsigned dropped;
+    for (int others = 0; others < 2; others++) {
+        if (others) {
+            push("b", 1, FWI_POLICY_CLOSE, 100, &dropped);
+        }
+        fwi_outbox_push_first(&ob, &pool, fwi_frame_new_ws(FWI_WS_TEXT, "a", 1));
+        ck_assert_uint_eq(pool.bytes, ob.bytes);
+        ck_assert_uint_eq(pool.waiting, 1);
+        ck_assert_str_eq(drain(), others ? "a,b" : "a");
+        ck_assert_uint_eq(pool.bytes, 0);
+        ck_assert_uint_eq(pool.waiting, 0);
+    }
+}
+END_TEST
+
 static void set_up(void)
 {
     fwi_outbox_init(&ob);
@@ -199,6 +217,7 @@ int main(void)
     tcase_add_test(tc, a_flood_of_pings_keeps_only_the_newest_pongs);
     tcase_add_test(tc, small_frames_are_put_together_in_order_up_to_the_scratch);
     tcase_add_test(tc, clearing_counts_messages_and_not_close_frames);
+    tcase_add_test(tc, what_comes_first_is_counted_with_what_waits);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -5,9 +5,11 @@
 #include "api/hub_inside.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/options_value.h"
 #include "io/listener_fd.h"
 
 /* --- what comes in --- */
@@ -53,6 +55,40 @@ static const fwi_listener_events listener_events = {on_accept, on_starved};
 
 /* --- the addresses --- */
 
+/* What every listener serves beside raw connections, and where. */
+static const struct {
+    fwi_option option;
+    size_t at;
+} places[] = {
+    {FWI_OPT_CENTRIFUGE_PATH, offsetof(fwi_door, paths[FWI_CENTRIFUGE])},
+    {FWI_OPT_SSE_PATH, offsetof(fwi_door, paths[FWI_SSE])},
+    {FWI_OPT_CENTRIFUGE_UNI_SSE_PATH, offsetof(fwi_door, paths[FWI_UNI_SSE])},
+};
+
+/* Each path has one meaning. */
+static int prepare_places(const fw_hub *hub, fwi_gate *gate)
+{
+    for (size_t i = 0; i < FWI_ARRAY_LEN(places); i++) {
+        const char *name = fwi_option_rows[places[i].option].name;
+        const char *path = fwi_options_text(hub->options, places[i].option);
+        if (path[0] == '\0') {
+            continue;
+        }
+        if (strcmp(path, gate->at.path) == 0) {
+            return fwi_error(FW_ERR_OPTION, "%s: %s: listen has that path, too", name,
+                             path);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(path, fwi_options_text(hub->options, places[k].option)) == 0) {
+                return fwi_error(FW_ERR_OPTION, "%s: %s: %s has that path, too", name,
+                                 path, fwi_option_rows[places[k].option].name);
+            }
+        }
+        *(const char **)(void *)((char *)&gate->door + places[i].at) = path;
+    }
+    return FW_OK;
+}
+
 static int prepare_gate(fw_hub *hub, const char *text, bool http)
 {
     fwi_gate *gate = &hub->gates[hub->n_gates];
@@ -69,15 +105,13 @@ static int prepare_gate(fw_hub *hub, const char *text, bool http)
     if (gate->at.tls && lacking != NULL) {
         return fwi_error(FW_ERR_OPTION, "listen: %s: wss needs option %s", text, lacking);
     }
-    const char *centrifuge = fwi_options_text(hub->options, FWI_OPT_CENTRIFUGE_PATH);
-    if (!http && strcmp(centrifuge, gate->at.path) == 0) {
-        return fwi_error(FW_ERR_OPTION, "centrifuge.path: %s: listen has that path, too",
-                         centrifuge);
+    int err = http ? FW_OK : prepare_places(hub, gate);
+    if (err != FW_OK) {
+        return err;
     }
     gate->hub = hub;
     gate->door.tls = gate->at.tls;
     gate->door.path = http ? NULL : gate->at.path;
-    gate->door.centrifuge_path = http || centrifuge[0] == '\0' ? NULL : centrifuge;
     gate->door.service = http ? &fwi_site_service : NULL;
     gate->door.user = &hub->site;
     hub->n_gates++;

@@ -23,15 +23,20 @@ enum { STALE_MS = 15000 };
 
 void fwi_cf_close(fwi_session *s, unsigned code, const char *reason)
 {
+    if (s->state == FWI_SESSION_ASKING) {
+        fwi_uni_refuse(s, code, reason);
+        return;
+    }
     if (code == 3501) {
         fwi_shard_count(s->shard, FWI_STAT_PROTOCOL_ERRORS);
     }
     fwi_session_close(s, code, reason);
 }
 
-void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok)
+void fwi_cf_say_at(fwi_session *s, fwi_buf *text, bool ok, const fwi_place *place,
+                   const fwi_position *at)
 {
-    fwi_frame *f = fwi_cf_frame_of(text, ok);
+    fwi_frame *f = fwi_cf_frame_for(s, text, ok, place, at);
     if (f != NULL) {
         /* No policy for slow readers may drop a reply. */
         fwi_session_push(s, f, FWI_OUTBOX_KEPT);
@@ -41,8 +46,17 @@ void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok)
     }
 }
 
+void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok)
+{
+    fwi_cf_say_at(s, text, ok, NULL, NULL);
+}
+
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message)
 {
+    if (s->state == FWI_SESSION_ASKING) {
+        fwi_uni_turn_away(s, code, message);
+        return;
+    }
     fwi_buf text;
     fwi_buf_init(&text);
     fwi_cf_say(s, &text, fwi_cf_put_error(&text, id, code, message));
@@ -246,13 +260,12 @@ void fwi_cf_go_on(fwi_session *s)
 
 /* --- life --- */
 
-static void ask(fwi_session *s)
+bool fwi_cf_begin(fwi_session *s)
 {
-    char value[8];
     fwi_centrifuge *cf = calloc(1, sizeof *cf);
     if (cf == NULL) {
         fwi_session_refuse(s, 503, "out of memory");
-        return;
+        return false;
     }
     s->centrifuge = cf;
     cf->s = s;
@@ -260,6 +273,16 @@ static void ask(fwi_session *s)
     fwi_timer_init(&cf->expiry, fwi_cf_on_expiry);
     fwi_buf_init(&cf->given);
     fwi_buf_init(&cf->waiting);
+    return true;
+}
+
+static void ask(fwi_session *s)
+{
+    char value[8];
+    if (!fwi_cf_begin(s)) {
+        return;
+    }
+    fwi_centrifuge *cf = s->centrifuge;
     cf->frames = fwi_http_query_get(fwi_facts_query(s->facts), "cf_ws_frame_ping_pong", 0,
                                     value, sizeof value) > 0 &&
                  strcmp(value, "true") == 0;
@@ -273,7 +296,7 @@ static void late(fwi_session *s)
     fwi_cf_close(s, 3502, "stale");
 }
 
-static void freed(fwi_session *s)
+void fwi_cf_freed(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
     if (cf == NULL) {
@@ -306,11 +329,24 @@ static fwi_frame *ping(const fwi_session *s)
     return s->centrifuge->frames ? fwi_raw_ping(s) : fwi_frame_ref(&empty_object);
 }
 
+static void reset(fwi_shard *shard, fwi_room *room, fwi_position at)
+{
+    (void)at; /* the answer to its next subscribe says so */
+    fwi_room_each(shard, room, FWI_CENTRIFUGE, fwi_cf_lose_in, NULL);
+}
+
+const fwi_farewell fwi_cf_farewell[FWI_ENDS] = {
+    [FWI_END_AWAY] = {3001, "shutdown"},
+    [FWI_END_SLOW] = {3008, "slow"},
+    [FWI_END_SILENT] = {3012, "no pong"},
+    [FWI_END_FLOOD] = {3013, "too many requests"},
+};
+
 const fwi_protocol fwi_centrifuge_protocol = {
     .ask = ask,
     .verdict = fwi_cf_verdict,
     .replied = fwi_cf_replied,
-    .freed = freed,
+    .freed = fwi_cf_freed,
     .on_message = on_message,
     .late = late,
     .ping = ping,
@@ -321,10 +357,7 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .joined = fwi_cf_joined,
     .join_failed = fwi_cf_join_failed,
     .left = fwi_cf_left,
-    .reset = fwi_cf_reset,
+    .reset = reset,
     .refreshed = fwi_cf_refreshed,
-    .farewell = {[FWI_END_AWAY] = {3001, "shutdown"},
-                 [FWI_END_SLOW] = {3008, "slow"},
-                 [FWI_END_SILENT] = {3012, "no pong"},
-                 [FWI_END_FLOOD] = {3013, "too many requests"}},
+    .farewell = fwi_cf_farewell,
 };

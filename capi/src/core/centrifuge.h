@@ -2,7 +2,8 @@
  * Sessions that speak the Centrifuge protocol: what is kept of each beside fwi_session,
  * and what the files of this name want of each other. centrifuge.c has the row of
  * fwi_protocol and the commands' order; _connect, _subscribe, _token, _publish and _read
- * have what they do; _push what is told without having been asked for.
+ * have what they do; _push what is told without having been asked for; _uni has the row
+ * of clients that only listen.
  *
  *   new ---> asking ---> joining ---> connected
  *      \________\___________\____________\______> deaf
@@ -45,12 +46,12 @@ typedef struct fwi_cf_sub {
     bool positioned, recoverable, recovering;
     struct fwi_cf_loss *loss; /* it isn't in the room any more, and is to be told so */
     int64_t expires_s;        /* by its token, since 1970; 0: never */
-    char *data;     /* what the token gives the client with it, JSON; NULL: nothing */
-    char *info;     /* what others see of it there, likewise */
-    bool or_error;  /* rather an error than not recovered */
-    bool newest;    /* room.recovery_mode is cache */
-    uint64_t epoch; /* what it has seen, if recovering; 0: of any epoch */
-    uint64_t offset;
+    char *data;      /* what the token gives the client with it, JSON; NULL: nothing */
+    char *info;      /* what others see of it there, likewise */
+    bool or_error;   /* rather an error than not recovered */
+    bool newest;     /* room.recovery_mode is cache */
+    uint64_t epoch;  /* what it has seen, if recovering; 0: of any epoch */
+    uint64_t offset; /* ... and once given: where it came in */
     char channel[];
 } fwi_cf_sub;
 
@@ -76,8 +77,9 @@ typedef struct fwi_centrifuge {
     int64_t expires_s;  /* by its token, since 1970; 0: never */
     fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
-    fwi_buf given;   /* the channels it gets with its connection, for the reply */
-    fwi_buf waiting; /* commands of a message that was read and not done */
+    fwi_buf given;           /* the channels it gets with its connection, for the reply */
+    fwi_buf waiting;         /* commands of a message that was read and not done */
+    struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
 
 /* So many commands of a client may be under way; then it isn't read until some are done.
@@ -98,12 +100,22 @@ static inline const fwi_room_options *fwi_cf_options(const fwi_session *s,
 
 /* --- centrifuge.c --- */
 
+extern const fwi_farewell fwi_cf_farewell[FWI_ENDS];
+
+/* What is kept of a session. false: it has been refused. */
+bool fwi_cf_begin(fwi_session *s);
+void fwi_cf_freed(fwi_session *s);
+
 /* Its end, by a code of the protocol: 3501 and so on. */
 void fwi_cf_close(fwi_session *s, unsigned code, const char *reason);
 
 /* A reply that was put together in `text` (ok: without running out of memory), which is
  * freed. */
 void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
+/* The same; who is told positions by ids hears that it is at `at` in that place's room.
+ */
+void fwi_cf_say_at(fwi_session *s, fwi_buf *text, bool ok, const fwi_place *place,
+                   const fwi_position *at);
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
 /* What an FW_ERR_ means to a client. */
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
@@ -129,7 +141,7 @@ void fwi_cf_check_joining(fwi_session *s);
 /* One of its channels can't be had: it isn't let in. */
 void fwi_cf_refuse(fwi_session *s, int err);
 /* What it has said that it has seen; NULL: nothing. */
-const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel);
+const fwi_cf_seen *fwi_cf_seen_find(fwi_session *s, const char *channel);
 void fwi_cf_seen_drop(fwi_session *s, const char *channel);
 /* What it is to get with a room that it is given. */
 fwi_position fwi_cf_since(fwi_session *s, const char *room);
@@ -146,8 +158,10 @@ void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub);
 void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
 void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *reason);
 void fwi_cf_left(fwi_session *s, const char *room);
-void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at);
 const char *fwi_cf_room_info(const fwi_session *s, const char *room);
+/* Whoever counts on hearing everything is told to come again; it then asks for what it
+ * has missed. */
+void fwi_cf_lose_in(fwi_session *s, const fwi_room *room, void *arg);
 bool fwi_cf_wants_news(const fwi_session *s, const fwi_room *room);
 
 /* Out of the room, with a push that says why; a room that it was given closes it. */
@@ -202,6 +216,10 @@ void fwi_cf_presence(fwi_session *s, const fwi_cf_command *c);
 /* A text frame of what was put together in `text` (ok: without running out of memory),
  * which is freed. NULL: out of memory. */
 fwi_frame *fwi_cf_frame_of(fwi_buf *text, bool ok);
+/* The same as s is told it: a frame, or an event. at: see fwi_cf_say_at; place NULL: it
+ * is where it came into the rooms that it was given. at NULL: the event has no id. */
+fwi_frame *fwi_cf_frame_for(const fwi_session *s, fwi_buf *text, bool ok,
+                            const fwi_place *place, const fwi_position *at);
 /* What members of a channel get of m: see fwi_protocol. */
 fwi_frame *fwi_cf_frame(fwi_shard *shard, const char *channel, fw_message *m);
 /* m's bytes, as a client gets them. */
@@ -215,5 +233,16 @@ void fwi_cf_push_unsubscribe(fwi_session *s, const char *channel, unsigned code,
                              const char *reason);
 /* Who is in a room or was, from the message that presence keeps. text: the id's. */
 fwi_cf_info fwi_cf_info_of(const fwi_origin *o, char text[FW_SESSION_ID_TEXT]);
+
+/* --- centrifuge_uni.c --- */
+
+/* Who only listens is refused before it is let in, by an HTTP status: where others are
+ * closed with this code of the protocol, or get this error. message NULL: what it means.
+ */
+void fwi_uni_refuse(fwi_session *s, unsigned code, const char *reason);
+void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message);
+/* See fwi_cf_frame_for. */
+fwi_frame *fwi_uni_frame_of(const fwi_session *s, fwi_buf *text, bool ok,
+                            const fwi_place *place, const fwi_position *at);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "core/centrifuge.h"
 #include "core/presence.h"
+#include "core/sse_id.h"
 
 /* --- what it has seen --- */
 
@@ -52,17 +53,40 @@ static bool read_seen(fwi_session *s, const fwi_cf_command *c)
     return true;
 }
 
-const fwi_cf_seen *fwi_cf_seen_find(const fwi_session *s, const char *channel)
+static fwi_cf_seen *find_seen(const fwi_session *s, const char *channel)
 {
-    const fwi_cf_seen *seen = s->centrifuge->seen;
+    fwi_cf_seen *seen = s->centrifuge->seen;
     while (seen != NULL && strcmp(seen->channel, channel) != 0) {
         seen = seen->next;
     }
     return seen;
 }
 
+/* What the id of the last event names goes over what its first request has said. */
+static void take_heard(fwi_session *s, const char *channel)
+{
+    fwi_position at = fwi_sse_heard(s, channel);
+    fwi_cf_seen *seen = find_seen(s, channel);
+    if (at.epoch != 0 && seen != NULL) {
+        seen->at = at;
+    } else if (at.epoch != 0) {
+        remember(s->centrifuge, channel, at);
+    }
+}
+
+const fwi_cf_seen *fwi_cf_seen_find(fwi_session *s, const char *channel)
+{
+    if (s->names_rooms) {
+        take_heard(s, channel);
+    }
+    return find_seen(s, channel);
+}
+
 void fwi_cf_seen_drop(fwi_session *s, const char *channel)
 {
+    if (s->names_rooms) {
+        fwi_sse_heard_drop(s, channel);
+    }
     for (fwi_cf_seen **p = &s->centrifuge->seen; *p != NULL; p = &(*p)->next) {
         fwi_cf_seen *seen = *p;
         if (strcmp(seen->channel, channel) == 0) {
@@ -91,6 +115,10 @@ static void turn_away(fwi_session *s, unsigned code, const char *message, bool t
 {
     fwi_centrifuge *cf = s->centrifuge;
     fwi_buf text;
+    if (s->state == FWI_SESSION_ASKING) {
+        fwi_uni_turn_away(s, code, message);
+        return;
+    }
     fwi_buf_init(&text);
     cf->state = FWI_CF_DEAF;
     fwi_shard_count(s->shard, FWI_STAT_REFUSED);
@@ -120,7 +148,7 @@ void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c)
     const char *user = cf->claims != NULL ? cf->claims->user : "";
     if (fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
         if (!fwi_session_ask_application(s, user, c->data.at, c->data.len, &why) &&
-            s->state == FWI_SESSION_OPEN && cf->state == FWI_CF_ASKING) {
+            s->state <= FWI_SESSION_OPEN && cf->state == FWI_CF_ASKING) {
             turn_away(s, FWI_CF_ERR_TOO_MANY, why, true);
         }
     } else if (cf->claims != NULL || hub->set.client_insecure ||
@@ -157,6 +185,9 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
     if (cf->claims != NULL && cf->claims->info.len > 0) {
         fwi_presence_set_info(s, cf->claims->info.at, cf->claims->info.len);
     }
+    if (s->state == FWI_SESSION_ASKING && !fwi_session_greet(s)) {
+        return;
+    }
     if (fwi_session_announce(s)) {
         fwi_cf_take_claims(s);
         fwi_cf_check_joining(s);
@@ -186,6 +217,7 @@ static bool put_reply(fwi_buf *text, const fwi_session *s)
         .method = "connect",
         .ttl_s = fwi_cf_ttl(s),
         .ping_s = (uint32_t)((ping_ms + 999) / 1000),
+        .one_way = fwi_session_protocol(s)->only_listens,
         .subs = &cf->given,
     };
     return fwi_cf_put_connected(text, cf->connect_id, &reply);
@@ -198,9 +230,11 @@ void fwi_cf_check_joining(fwi_session *s)
         cf->claims != NULL || !all_in(s)) {
         return;
     }
+    const fwi_position here = {0, 0};
     fwi_buf text;
     fwi_buf_init(&text);
-    fwi_frame *f = fwi_cf_frame_of(&text, put_reply(&text, s));
+    bool ok = put_reply(&text, s);
+    fwi_frame *f = fwi_cf_frame_for(s, &text, ok, NULL, &here);
     /* Ahead of what its channels have said meanwhile. */
     if (f == NULL || !fwi_outbox_push_first(&s->ob, &s->shard->pool, f)) {
         fwi_cf_close(s, 3004, "internal server error");

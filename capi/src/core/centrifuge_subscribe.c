@@ -304,7 +304,7 @@ static bool put_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admission
 
 /* Later: a push, and what it has missed as if it had been there. */
 static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admission *a,
-                       const fwi_room *room)
+                       const fwi_place *place)
 {
     size_t n = a->missed != NULL ? a->missed->n : 0;
     n = n > 0 && is_new(sub, a->missed->m[0]) ? n : 0;
@@ -320,21 +320,12 @@ static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admissio
     fwi_buf_init(&text);
     bool ok = fwi_cf_begin_push(&text, sub->channel, "subscribe") &&
               fwi_cf_put_subscribed(&text, &result) && fwi_cf_end_push(&text);
-    fwi_cf_say(s, &text, ok);
-    for (size_t i = 0; i < n; i++) {
-        fw_message *m = a->missed->m[i];
-        fwi_frame *f = fw_session_id_equal(m->except, fwi_session_identity(s))
-                           ? NULL
-                           : fwi_cf_frame(s->shard, room->channel, m);
-        if (f != NULL) {
-            fwi_session_push(s, f, fwi_fanout_tag(room));
-            fwi_frame_unref(f);
-        }
-    }
+    fwi_cf_say_at(s, &text, ok, place, &(fwi_position){result.epoch, result.offset});
+    fwi_fanout_missed(s, place, a->missed);
 }
 
 static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
-                 const fwi_room *room)
+                 const fwi_place *place)
 {
     const fwi_cf_seen *seen = fwi_cf_seen_find(s, sub->channel);
     sub->positioned = sub->recoverable = true;
@@ -347,10 +338,11 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
         fwi_cf_seen_drop(s, sub->channel);
     }
     if (s->centrifuge->state != FWI_CF_JOINING) {
-        push_given(s, sub, a, room);
+        push_given(s, sub, a, place);
     } else if (!put_given(s, sub, a)) {
         fwi_cf_close(s, 3004, "internal server error");
     }
+    sub->offset = a->at.offset; /* where it came in: see centrifuge_uni.c */
     if (s->state == FWI_SESSION_OPEN) {
         tell_itself(s, sub);
     }
@@ -358,10 +350,10 @@ static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
 
 void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
 {
-    const fwi_room *room = place->room;
-    fwi_cf_drop_lost(s, room->channel + 2); /* the push says enough */
-    fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
-    if (sub == NULL && (sub = fwi_cf_sub_add(s, room->channel + 2)) != NULL) {
+    const char *channel = place->room->channel + 2;
+    fwi_cf_drop_lost(s, channel); /* the push says enough */
+    fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
+    if (sub == NULL && (sub = fwi_cf_sub_add(s, channel)) != NULL) {
         sub->given = true;
     }
     if (sub == NULL) {
@@ -370,7 +362,7 @@ void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
     }
     sub->pending = false;
     if (sub->given) {
-        give(s, sub, a, room);
+        give(s, sub, a, place);
         fwi_cf_check_joining(s);
     } else {
         reply(s, sub, a);
@@ -431,21 +423,13 @@ void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char 
     }
 }
 
-/* Whoever counts on hearing everything is told to come again; it then asks for what it
- * has missed. */
-static void lose_place(fwi_session *s, const fwi_room *room, void *arg)
+void fwi_cf_lose_in(fwi_session *s, const fwi_room *room, void *arg)
 {
     (void)arg;
     fwi_cf_sub *sub = fwi_cf_sub_find(s, room->channel + 2);
     if (sub != NULL && sub->positioned) {
         fwi_cf_lose_place(s, sub);
     }
-}
-
-void fwi_cf_reset(fwi_shard *shard, fwi_room *room, fwi_position at)
-{
-    (void)at; /* the answer to its next subscribe says so */
-    fwi_room_each(shard, room, FWI_CENTRIFUGE, lose_place, NULL);
 }
 
 const char *fwi_cf_room_info(const fwi_session *s, const char *room)

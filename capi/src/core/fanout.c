@@ -40,6 +40,9 @@ static void release(fwi_fanout *fo, fwi_batch *b)
             fwi_frame_unref(b->said[i].frame[p]);
         }
     }
+    if (b->n > 0) {
+        b->room->at = b->said[b->n - 1].at;
+    }
     b->room->batch = NULL;
     b->room = NULL;
     b->n = 0;
@@ -103,6 +106,31 @@ static bool is_news(const fwi_telling *told)
     return told->m != NULL && told->m->kind != FWI_MSG_DATA;
 }
 
+static fwi_position position_of(const fwi_telling *told)
+{
+    return told->m != NULL ? told->m->at : told->at;
+}
+
+/* Where somebody is who has heard so much of what the room has said in this turn. */
+static fwi_position position_at(const fwi_room *room, uint32_t heard)
+{
+    return heard > 0 ? room->batch->said[heard - 1].at : room->at;
+}
+
+fwi_position fwi_fanout_heard(const fwi_place *place)
+{
+    return position_at(place->room, place->room->batch != NULL ? place->heard : 0);
+}
+
+void fwi_fanout_stand(fwi_room *room, fwi_position at)
+{
+    if (room->batch != NULL && room->batch->n > 0) {
+        room->batch->said[room->batch->n - 1].at = at;
+    } else {
+        room->at = at;
+    }
+}
+
 static bool add(fwi_fanout *fo, fwi_room *room, const fwi_telling *told)
 {
     fwi_batch *b = batch_of(fo, room);
@@ -121,8 +149,12 @@ static bool add(fwi_fanout *fo, fwi_room *room, const fwi_telling *told)
         b->said = said;
         b->cap = cap;
     }
+    fwi_position at = position_of(told);
+    if (at.epoch == 0) {
+        at = position_at(room, b->n); /* it is of no history */
+    }
     fwi_said *said = &b->said[b->n++];
-    *said = (fwi_said){.serial = ++fo->serial, .news = is_news(told)};
+    *said = (fwi_said){.serial = ++fo->serial, .at = at, .news = is_news(told)};
     for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
         if (told->frame[p] != NULL) {
             said->frame[p] = fwi_frame_ref(told->frame[p]);
@@ -150,14 +182,57 @@ static fwi_frame *frame_for(const fwi_session *s, const fwi_room *room,
     return wanted ? frames[s->protocol] : NULL;
 }
 
+/* Into the outbox of s, which is at `at` in the room of that place with it. */
+static void give(fwi_session *s, const fwi_place *place, fwi_frame *f, fwi_position at)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    uint64_t tag = fwi_fanout_tag(place->room);
+    if (p->personal == NULL || !place->room->kept) {
+        fwi_session_put(s, f, tag);
+        return;
+    }
+    fwi_frame *own = p->personal(s, f, place, at);
+    if (own != NULL) {
+        fwi_session_put(s, own, tag);
+        fwi_frame_unref(own);
+    } else {
+        /* A message that it doesn't hear of is one too many: it is to come again. */
+        s->mute |= FWI_MUTE_OVERFLOWED;
+        fwi_session_mark_dirty(s);
+    }
+}
+
+/* Past the batch, which can't take it. Each catches up first: order is kept. */
 static void push_to_all(fwi_room *room, const fwi_telling *told,
                         const fwi_session *except)
 {
+    fwi_position at = position_of(told);
     for (uint32_t i = 0; i < room->n_in; i++) {
         fwi_session *s = room->members[i];
         fwi_frame *f = frame_for(s, room, told->frame, is_news(told));
+        fwi_fanout_catch_up(s);
         if (s != except && f != NULL) {
-            fwi_session_push(s, f, fwi_fanout_tag(room));
+            give(s, fwi_session_place(s, room), f, at);
+        }
+    }
+    if (at.epoch != 0) {
+        fwi_fanout_stand(room, at);
+    }
+}
+
+void fwi_fanout_missed(fwi_session *s, const fwi_place *place,
+                       const fwi_history_slice *missed)
+{
+    fwi_fanout_catch_up(s);
+    for (size_t i = 0; missed != NULL && i < missed->n; i++) {
+        fw_message *m = missed->m[i];
+        if (fw_session_id_equal(m->except, fwi_session_identity(s))) {
+            continue;
+        }
+        fwi_frame *f = fwi_session_protocol(s)->frame(s->shard, place->room->channel, m);
+        if (f != NULL) {
+            give(s, place, f, m->at);
+            fwi_frame_unref(f);
         }
     }
 }
@@ -205,7 +280,7 @@ void fwi_fanout_say(fwi_shard *shard, fwi_room *room, const fwi_telling *told)
         fwi_fanout_catch_up(except);
     }
     if (!add(fo, room, told)) {
-        push_to_all(room, told, except); /* each catches up first: order is kept */
+        push_to_all(room, told, except);
     } else if (place != NULL) {
         skip(except, place);
     }
@@ -240,7 +315,7 @@ static void hear(fwi_session *s, fwi_place *p)
     fwi_frame *f = frame_for(s, p->room, said->frame, said->news);
     s->ahead = true;
     if (f != NULL) {
-        fwi_session_put(s, f, fwi_fanout_tag(p->room));
+        give(s, p, f, fwi_fanout_heard(p));
     }
 }
 
@@ -375,14 +450,22 @@ static void join(fwi_shard *shard, const fwi_batch *b, const fwi_session *s,
 
 enum { WORDINGS = 2 * FWI_PROTOCOLS };
 
+/* Is s told more with a message than the room's others are? */
+static bool is_told_more(const fwi_session *s, const fwi_room *room)
+{
+    return fwi_session_protocol(s)->personal != NULL && room->kept &&
+           (s->n_places > 1 || s->names_rooms);
+}
+
 /* What s gets. NULL: its window is one of the rare small ones, or it may not want all of
- * that, and it goes slowly. */
+ * that or is told more, and it goes slowly. */
 static wording *wording_for(fwi_shard *shard, const fwi_batch *b, const fwi_session *s,
                             wording all[WORDINGS])
 {
     bool deflated = s->deflates != 0;
     if ((deflated && s->deflates != FWI_WS_WINDOW_MAX) ||
-        (b->news && fwi_session_protocol(s)->wants_news != NULL)) {
+        (b->news && fwi_session_protocol(s)->wants_news != NULL) ||
+        is_told_more(s, b->room)) {
         return NULL;
     }
     unsigned which = s->protocol * 2u + deflated;

@@ -21,6 +21,7 @@
 typedef struct fwi_said {
     fwi_frame *frame[FWI_PROTOCOLS]; /* NULL: who speaks that gets nothing of it */
     uint64_t serial; /* orders what different rooms of the loop have said */
+    fwi_position at; /* where the room stands with it; epoch 0: it has no history */
     bool news;       /* of who comes and goes: not every member may want it */
 } fwi_said;
 
@@ -63,6 +64,18 @@ uint64_t fwi_fanout_tag(const fwi_room *room);
 /* All members are to get the frames of this telling, each its protocol's, but for the
  * session that the message leaves out. */
 void fwi_fanout_say(struct fwi_shard *shard, fwi_room *room, const fwi_telling *told);
+
+/* The room stands there: what it has said until now is behind its members, or goes on
+ * from elsewhere. */
+void fwi_fanout_stand(fwi_room *room, fwi_position at);
+
+/* Up to where the place's session has been given what its room has said; epoch 0: there
+ * is no history. */
+fwi_position fwi_fanout_heard(const fwi_place *place);
+
+/* s is in that place and has missed these: it gets them first. NULL: nothing. */
+void fwi_fanout_missed(struct fwi_session *s, const fwi_place *place,
+                       const fwi_history_slice *missed);
 
 /* s hears the room from now on. */
 void fwi_fanout_entered(struct fwi_session *s, fwi_place *place);

@@ -9,10 +9,8 @@
 
 #include "wire/ws_codec.h"
 
-fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
+static fwi_frame *frame_new(const uint8_t *header, size_t n, const void *data, size_t len)
 {
-    uint8_t header[FWI_WS_HEADER_MAX];
-    size_t n = fwi_ws_header(header, opcode, len);
     fwi_frame *f = malloc(sizeof *f + n + len + 1);
     if (f == NULL) {
         return NULL;
@@ -21,12 +19,25 @@ fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
     atomic_init(&f->deflated, NULL);
     f->header = (uint32_t)n;
     f->len = n + len;
-    memcpy(f->bytes, header, n);
+    if (n > 0) {
+        memcpy(f->bytes, header, n);
+    }
     if (len > 0) {
         memcpy(f->bytes + n, data, len);
     }
     f->bytes[n + len] = '\0';
     return f;
+}
+
+fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len)
+{
+    uint8_t header[FWI_WS_HEADER_MAX];
+    return frame_new(header, fwi_ws_header(header, opcode, len), data, len);
+}
+
+fwi_frame *fwi_frame_new_bare(const void *data, size_t len)
+{
+    return frame_new(NULL, 0, data, len);
 }
 
 void fwi_frame_unref(fwi_frame *f)

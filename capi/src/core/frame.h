@@ -23,6 +23,9 @@ typedef struct fwi_frame {
  * wire/ws_codec.h. NULL: out of memory. */
 fwi_frame *fwi_frame_new_ws(unsigned opcode, const void *data, size_t len);
 
+/* A copy of data as it is, for sessions that aren't framed. NULL: out of memory. */
+fwi_frame *fwi_frame_new_bare(const void *data, size_t len);
+
 static inline fwi_frame *fwi_frame_ref(fwi_frame *f)
 {
     atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);

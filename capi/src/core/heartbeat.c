@@ -78,12 +78,22 @@ static void send_ping(fwi_session *s)
     }
 }
 
+/* Who only listens answers a ping by taking it. */
+static bool has_taken_it(const fwi_session *s)
+{
+    return s->awaiting_pong && fwi_session_protocol(s)->only_listens && s->conn != NULL &&
+           s->tp->has_taken_all(s->conn);
+}
+
 /* While output waits in front of the kernel the transport doesn't read, so no answer can
  * come; but then a living peer takes some of that output, be it slowly. One that died is
  * found after two time-outs instead of one. */
 static bool takes_output(fwi_session *s)
 {
-    if (s->conn == NULL || s->tp->can_write(s->conn)) {
+    if (s->conn == NULL) {
+        return false;
+    }
+    if (!fwi_session_protocol(s)->only_listens && s->tp->can_write(s->conn)) {
         return false;
     }
     uint32_t before = s->taken;
@@ -101,8 +111,8 @@ void fwi_heartbeat_beat(fwi_session *s)
     }
     s->since_ping_ms += s->beat_ms;
     s->unanswered_ms += s->beat_ms;
-    if (is_unread(s)) {
-        s->awaiting_pong = false; /* its pong may lie where we don't read */
+    if (is_unread(s) || has_taken_it(s)) {
+        s->awaiting_pong = false; /* unread: its pong may lie where we don't read */
     }
     if (s->awaiting_pong && s->unanswered_ms >= p.timeout_ms && takes_output(s)) {
         s->unanswered_ms = 0;

@@ -37,6 +37,7 @@ typedef struct fwi_settings {
     _Atomic uint64_t write_delay_ms, drain_timeout_ms, token_grace_ms;
     _Atomic size_t message_max, outbox_max, compression_min;
     size_t inbox_max, held_max;
+    _Atomic uint64_t sse_retry_ms;
     bool compression;
     _Atomic int outbox_policy;
     _Atomic int64_t limit_pending, limit_sessions, limit_address, limit_rate, limit_rooms;

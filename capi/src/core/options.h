@@ -23,6 +23,13 @@
     XX(CENTRIFUGE_PATH, "centrifuge.path", PATH, 0, 0, "/connection/websocket", "0.1",   \
        "where every listener serves clients of the Centrifuge protocol; empty or off: "  \
        "nowhere")                                                                        \
+    XX(CENTRIFUGE_UNI_SSE_PATH, "centrifuge.uni_sse.path", PATH, 0, 0,                   \
+       "/connection/uni_sse", "0.1",                                                     \
+       "where every listener serves unidirectional SSE of the Centrifuge protocol; "     \
+       "empty or off: nowhere")                                                          \
+    XX(SSE_PATH, "sse.path", PATH, 0, 0, "/sse", "0.1",                                  \
+       "where every listener serves raw clients that only listen, by Server-Sent "       \
+       "Events; empty or off: nowhere")                                                  \
     XX(THREADS, "threads", THREADS, 1, 64, "1", "0.1",                                   \
        "how many loops serve sessions; auto is one a core")                              \
     XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
@@ -97,6 +104,9 @@
        "compress messages for clients that offer permessage-deflate, and take theirs")   \
     XX(COMPRESSION_MIN_BYTES, "compression.min_bytes", SIZE, 1, 1073741824, "256",       \
        "0.1", "a shorter message is sent as it is")                                      \
+    XX(SSE_RETRY, "sse.retry", DURATION, 1, 86400000, "2s", "0.1",                       \
+       "after about how long clients of Server-Sent Events come again: each is told a "  \
+       "time of its own, from half of it to one and a half")                             \
     XX(DRAIN_RATE, "drain.rate", NUMBER, 1, 1000000, "1000", "0.1",                      \
        "sessions closed a second while draining")                                        \
     XX(DRAIN_TIMEOUT, "drain.timeout", DURATION, 0, 86400000, "30s", "0.1",              \

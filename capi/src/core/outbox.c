@@ -216,7 +216,7 @@ bool fwi_outbox_push_first(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f)
     if (ob->tail == NULL) {
         ob->tail = n;
     }
-    ob->bytes += f->len;
+    grow(ob, pool, n);
     ob->frames++;
     return true;
 }

@@ -1,9 +1,9 @@
 /*
  * What sessions speak: the wall between what happens to a session (session.c, room.c,
  * fanout.c) and the bytes by which its client is told. A protocol is a row of functions;
- * raw_rooms.c has the one, centrifuge.c the other. A session
- * has one from its handshake to its
- * end. @thread loop
+ * raw_rooms.c and centrifuge.c have those on WebSocket, sse.c and
+ * centrifuge_uni.c their sisters that only listen (streams of events). A session has one
+ * from its handshake to its end. @thread loop
  */
 #ifndef FWI_CORE_PROTOCOL_H
 #define FWI_CORE_PROTOCOL_H
@@ -27,12 +27,19 @@ typedef struct fwi_farewell {
 } fwi_farewell;
 
 typedef struct fwi_protocol {
+    /* Its clients say nothing: that they take what is written is all their life, and
+     * on_message is NULL. */
+    bool only_listens;
+
     /* Its handshake is in order: ask the application, let it in, or refuse it. */
     void (*ask)(fwi_session *s);
 
     /* The verdict on CONNECT: text is the user ("": nobody), or code (an HTTP status) and
      * text say why not. */
     void (*verdict)(fwi_session *s, bool accept, int code, const char *text);
+
+    /* The connection has been let in: what is said before all else. NULL: nothing. */
+    void (*greeted)(fwi_session *s);
 
     /* The answer to an RPC of the client, by the number it gave: m, or NULL, and code (an
      * FW_ERR_, or the application's) and text say why not. NULL: it has no calls. */
@@ -53,6 +60,13 @@ typedef struct fwi_protocol {
     /* m as members of the channel get it ("u:ann", NULL: as one session or everybody
      * does); the caller's reference. NULL: they get nothing, or there is no memory. */
     fwi_frame *(*frame)(fwi_shard *shard, const char *channel, fw_message *m);
+
+    /* f, of the room of `place`, as s gets it that is at `at` there with it: for clients
+     * who are told with each message where they are in all their rooms. The caller's
+     * reference, to f itself where that says it; NULL: out of memory. NULL: f is for all,
+     * always. */
+    fwi_frame *(*personal)(const fwi_session *s, fwi_frame *f, const fwi_place *place,
+                           fwi_position at);
 
     /* Is it told who comes to a room and goes? NULL: yes, always. */
     bool (*wants_news)(const fwi_session *s, const fwi_room *room);
@@ -81,10 +95,14 @@ typedef struct fwi_protocol {
      * new token. NULL: its tokens are looked at once. */
     void (*refreshed)(fwi_session *s, int64_t expires_s);
 
-    fwi_farewell farewell[FWI_ENDS];
+    /* Its last words; the caller's reference. NULL: a Close frame. */
+    fwi_frame *(*goodbye)(fwi_session *s, unsigned code, const char *reason);
+
+    const fwi_farewell *farewell; /* by fwi_end */
 } fwi_protocol;
 
-extern const fwi_protocol fwi_raw_protocol, fwi_centrifuge_protocol;
+extern const fwi_protocol fwi_raw_protocol, fwi_centrifuge_protocol, fwi_sse_protocol,
+    fwi_uni_sse_protocol;
 
 /* By fwi_protocol_id. */
 extern const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS];
@@ -94,6 +112,7 @@ typedef struct fwi_telling {
     fwi_shard *shard;
     const char *channel; /* as for `frame` */
     fw_message *m;
+    fwi_position at; /* where the room stands with it, if there is no m */
     fwi_frame *frame[FWI_PROTOCOLS];
     bool made[FWI_PROTOCOLS];
 } fwi_telling;

@@ -23,7 +23,7 @@ static bool in_rooms(const fwi_session *s)
     return s->shard->hub->set.raw_mode == FWI_RAW_ROOMS;
 }
 
-static bool is_json(const fwi_shard *shard)
+bool fwi_raw_is_json(const fwi_shard *shard)
 {
     return shard->hub->set.raw_mode == FWI_RAW_ROOMS &&
            shard->hub->set.raw_format == FWI_FORMAT_JSON;
@@ -86,14 +86,28 @@ static bool rate_allows(fwi_session *s, fwi_rate_kind kind, const char *room)
     return reached == NULL;
 }
 
+/* What a client says of the index'th room when it comes back goes over the query, which
+ * is as old as its first connection. */
+static fwi_position since_of(fwi_session *s, size_t index, const char *room)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    fwi_position said = {0, 0};
+    if (p->since != NULL) {
+        said = p->since(s, room);
+    }
+    if (said.epoch == 0) {
+        since_at(s, index, &said);
+    }
+    return said;
+}
+
 static void join_all(fwi_session *s)
 {
     char room[NAME_CAP];
     fwi_facts *facts = fwi_facts_ref(s->facts);
     /* Handlers of JOIN may close it meanwhile. */
     for (size_t i = 0; s->state == FWI_SESSION_OPEN && room_at(s, i, room) == 1; i++) {
-        fwi_join join = {.ref = 0};
-        since_at(s, i, &join.since);
+        const fwi_join join = {.since = since_of(s, i, room)};
         if (rate_allows(s, FWI_RATE_JOIN, room)) {
             fwi_session_join(s, room, &join);
         }
@@ -132,7 +146,7 @@ void fwi_raw_open(fwi_session *s, const char *user)
     }
 }
 
-static void ask(fwi_session *s)
+void fwi_raw_ask(fwi_session *s)
 {
     fwi_raw_user user;
     const char *why = in_rooms(s) ? problem(s) : NULL;
@@ -152,7 +166,7 @@ static void ask(fwi_session *s)
     }
 }
 
-static void verdict(fwi_session *s, bool accept, int code, const char *text)
+void fwi_raw_verdict(fwi_session *s, bool accept, int code, const char *text)
 {
     if (accept) {
         fwi_raw_open(s, text[0] ? text : NULL);
@@ -171,16 +185,21 @@ static fwi_frame *frame_of(fwi_buf *text, bool encoded)
     return f;
 }
 
-static fwi_frame *news_frame(const char *channel, const fw_message *m)
+bool fwi_raw_put_news(fwi_buf *out, const char *channel, const fw_message *m)
 {
     char session[FW_SESSION_ID_TEXT];
     const fwi_raw_who who = {.room = channel + 2,
                              .user = m->origin->user,
                              .session = fw_session_id_text(m->origin->session, session),
                              .node = m->origin->node_name};
+    return fwi_raw_encode_news(&who, m->kind == FWI_MSG_ENTERED, out);
+}
+
+static fwi_frame *news_frame(const char *channel, const fw_message *m)
+{
     fwi_buf text;
     fwi_buf_init(&text);
-    return frame_of(&text, fwi_raw_encode_news(&who, m->kind == FWI_MSG_ENTERED, &text));
+    return frame_of(&text, fwi_raw_put_news(&text, channel, m));
 }
 
 static fwi_frame *reset_frame(const char *channel, fwi_position at)
@@ -190,7 +209,7 @@ static fwi_frame *reset_frame(const char *channel, fwi_position at)
     return frame_of(&text, fwi_raw_encode_reset(channel + 2, at.epoch, at.offset, &text));
 }
 
-fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
+bool fwi_raw_put_message(fwi_buf *out, const char *channel, const fw_message *m)
 {
     char session[FW_SESSION_ID_TEXT] = "";
     if (m->origin != NULL) {
@@ -207,9 +226,14 @@ fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
         .epoch = m->at.epoch,
         .offset = m->at.offset,
     };
+    return fwi_raw_encode_message(&raw, out);
+}
+
+fwi_frame *fwi_raw_json_frame(const char *channel, const fw_message *m)
+{
     fwi_buf text;
     fwi_buf_init(&text);
-    return frame_of(&text, fwi_raw_encode_message(&raw, &text));
+    return frame_of(&text, fwi_raw_put_message(&text, channel, m));
 }
 
 static void push_text(fwi_session *s, fwi_buf *text)
@@ -237,7 +261,7 @@ static void say_joined(fwi_session *s, const char *room, const fwi_admission *a)
 
 static fwi_frame *frame(fwi_shard *shard, const char *channel, fw_message *m)
 {
-    bool json = channel != NULL && is_json(shard);
+    bool json = channel != NULL && fwi_raw_is_json(shard);
     if (m->kind == FWI_MSG_ENTERED || m->kind == FWI_MSG_LEFT) {
         return json ? news_frame(channel, m) : NULL;
     }
@@ -247,20 +271,9 @@ static fwi_frame *frame(fwi_shard *shard, const char *channel, fw_message *m)
 /* What s has missed comes ahead of what the room says next. */
 static void joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
 {
-    const fwi_room *room = place->room;
-    for (size_t i = 0; a->missed != NULL && i < a->missed->n; i++) {
-        fw_message *m = a->missed->m[i];
-        if (fw_session_id_equal(m->except, fwi_session_identity(s))) {
-            continue;
-        }
-        fwi_frame *f = frame(s->shard, room->channel, m);
-        if (f != NULL) {
-            fwi_session_push(s, f, fwi_fanout_tag(room));
-            fwi_frame_unref(f);
-        }
-    }
-    if (is_json(s->shard)) {
-        say_joined(s, room->channel + 2, a);
+    fwi_fanout_missed(s, place, a->missed);
+    if (fwi_raw_is_json(s->shard)) {
+        say_joined(s, place->room->channel + 2, a);
     }
 }
 
@@ -276,7 +289,7 @@ static void reset(fwi_shard *shard, fwi_room *room, fwi_position at)
     if (shard->hub->set.raw_mode != FWI_RAW_ROOMS) {
         return; /* the application is told by an event */
     }
-    if (!is_json(shard)) {
+    if (!fwi_raw_is_json(shard)) {
         fwi_room_each(shard, room, FWI_RAW, close_one, NULL);
         return;
     }
@@ -354,16 +367,20 @@ fwi_frame *fwi_raw_ping(const fwi_session *s)
     return fwi_frame_ref(&ping_frame);
 }
 
+const fwi_farewell fwi_raw_farewell[FWI_ENDS] = {
+    [FWI_END_AWAY] = {1001, "going away"},
+    [FWI_END_SLOW] = {1013, "too slow"},
+    [FWI_END_SILENT] = {1001, "no answer to ping"},
+    [FWI_END_FLOOD] = {1008, "too many messages"},
+};
+
 const fwi_protocol fwi_raw_protocol = {
-    .ask = ask,
-    .verdict = verdict,
+    .ask = fwi_raw_ask,
+    .verdict = fwi_raw_verdict,
     .on_message = on_message,
     .ping = fwi_raw_ping,
     .frame = frame,
     .joined = joined,
     .reset = reset,
-    .farewell = {[FWI_END_AWAY] = {1001, "going away"},
-                 [FWI_END_SLOW] = {1013, "too slow"},
-                 [FWI_END_SILENT] = {1001, "no answer to ping"},
-                 [FWI_END_FLOOD] = {1008, "too many messages"}},
+    .farewell = fwi_raw_farewell,
 };

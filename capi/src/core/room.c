@@ -236,6 +236,7 @@ void fwi_room_admit(fwi_shard *shard, fw_session_id id, const char *channel,
     room->members[pos] = other;
     fwi_session_place(other, room)->pos = pos;
     place->pos = room->n_in;
+    fwi_fanout_stand(room, a->at);
     let_in(shard, room, a);
     room->busy--;
     drop_if_unused(shard, room);
@@ -267,6 +268,7 @@ void fwi_room_reset(fwi_shard *shard, const char *channel, fwi_position at)
             fwi_protocols[i]->reset(shard, room, at);
         }
     }
+    fwi_fanout_stand(room, at);
     room->busy--;
     drop_if_unused(shard, room);
 }

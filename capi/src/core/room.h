@@ -22,6 +22,7 @@ typedef struct fwi_room {
     uint32_t speak[FWI_PROTOCOLS]; /* how many of those who are in speak which protocol */
     struct fwi_session **members;
     struct fwi_batch *batch; /* what it has said in this turn: fanout.h; NULL: nothing */
+    fwi_position at;         /* where it stood before that; epoch 0: it has no history */
     char channel[];
 } fwi_room;
 

@@ -179,6 +179,18 @@ static void ended(fwi_session *s)
     }
 }
 
+/* How many speak what it does. */
+static fwi_stat stat_of_protocol(const fwi_session *s)
+{
+    static const fwi_stat stats[] = {
+        [FWI_RAW] = FWI_STAT_SESSIONS_RAW,
+        [FWI_CENTRIFUGE] = FWI_STAT_SESSIONS_CENTRIFUGE,
+        [FWI_SSE] = FWI_STAT_SESSIONS_SSE,
+        [FWI_UNI_SSE] = FWI_STAT_SESSIONS_UNI_SSE,
+    };
+    return stats[s->protocol];
+}
+
 /* An open session has ended for the application. */
 static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
                        const char *reason)
@@ -198,6 +210,7 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
         return;
     }
     fwi_stat_sub(&s->shard->stats, FWI_STAT_SESSIONS, 1);
+    fwi_stat_sub(&s->shard->stats, stat_of_protocol(s), 1);
     fw_event e = {.type = FW_EVENT_CLOSE, .code = (int)code, .reason = reason};
     fwi_shard_raise(s->shard, &e, s);
 }
@@ -248,6 +261,9 @@ bool fwi_session_greet(fwi_session *s)
     fwi_session_set_state(s, FWI_SESSION_OPEN);
     fwi_list_append(&shard->open, &s->all);
     s->tp->accept(s->conn);
+    if (s->state == FWI_SESSION_OPEN && fwi_session_protocol(s)->greeted != NULL) {
+        fwi_session_protocol(s)->greeted(s);
+    }
     return s->state == FWI_SESSION_OPEN; /* or the socket has failed under the 101 */
 }
 
@@ -258,6 +274,7 @@ bool fwi_session_announce(fwi_session *s)
     fwi_shard_unadmit(shard);
     fwi_shard_count(shard, FWI_STAT_CONNECTS);
     fwi_stat_add(&shard->stats, FWI_STAT_SESSIONS, 1);
+    fwi_stat_add(&shard->stats, stat_of_protocol(s), 1);
     fwi_heartbeat_start(s);
     fw_event e = {.type = FW_EVENT_OPEN};
     fwi_shard_raise(shard, &e, s);
@@ -327,17 +344,24 @@ bool fwi_session_on_pong(fwi_session *s, const void *data, size_t len)
     return wants_more(s);
 }
 
-/* Puts a Close frame behind what waits. */
-static void send_close(fwi_session *s, unsigned code, const char *reason,
-                       uint64_t deadline_ms)
+static fwi_frame *close_frame(unsigned code, const char *reason)
 {
     uint8_t payload[FWI_WS_CONTROL_MAX];
     size_t n = fwi_ws_close_payload(payload, code, reason);
+    return fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
+}
+
+/* Puts its last words behind what waits. */
+static void send_close(fwi_session *s, unsigned code, const char *reason,
+                       uint64_t deadline_ms)
+{
     fwi_fanout_catch_up(s);
     if (s->mute & FWI_MUTE_UNGREETED) {
         fwi_session_forget_output(s);
     }
-    fwi_frame *f = fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
+    const fwi_protocol *p = fwi_session_protocol(s);
+    fwi_frame *f =
+        p->goodbye != NULL ? p->goodbye(s, code, reason) : close_frame(code, reason);
     if (f != NULL) {
         fwi_outbox_push_last(&s->ob, &s->shard->pool, f);
     }

@@ -17,7 +17,13 @@ typedef struct fwi_shard fwi_shard;
 typedef struct fwi_session fwi_session;
 
 /* What a session speaks, by the path that it came to: see core/protocol.h. */
-typedef enum { FWI_RAW, FWI_CENTRIFUGE, FWI_PROTOCOLS } fwi_protocol_id;
+typedef enum {
+    FWI_RAW,
+    FWI_CENTRIFUGE,
+    FWI_SSE,     /* raw, told as Server-Sent Events */
+    FWI_UNI_SSE, /* what clients of the Centrifuge protocol call unidirectional SSE */
+    FWI_PROTOCOLS
+} fwi_protocol_id;
 
 /* May a new connection from this address come at all? Counts what it refuses. The head
  * hasn't been read yet; the transport calls it at accept with the socket's peer.
@@ -36,6 +42,10 @@ void fwi_shard_count_http_error(fwi_shard *shard);
  * nothing. */
 struct fwi_inflater;
 void fwi_shard_count_inflated(fwi_shard *shard, struct fwi_inflater *inflater);
+
+/* After how long whose stream of events ends now is to come again: for each another time,
+ * so that those who lost it together don't come together. */
+uint32_t fwi_shard_retry_ms(fwi_shard *shard);
 
 /* A handshake that is in order: makes a session, tied to c. facts is taken.
  * NULL: refuse with *status (503: limits, draining, out of memory; 429: address limit).

@@ -44,6 +44,7 @@ struct fwi_session {
     bool held : 1;          /* not read: what it has said must be done first */
     bool has_address : 1;   /* counted in limits */
     bool counts_user : 1;   /* likewise */
+    bool names_rooms : 1;   /* it has named rooms that it isn't in yet: sse_id.h */
     uint32_t heard_round;   /* fan-out: it has heard all of this round */
     uint32_t index, generation;
     uint32_t taken;      /* what the port said last time */
@@ -62,8 +63,11 @@ struct fwi_session {
     char *user;         /* NULL: nobody's */
     fwi_credit *credit; /* NULL until the first queued event */
     fwi_place user_place;
-    fwi_place *places;                 /* rooms */
-    struct fwi_centrifuge *centrifuge; /* NULL: it speaks something else */
+    fwi_place *places; /* rooms */
+    union {            /* its protocol's */
+        struct fwi_centrifuge *centrifuge;
+        struct fwi_heard *heard; /* sse_id.h */
+    };
     fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
 };

@@ -12,6 +12,7 @@ static void read_live(fwi_settings *set, const fw_options *o)
     set->heartbeat_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_HEARTBEAT_TIMEOUT);
     set->decision_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DECISION_TIMEOUT);
     set->token_grace_ms = (uint64_t)fwi_options_int(o, FWI_OPT_TOKEN_GRACE);
+    set->sse_retry_ms = (uint64_t)fwi_options_int(o, FWI_OPT_SSE_RETRY);
     set->write_delay_ms = (uint64_t)fwi_options_int(o, FWI_OPT_WRITE_DELAY);
     set->drain_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_DRAIN_TIMEOUT);
     set->message_max = (size_t)fwi_options_int(o, FWI_OPT_MESSAGE_MAX_BYTES);

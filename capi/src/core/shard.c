@@ -385,6 +385,14 @@ void fwi_shard_count_http_error(fwi_shard *shard)
     fwi_shard_count(shard, FWI_STAT_HTTP_ERRORS);
 }
 
+uint32_t fwi_shard_retry_ms(fwi_shard *shard)
+{
+    uint64_t about_ms = shard->hub->set.sse_retry_ms;
+    uint64_t half_ms = about_ms / 2;
+    return (uint32_t)fwi_rand_between(&shard->jitter, about_ms - half_ms,
+                                      about_ms + half_ms);
+}
+
 void fwi_shard_reload(fwi_shard *shard)
 {
     for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {

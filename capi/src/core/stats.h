@@ -12,6 +12,13 @@
 /* XX(symbol, metric, labels, kind, help). Rows of one metric stand together. */
 #define FWI_STAT_MAP(XX)                                                                 \
     XX(SESSIONS, "fanwire_sessions", "", "gauge", "Open sessions")                       \
+    XX(SESSIONS_RAW, "fanwire_protocol_sessions", "protocol=\"raw\"", "gauge",           \
+       "Open sessions, by what they speak")                                              \
+    XX(SESSIONS_CENTRIFUGE, "fanwire_protocol_sessions", "protocol=\"centrifuge\"",      \
+       "gauge", "")                                                                      \
+    XX(SESSIONS_SSE, "fanwire_protocol_sessions", "protocol=\"sse\"", "gauge", "")       \
+    XX(SESSIONS_UNI_SSE, "fanwire_protocol_sessions", "protocol=\"uni_sse\"", "gauge",   \
+       "")                                                                               \
     XX(PENDING, "fanwire_pending_connections", "", "gauge",                              \
        "Connections without a verdict yet")                                              \
     XX(ROOMS, "fanwire_rooms", "", "gauge", "Rooms with members, a loop each")           \

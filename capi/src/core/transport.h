@@ -20,7 +20,7 @@ typedef struct fwi_transport_ops {
     /* The other end's life is watched elsewhere: no heartbeat. */
     bool watches_itself;
 
-    /* The session is let in: write the 101 and read on. */
+    /* The session is let in: write the 101, or the head of a stream, and read on. */
     void (*accept)(fwi_conn *c);
 
     /* It isn't: write an HTTP answer, end gently. reason is borrowed, one line. */
@@ -37,6 +37,10 @@ typedef struct fwi_transport_ops {
     /* Changes when the peer has taken something. What it says isn't read while not
      * can_write, so this alone tells whether it is alive then. */
     uint32_t (*taken)(fwi_conn *c);
+
+    /* Has the peer got all that was written? Where it says nothing that shows that it is
+     * alive. */
+    bool (*has_taken_all)(fwi_conn *c);
 
     /* Everything is written, the Close frame too: let it drain, stop writing, throw away
      * what still comes until EOF or a second is over, close. */

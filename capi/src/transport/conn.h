@@ -2,7 +2,8 @@
  * A connection, and what the files of this folder want of each other. socket_lws.c owns
  * what lies below (the wsi, the lists, closing), door.c what lies above (the phase, the
  * session), door_request.c what comes before there is a session (the request, the
- * answer). Nobody outside of src/transport includes it.
+ * answer), door_route.c and door_stream.c which it is and how it is answered. Nobody
+ * outside of src/transport includes it.
  *
  * A connection is freed in one place only, when libwebsockets says that the socket is
  * closed, and that never happens inside a callback of its own. So whatever a session does
@@ -21,7 +22,7 @@ struct lws;
 typedef enum fwi_phase {
     FWI_PHASE_HEAD,      /* the request is being read */
     FWI_PHASE_ASKED,     /* verdict or answer is pending; one read at most */
-    FWI_PHASE_OPEN,      /* the 101 is written, frames come and go */
+    FWI_PHASE_OPEN,      /* the 101 is written, frames come and go; or a stream goes */
     FWI_PHASE_FINISHING, /* the last bytes drain; then no more writing, what comes is lost
                           */
     FWI_PHASE_DEAD       /* to be closed, or closed */
@@ -37,7 +38,7 @@ typedef struct fwi_head {
     bool begun;   /* something of the request has been read */
     bool another; /* it is not the connection's first */
     const fwi_door *door;
-    fwi_protocol_id protocol; /* of a handshake */
+    fwi_protocol_id protocol; /* of a handshake, or a stream */
     char peer[];
 } fwi_head;
 
@@ -62,7 +63,8 @@ struct fwi_conn {
     bool heard : 1;    /* a byte came: a TLS handshake is done */
     bool admitted : 1; /* to be given back to the shard */
     bool paused : 1;   /* by the session */
-    bool deaf : 1;     /* a Close frame or a failure came: what follows is thrown away */
+    bool deaf : 1;     /* a Close frame or a failure came, or it only listens: what
+                        * follows is thrown away */
     bool inside : 1;   /* one of its callbacks is running */
     bool decoding : 1;
     bool reading : 1;  /* as libwebsockets was told last */
@@ -132,6 +134,30 @@ const char *fwi_door_subprotocol(const fwi_head *head);
 /* NULL: out of memory. */
 fwi_facts *fwi_door_facts(const fwi_conn *c);
 
+/* --- door_stream.c, for door_request.c: who comes for a stream of events --- */
+
+bool fwi_stream_is_wanted(const fwi_head *head);
+
+/* As fwi_door_check. */
+int fwi_stream_check(const fwi_transport_config *config, const fwi_head *head,
+                     const char **why);
+
+/* What asks for no stream, but about one: HEAD and OPTIONS. */
+bool fwi_stream_is_question(const fwi_head *head);
+
+/* Appends the answer to that, the head of a stream, the whole of one that only says when
+ * to come again (status 503, for those who would come no more), or the header lines of a
+ * refusal. false: out of memory. */
+bool fwi_stream_put_reply(fwi_buf *out, const fwi_transport_config *config,
+                          const fwi_head *head);
+bool fwi_stream_put_head(fwi_buf *out, const fwi_transport_config *config,
+                         const fwi_head *head);
+bool fwi_stream_comes_again(const fwi_head *head, int status);
+bool fwi_stream_put_retry(fwi_buf *out, const fwi_transport_config *config,
+                          const fwi_head *head, uint32_t retry_ms, const char *reason);
+bool fwi_stream_put_lines(fwi_buf *out, const fwi_transport_config *config,
+                          const fwi_head *head);
+
 /* --- door_request.c, for the socket --- */
 
 /* It is there: waits for a request, or with a status refuses it with that. */
@@ -165,7 +191,7 @@ void fwi_door_enter(fwi_conn *c, fwi_phase next);
 size_t fwi_request_on_data(fwi_conn *c, uint8_t *data, size_t len);
 void fwi_request_on_deadline(fwi_conn *c);
 
-/* A session is let in: the 101. false: it can't be written. */
+/* A session is let in: the 101, or the head of its stream. false: it can't be written. */
 bool fwi_request_accept(fwi_conn *c);
 
 /* Answers with a status and its reason as text, and ends. */

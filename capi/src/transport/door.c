@@ -262,7 +262,9 @@ static void port_accept(fwi_conn *c)
         return;
     }
     fwi_door_enter(c, fwi_request_accept(c) ? FWI_PHASE_OPEN : FWI_PHASE_DEAD);
-    if (c->kept != NULL) {
+    if (c->deaf) {
+        drop_input(c);
+    } else if (c->kept != NULL) {
         fwi_socket_ask_writable(c);
     }
 }
@@ -295,6 +297,11 @@ static bool port_write(fwi_conn *c, const void *data, size_t len)
 static uint32_t port_taken(fwi_conn *c)
 {
     return fwi_socket_taken(c);
+}
+
+static bool port_has_taken_all(fwi_conn *c)
+{
+    return !fwi_socket_is_draining(c);
 }
 
 static void port_finish(fwi_conn *c)
@@ -332,6 +339,7 @@ const fwi_transport_ops fwi_door_port = {
     .can_write = port_can_write,
     .write = port_write,
     .taken = port_taken,
+    .has_taken_all = port_has_taken_all,
     .finish = port_finish,
     .abort = port_abort,
     .pause = port_pause,

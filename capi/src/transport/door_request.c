@@ -1,7 +1,7 @@
 /*
- * Requests at the door. A handshake becomes a session, any other request a call of the
- * door's service (wire/http_call.h), and every refusal is an HTTP answer that the peer
- * really receives.
+ * Requests at the door. A handshake becomes a session and so does who wants a stream of
+ * events, any other request a call of the door's service (wire/http_call.h), and every
+ * refusal is an HTTP answer that the peer really receives.
  *
  * A door without a path is for HTTP alone: there connections are kept for the next
  * request, which may be sent before the answer to the one before, and is served after it.
@@ -43,19 +43,40 @@ static void end_with(fwi_conn *c, fwi_buf *answer)
     fwi_door_enter(c, ok ? FWI_PHASE_FINISHING : FWI_PHASE_DEAD);
 }
 
+/* The header lines of a refusal. */
+static bool put_lines(fwi_buf *out, const fwi_conn *c, int status)
+{
+    bool ok = fwi_buf_puts(out, status == 426   ? fwi_ws_upgrade_headers
+                                : status == 401 ? "WWW-Authenticate: Bearer\r\n"
+                                                : "");
+    if (c->head != NULL && fwi_stream_is_wanted(c->head)) {
+        ok = ok && fwi_stream_put_lines(out, config_of(c), c->head);
+    }
+    return ok && fwi_buf_text(out) != NULL;
+}
+
+static bool put_refusal(fwi_buf *out, const fwi_conn *c, int status, const char *reason)
+{
+    fwi_buf body, lines;
+    fwi_buf_init(&body);
+    fwi_buf_init(&lines);
+    bool ok = fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
+              put_lines(&lines, c, status) &&
+              fwi_http_answer(out, status, "text/plain; charset=utf-8", body.data,
+                              body.len, true, lines.data);
+    fwi_buf_fini(&body);
+    fwi_buf_fini(&lines);
+    return ok;
+}
+
 void fwi_request_refuse(fwi_conn *c, int status, const char *reason)
 {
-    fwi_buf body, answer;
-    fwi_buf_init(&body);
+    fwi_buf answer;
     fwi_buf_init(&answer);
-    bool ok = fwi_buf_puts(&body, reason) && fwi_buf_puts(&body, "\n") &&
-              fwi_http_answer(&answer, status, "text/plain; charset=utf-8", body.data,
-                              body.len, true,
-                              status == 426   ? fwi_ws_upgrade_headers
-                              : status == 401 ? "WWW-Authenticate: Bearer\r\n"
-                                              : NULL);
-    fwi_buf_fini(&body);
-    if (!ok) {
+    bool again = c->head != NULL && fwi_stream_comes_again(c->head, status);
+    uint32_t retry_ms = again ? fwi_shard_retry_ms(fwi_transport_shard(c->transport)) : 0;
+    if (again ? !fwi_stream_put_retry(&answer, config_of(c), c->head, retry_ms, reason)
+              : !put_refusal(&answer, c, status, reason)) {
         answer.len = 0;
     }
     FWI_LOG(config_of(c)->log, FWI_LOG_DEBUG, "transport", "connection %p: %d %s",
@@ -97,13 +118,35 @@ static void shake_hands(fwi_conn *c)
     int status = fwi_door_check(config_of(c), c->head, &why);
     if (status != 0) {
         end_by_fault(c, status, why);
-        return;
+    } else if (fwi_stream_is_question(c->head)) {
+        fwi_buf answer;
+        fwi_buf_init(&answer);
+        if (!fwi_stream_put_reply(&answer, config_of(c), c->head)) {
+            answer.len = 0;
+        }
+        end_with(c, &answer);
+    } else {
+        ask(c);
     }
-    ask(c);
+}
+
+/* It says nothing more: the stream is all that there is. */
+static bool begin_stream(fwi_conn *c)
+{
+    fwi_buf head;
+    fwi_buf_init(&head);
+    c->deaf = true;
+    bool ok = fwi_stream_put_head(&head, config_of(c), c->head) &&
+              fwi_socket_write(c, head.data, head.len);
+    fwi_buf_fini(&head);
+    return ok;
 }
 
 bool fwi_request_accept(fwi_conn *c)
 {
+    if (fwi_stream_is_wanted(c->head)) {
+        return begin_stream(c);
+    }
     fwi_buf answer;
     fwi_buf_init(&answer);
     const fwi_http_request *r = c->head->request;
@@ -186,6 +229,20 @@ static void on_answer(fwi_http_call *call, const fwi_http_reply *reply)
     }
 }
 
+/* A stream is asked for by a request that has a body: false, it has been answered. That
+ * its method is another one than GET is the first thing to say. */
+static bool may_be_stream(fwi_conn *c)
+{
+    const char *why = "";
+    fwi_door_is_handshake(c->head->door, c->head->request, &c->head->protocol);
+    int status =
+        fwi_stream_is_wanted(c->head) ? fwi_stream_check(config_of(c), c->head, &why) : 0;
+    if (status != 0) {
+        end_by_fault(c, status, why);
+    }
+    return status == 0;
+}
+
 /* false: it has been answered. */
 static bool on_body(fwi_conn *c)
 {
@@ -200,6 +257,9 @@ static bool on_body(fwi_conn *c)
             return false;
         }
         head->called = false;
+    }
+    if (!may_be_stream(c)) {
+        return false;
     }
     if (!fwi_http_request_allow_body(head->request, max)) {
         return true; /* the next feed says so */
@@ -239,12 +299,6 @@ static void on_bad(fwi_conn *c)
     end_by_fault(c, fwi_http_request_status(r), fwi_http_request_why(r));
 }
 
-/* Doors without a service take no body, and say so without a look at the rest. */
-static size_t body_max(const fwi_door *door)
-{
-    return door->service != NULL ? FWI_HTTP_ASK : 0;
-}
-
 size_t fwi_request_on_data(fwi_conn *c, uint8_t *data, size_t len)
 {
     fwi_head *head = c->head;
@@ -256,7 +310,7 @@ size_t fwi_request_on_data(fwi_conn *c, uint8_t *data, size_t len)
     }
     size_t at = 0, used = 0;
     fwi_http_result result =
-        fwi_http_request_feed(head->request, data, len, body_max(head->door), &used);
+        fwi_http_request_feed(head->request, data, len, FWI_HTTP_ASK, &used);
     at += used;
     if (result == FWI_HTTP_HEAD) {
         if (!on_body(c)) {

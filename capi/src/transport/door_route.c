@@ -11,9 +11,11 @@ bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
                            fwi_protocol_id *protocol)
 {
     const char *path = fwi_http_request_path(r);
-    if (door->centrifuge_path != NULL && strcmp(path, door->centrifuge_path) == 0) {
-        *protocol = FWI_CENTRIFUGE;
-        return true;
+    for (unsigned i = 0; i < FWI_PROTOCOLS; i++) {
+        if (door->paths[i] != NULL && strcmp(path, door->paths[i]) == 0) {
+            *protocol = (fwi_protocol_id)i;
+            return true;
+        }
     }
     *protocol = FWI_RAW;
     return door->path != NULL && strcmp(path, door->path) == 0;
@@ -39,6 +41,9 @@ static bool wants_protobuf(const fwi_http_request *r)
 int fwi_door_check(const fwi_transport_config *config, const fwi_head *head,
                    const char **why)
 {
+    if (fwi_stream_is_wanted(head)) {
+        return fwi_stream_check(config, head, why);
+    }
     int status = fwi_ws_handshake_check(head->request, why);
     if (status != 0) {
         return status;

@@ -20,7 +20,8 @@ typedef struct fwi_door {
     bool tls;
     /* Raw handshakes are taken here; NULL: none, this is an HTTP door. */
     const char *path;
-    const char *centrifuge_path; /* and those of the Centrifuge protocol; NULL: nowhere */
+    /* And where who speaks something else comes in; NULL: nowhere. */
+    const char *paths[FWI_PROTOCOLS];
     /* Answers requests that are no handshakes. NULL: 426 on the path, 404 elsewhere. */
     const fwi_http_service *service;
     void *user;

@@ -116,11 +116,12 @@ typedef struct fwi_cf_connected {
     const char *method;  /* "connect" or "refresh" */
     uint32_t ttl_s;      /* 0: it doesn't expire */
     uint32_t ping_s;     /* 0: no pings */
+    bool one_way;        /* it can't answer them */
     fwi_cf_data data;    /* len 0: none */
     const fwi_buf *subs; /* put together, without braces; NULL: none */
 } fwi_cf_connected;
 
-/* The whole reply. */
+/* The whole reply; id 0: without one, for who hasn't asked by a command. */
 bool fwi_cf_put_connected(fwi_buf *out, uint32_t id, const fwi_cf_connected *c);
 
 /* {"id":ID,"METHOD":{ and what ends that. */

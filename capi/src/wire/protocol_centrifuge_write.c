@@ -101,8 +101,10 @@ bool fwi_cf_put_subscribed(fwi_buf *out, const fwi_cf_subscribed *s)
 
 bool fwi_cf_put_connected(fwi_buf *out, uint32_t id, const fwi_cf_connected *c)
 {
-    bool ok = fwi_buf_printf(out, "{\"id\":%u,\"%s\":{\"client\":\"%s\",\"version\":",
-                             (unsigned)id, c->method, c->client) &&
+    bool ok = fwi_buf_puts(out, "{") &&
+              (id == 0 || fwi_buf_printf(out, "\"id\":%u,", (unsigned)id)) &&
+              fwi_buf_printf(out, "\"%s\":{\"client\":\"%s\",\"version\":", c->method,
+                             c->client) &&
               put_text(out, c->version) && put_ttl(out, c->ttl_s) &&
               put_field(out, "data", &c->data);
     if (ok && c->subs != NULL && c->subs->len > 0) {
@@ -110,7 +112,8 @@ bool fwi_cf_put_connected(fwi_buf *out, uint32_t id, const fwi_cf_connected *c)
              fwi_buf_append(out, c->subs->data, c->subs->len) && fwi_buf_puts(out, "}");
     }
     if (ok && c->ping_s > 0) {
-        ok = fwi_buf_printf(out, ",\"ping\":%u,\"pong\":true", (unsigned)c->ping_s);
+        ok = fwi_buf_printf(out, ",\"ping\":%u", (unsigned)c->ping_s) &&
+             (c->one_way || put_flag(out, "pong", true));
     }
     return ok && fwi_buf_puts(out, "}}");
 }

@@ -255,17 +255,27 @@ static bool is_same_host(const char *origin, authority host)
     return is_same(from.port, from.port_len, host.port, host.port_len);
 }
 
+fwi_ws_origin fwi_ws_origin_of(const fwi_http_request *r, bool peer_is_trusted,
+                               const char *const *allowed, size_t n_allowed)
+{
+    const char *origin = fwi_http_request_header(r, "origin");
+    bool any = false;
+    if (origin == NULL) {
+        return FWI_ORIGIN_OURS;
+    }
+    for (size_t i = 0; i < n_allowed; i++) {
+        if (strcasecmp(allowed[i], origin) == 0) {
+            return FWI_ORIGIN_OURS;
+        }
+        any = any || strcmp(allowed[i], "*") == 0;
+    }
+    return is_same_host(origin, asked_for(r, peer_is_trusted)) ? FWI_ORIGIN_OURS
+           : any                                               ? FWI_ORIGIN_ANY
+                                                               : FWI_ORIGIN_FOREIGN;
+}
+
 bool fwi_ws_origin_is_allowed(const fwi_http_request *r, bool peer_is_trusted,
                               const char *const *allowed, size_t n_allowed)
 {
-    const char *origin = fwi_http_request_header(r, "origin");
-    if (origin == NULL) {
-        return true;
-    }
-    for (size_t i = 0; i < n_allowed; i++) {
-        if (strcmp(allowed[i], "*") == 0 || strcasecmp(allowed[i], origin) == 0) {
-            return true;
-        }
-    }
-    return is_same_host(origin, asked_for(r, peer_is_trusted));
+    return fwi_ws_origin_of(r, peer_is_trusted, allowed, n_allowed) != FWI_ORIGIN_FOREIGN;
 }

@@ -32,6 +32,13 @@ extern const char fwi_ws_upgrade_headers[];
 bool fwi_ws_origin_is_allowed(const fwi_http_request *r, bool peer_is_trusted,
                               const char *const *allowed, size_t n_allowed);
 
+/* The same, and why: it is named, or the same host's, or there is none; or only because
+ * all are let in. */
+typedef enum { FWI_ORIGIN_FOREIGN, FWI_ORIGIN_ANY, FWI_ORIGIN_OURS } fwi_ws_origin;
+
+fwi_ws_origin fwi_ws_origin_of(const fwi_http_request *r, bool peer_is_trusted,
+                               const char *const *allowed, size_t n_allowed);
+
 /* A list of networks: "127.0.0.0/8", "::1", "10.0.0.0/8", "unix" (peers on Unix sockets).
  */
 typedef struct fwi_networks fwi_networks;
