@@ -115,6 +115,8 @@ local fanwire = {}
 ---@field room_history_ttl? fanwire.Duration
 ---@field room_presence? fanwire.Switch
 ---@field room_join_leave? fanwire.Switch
+---@field room_ask_subscribe? fanwire.Switch
+---@field room_ask_publish? fanwire.Switch
 ---@field room_allow_subscribe? fanwire.Switch
 ---@field room_allow_publish? fanwire.Switch
 ---@field room_allow_presence? fanwire.Switch

@@ -43,8 +43,9 @@ typedef struct fwi_cf_sub {
     bool quiet;    /* it leaves, and is told of it otherwise */
     bool news;     /* it is told who comes and goes */
     bool positioned, recoverable, recovering;
-    int64_t expires_s; /* by its token, since 1970; 0: never */
-    char *data;        /* what the token gives the client with it, JSON; NULL: nothing */
+    bool asking;       /* the application decides whether it may stay */
+    int64_t expires_s; /* by its token or the application, since 1970; 0: never */
+    char *data;        /* what they give the client with it, JSON; NULL: nothing */
     bool or_error;     /* rather an error than not recovered */
     bool any_epoch;    /* what it has seen is of whatever epoch there is */
     uint64_t offset;   /* what it has seen, if recovering */
@@ -68,13 +69,16 @@ typedef struct fwi_centrifuge {
     uint32_t under_way; /* commands without a reply yet */
     fwi_cf_sub *subs;
     fwi_cf_seen *seen;
+    bool staying;       /* the application decides whether it may stay */
     fwi_claims *claims; /* of its token, until it is in; NULL: it has none */
+    fwi_claims *given;  /* of the application's answer, likewise */
+    bool giving;        /* not all channels of these have been asked for */
     char *holder;       /* whom its token names; NULL: it had none */
-    int64_t expires_s;  /* by its token, since 1970; 0: never */
+    int64_t expires_s;  /* by its token or the application, since 1970; 0: never */
     fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
-    fwi_buf given;   /* the channels it gets with its connection, for the reply */
-    fwi_buf waiting; /* commands of a message that was read and not done */
+    fwi_buf given_subs; /* the channels it gets with its connection, for the reply */
+    fwi_buf waiting;    /* commands of a message that was read and not done */
 } fwi_centrifuge;
 
 /* So many commands of a client may be under way; then it isn't read until some are done.
@@ -99,7 +103,7 @@ void fwi_cf_close(fwi_session *s, unsigned code, const char *reason);
  * freed. */
 void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
-/* What an FW_ERR_ means to a client. */
+/* What an FW_ERR_ means to a client; or the application's number, as it is. */
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
 /* {"id":ID,"METHOD":{}} */
 void fwi_cf_done(fwi_session *s, uint32_t id, fwi_cf_method method);
@@ -114,7 +118,8 @@ bool fwi_cf_channel(fwi_session *s, const fwi_cf_command *c, char out[FWI_NAME_M
 /* --- centrifuge_connect.c --- */
 
 void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c);
-void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text);
+void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text,
+                    fwi_claims *given);
 /* In joining: is that over? */
 void fwi_cf_check_joining(fwi_session *s);
 /* One of its channels can't be had: it isn't let in. */
@@ -146,7 +151,7 @@ void fwi_cf_sub_lose(fwi_session *s, fwi_cf_sub *sub, unsigned code, const char 
 
 /* Looks at the token of connect, if there is one. false: it has been answered. */
 bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
-/* It is in: the channels that its token gives it. */
+/* It is in: the channels that its token and the application give it. */
 void fwi_cf_take_claims(fwi_session *s);
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
@@ -154,7 +159,9 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
 fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
                               const char *channel);
 void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims);
-/* Seconds until it ends; 0: it doesn't. */
+void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given);
+void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay);
+/* Seconds until it ends unless the client does something; 0: it needn't. */
 uint32_t fwi_cf_ttl(const fwi_session *s);
 uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub);
 /* Once connected, and whenever an end has changed: its timer is set to the first. */
@@ -164,6 +171,8 @@ void fwi_cf_on_expiry(fwi_timer *t);
 /* --- centrifuge_publish.c --- */
 
 void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_published(fwi_session *s, const char *room, uint64_t number, fw_message *m,
+                      int code, const char *text);
 void fwi_cf_rpc(fwi_session *s, const fwi_cf_command *c);
 void fwi_cf_send(fwi_session *s, const fwi_cf_command *c);
 void fwi_cf_replied(fwi_session *s, uint64_t number, fw_message *m, int code,

@@ -37,7 +37,7 @@
        "64MiB", "0.1",                                                                   \
        "what a node keeps of rooms with history in its memory, for who comes back")      \
     XX(DECISION_TIMEOUT, "decision.timeout", DURATION, 1, 3600000, "5s", "0.1",          \
-       "how long a handler may take over CONNECT and JOIN")                              \
+       "how long a handler may take over CONNECT, JOIN and other questions")             \
     XX(HANDSHAKE_TIMEOUT, "handshake.timeout", DURATION, 1, 3600000, "5s", "0.1",        \
        "how long a client may take to send its HTTP head, TLS included")                 \
     XX(LIMIT_PENDING, "limit.pending", NUMBER, 1, 1000000, "10000", "0.1",               \
@@ -166,10 +166,14 @@
        "know who is in a room, on all nodes")                                            \
     XX(ROOM_JOIN_LEAVE, "room.join_leave", SWITCH, 0, 1, "off", "0.1",                   \
        "tell a room's members who comes and goes")                                       \
+    XX(ROOM_ASK_SUBSCRIBE, "room.ask.subscribe", SWITCH, 0, 1, "on", "0.1",              \
+       "the application decides who comes in, if it handles JOIN")                       \
+    XX(ROOM_ASK_PUBLISH, "room.ask.publish", SWITCH, 0, 1, "on", "0.1",                  \
+       "the application decides what clients say, if it handles PUBLISH")                \
     XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
        "centrifuge protocol: clients may subscribe, where no handler decides")           \
     XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
-       "centrifuge protocol: clients may publish")                                       \
+       "centrifuge protocol: clients may publish, where no handler decides")             \
     XX(ROOM_ALLOW_PRESENCE, "room.allow.presence", SWITCH, 0, 1, "off", "0.1",           \
        "centrifuge protocol: clients may ask who is there")                              \
     XX(ROOM_ALLOW_HISTORY, "room.allow.history", SWITCH, 0, 1, "off", "0.1",             \

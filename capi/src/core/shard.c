@@ -293,6 +293,7 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
         e->session = fwi_session_identity(s);
         e->user = e->user ? e->user : s->user;
         e->facts = s->facts;
+        e->speaks = s->protocol == FWI_CENTRIFUGE ? "centrifuge" : "raw";
     }
     if (!q->queued) {
         char user[FWI_NAME_MAX + 1];
