@@ -72,6 +72,9 @@ struct fwb_event {};
 %ignore fw_stats_text_free;
 /* Would be called on the hub's threads: FW_EVENT_LOG brings the lines instead. */
 %ignore fw_hub_on_log;
+/* Likewise, and a page mustn't wait for an interpreter. */
+%ignore fw_hub_on_metrics;
+%ignore fw_metrics_fn;
 /* Macros for the C compiler. */
 %ignore FW_ERROR_MAP;
 %ignore FW_VERSION;

@@ -285,6 +285,12 @@ static void fwb_put_presence(lua_State *L, fw_event *e)
     fwb_put_members(L, at + 5, e);
 }
 
+/* What a client says is for a room, or for a method. */
+static const char *fwb_where(const fw_event *e)
+{
+    return fw_event_kind(e) == FW_EVENT_RPC ? fw_event_method(e) : fw_event_room(e);
+}
+
 /*
  * { kind, session, event, payload ... } with this payload:
  *   MESSAGE data, binary              ROOM_MESSAGE data, binary, room, position
@@ -298,12 +304,12 @@ static void fwb_put_presence(lua_State *L, fw_event *e)
  *   ROOM_JOIN, ROOM_LEAVE room, user, node, info
  *   RPC     data, binary, method
  *   TRACE   ref, json, sentence
- * A verdict on CONNECT, JOIN or RPC takes fw_event_token(event).
+ *   PUBLISH data, binary, room        SUB_REFRESH  room
+ * A verdict on CONNECT, JOIN, RPC or one of these takes fw_event_token(event).
  */
 static void fwb_put_payload(lua_State *L, fw_event *e)
 {
     const int at = FWB_AT_PAYLOAD;
-
     switch (fw_event_kind(e)) {
     case FW_EVENT_MESSAGE:
         fwb_put_data(L, e);
@@ -327,6 +333,7 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
         fwb_put_text(L, at + 1, fw_event_reason(e));
         break;
     case FW_EVENT_JOIN:
+    case FW_EVENT_SUB_REFRESH:
         fwb_put_text(L, at, fw_event_room(e));
         break;
     case FW_EVENT_LEAVE:
@@ -369,11 +376,13 @@ static void fwb_put_payload(lua_State *L, fw_event *e)
     case FW_EVENT_NODE_DOWN:
         fwb_put_text(L, at, fw_event_node_name(e));
         break;
+    case FW_EVENT_PUBLISH:
     case FW_EVENT_RPC:
         fwb_put_data(L, e);
-        fwb_put_text(L, at + 2, fw_event_method(e));
+        fwb_put_text(L, at + 2, fwb_where(e));
         break;
     case FW_EVENT_CONNECT:
+    case FW_EVENT_REFRESH:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
         break;

@@ -382,9 +382,14 @@ static PyObject *fwb_payload(fw_event *e)
     case FW_EVENT_DELIVER:
         return Py_BuildValue("(NiN)", fwb_data_of(e), fw_event_code(e),
                              fwb_text_out(fw_event_reason(e)));
+    case FW_EVENT_PUBLISH:
+        return Py_BuildValue("(NN)", fwb_text_out(fw_event_room(e)), fwb_data_of(e));
+    case FW_EVENT_SUB_REFRESH:
+        return fwb_text_out(fw_event_room(e));
     case FW_EVENT_RPC:
         return Py_BuildValue("(NN)", fwb_text_out(fw_event_method(e)), fwb_data_of(e));
     case FW_EVENT_CONNECT:
+    case FW_EVENT_REFRESH:
     case FW_EVENT_OPEN:
     case FW_EVENT_BACKPLANE_UP:
         break;

@@ -6,8 +6,9 @@
 
 #include "args.h"
 
-/* Serve until told to stop. With --check-config: check, and serve nothing. */
-int fwd_serve(const fwd_args *args, const fw_options *options);
+/* Serve until told to stop. With --check-config: check, and serve nothing. Changes the
+ * options if there are hooks. */
+int fwd_serve(const fwd_args *args, fw_options *options);
 
 /* fanwired publish ROOM TEXT. */
 int fwd_publish(const fwd_args *args, const fw_options *options);

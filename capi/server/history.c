@@ -11,23 +11,6 @@
 
 enum { PAGE = 500 };
 
-static void print_base64(const uint8_t *in, size_t len)
-{
-    static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    printf(",\"data64\":\"");
-    for (size_t i = 0; i < len; i += 3) {
-        unsigned v = (unsigned)in[i] << 16;
-        v |= i + 1 < len ? (unsigned)in[i + 1] << 8 : 0;
-        v |= i + 2 < len ? in[i + 2] : 0;
-        putchar(digits[v >> 18]);
-        putchar(digits[v >> 12 & 63]);
-        putchar(i + 1 < len ? digits[v >> 6 & 63] : '=');
-        putchar(i + 2 < len ? digits[v & 63] : '=');
-    }
-    putchar('"');
-}
-
 static void print_message(const fwd_question *q, const fw_message *m)
 {
     char position[FW_POSITION_TEXT];
@@ -42,7 +25,8 @@ static void print_message(const fwd_question *q, const fw_message *m)
     }
     fwd_print_field(true, "position", position, strlen(position));
     if (fw_message_flags(m) & FW_BINARY) {
-        print_base64((const uint8_t *)data, len);
+        fputs(",\"data64\":", stdout);
+        fwd_put_base64(stdout, data, len);
     } else {
         fwd_print_field(false, "data", data, len);
     }

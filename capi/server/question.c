@@ -12,29 +12,6 @@
 
 enum { TIMEOUT_S = 10 };
 
-/* What is no control character stays as it is. */
-void fwd_put_string(FILE *out, const char *text, size_t len)
-{
-    fputc('"', out);
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        if (c == '"' || c == '\\') {
-            fprintf(out, "\\%c", c);
-        } else if (c < ' ') {
-            fprintf(out, "\\u%04x", c);
-        } else {
-            fputc(c, out);
-        }
-    }
-    fputc('"', out);
-}
-
-void fwd_put_field(FILE *out, bool first, const char *name, const char *text, size_t len)
-{
-    fprintf(out, "%s\"%s\":", first ? "{" : ",", name);
-    fwd_put_string(out, text, len);
-}
-
 void fwd_print_field(bool first, const char *name, const char *text, size_t len)
 {
     fwd_put_field(stdout, first, name, text, len);

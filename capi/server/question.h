@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "args.h"
+#include "json_out.h"
 
 typedef struct fwd_question fwd_question;
 
@@ -39,11 +40,7 @@ int fwd_question_hub(const char *command, const fwd_args *args, fw_options *opti
 /* That was all, or an error. */
 void fwd_question_end(fwd_question *q, int err, const char *why);
 
-/* A text as a string of JSON. */
-void fwd_put_string(FILE *out, const char *text, size_t len);
-/* "name":"text" of a JSON object, with a brace or comma in front. */
-void fwd_put_field(FILE *out, bool first, const char *name, const char *text, size_t len);
-/* The same, printed. */
+/* fwd_put_field, printed. */
 void fwd_print_field(bool first, const char *name, const char *text, size_t len);
 /* A blank and the text; a line stays a line, whatever is in it. */
 void fwd_print_plain(const char *text, size_t len);

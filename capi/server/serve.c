@@ -1,5 +1,6 @@
 /*
- * `fanwired serve`: a hub without handlers, from its start to its orderly end.
+ * `fanwired serve`: a hub without handlers, or with hooks, from its start to its orderly
+ * end.
  *
  * Main waits for signals; the hub has threads of its own. Draining blocks, so it gets a
  * thread too: a second TERM must be heard meanwhile.
@@ -16,6 +17,7 @@
 
 #include "config.h"
 #include "handover.h"
+#include "hooks.h"
 #include "log_file.h"
 #include "notify.h"
 #include "passed.h"
@@ -27,6 +29,7 @@ typedef struct server {
     const fw_options *options; /* of the start */
     fw_options *reloaded;      /* of the last reload; NULL: there was none */
     fw_hub *hub;
+    fwd_hooks *hooks; /* NULL: there are none */
     fwd_log log;
     fwd_signals signals;
     fwd_handover handover;
@@ -58,6 +61,7 @@ static bool takes_names_by_query(const fw_options *options)
                   option_is(options, "token.public_key", "") &&
                   option_is(options, "token.jwks", "");
     return option_is(options, "raw.mode", "rooms") &&
+           option_is(options, "hook.connect.url", "") &&
            (option_is(options, "raw.user", "query") ||
             (option_is(options, "raw.user", "auto") && no_key));
 }
@@ -123,6 +127,9 @@ static void reload(server *s)
     fw_options *next = fwd_config_new();
     int err =
         next != NULL ? fwd_config_read(s->args, next, why, sizeof why) : FW_ERR_MEMORY;
+    if (err == FW_OK) {
+        err = fwd_hooks_settle(next);
+    }
     if (err != FW_OK) {
         fw_hub_reload(s->hub, NULL);
     } else {
@@ -166,6 +173,7 @@ static void drain_and_stop(server *s)
     }
     /* Ends a drain that is still under way. */
     fw_hub_stop(s->hub);
+    fwd_hooks_stop(s->hooks);
     if (draining) {
         pthread_join(thread, NULL);
     }
@@ -219,6 +227,11 @@ static int run(server *s)
         return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,
                                 err);
     }
+    int status = fwd_hooks_start(s->hooks);
+    if (status != FWD_OK) {
+        fw_hub_stop(s->hub);
+        return status;
+    }
     fwd_handover_begin(&s->handover, s->hub);
     print_addresses(s);
     warn_of_names_by_query(s);
@@ -252,6 +265,8 @@ static int open_and_run(server *s)
     } else if (status == FWD_OK) {
         fw_hub_on_log(s->hub, fwd_log_line, &s->log);
         status = take_sockets_and_run(s);
+        fwd_hooks_free(s->hooks);
+        s->hooks = NULL;
         fw_hub_free(s->hub); /* its last lines need the log */
         s->hub = NULL;
         fwd_signals_close(&s->signals);
@@ -278,19 +293,23 @@ static void settle_malloc(const fw_options *options)
 #endif
 }
 
-int fwd_serve(const fwd_args *args, const fw_options *options)
+int fwd_serve(const fwd_args *args, fw_options *options)
 {
     server s = {.args = args, .options = options};
     settle_malloc(options);
-    int err = fw_hub_new(&s.hub, options);
+    int err = fwd_hooks_settle(options);
+    if (err == FW_OK) {
+        err = fw_hub_new(&s.hub, options);
+    }
     if (err != FW_OK) {
         return fwd_report_error(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED,
                                 err);
     }
-    int status = FWD_OK;
-    if (!args->check_config) {
+    int status = fwd_hooks_new(&s.hooks, options, s.hub, &s.log);
+    if (status == FWD_OK && !args->check_config) {
         status = open_and_run(&s);
     }
+    fwd_hooks_free(s.hooks);
     fw_hub_free(s.hub);
     return status;
 }

@@ -14,6 +14,7 @@ static const struct {
     any_function function;
 } symbols[] = {
     {"fw_accept", (any_function)fw_accept},
+    {"fw_answer", (any_function)fw_answer},
     {"fw_emitter_disconnect_user", (any_function)fw_emitter_disconnect_user},
     {"fw_emitter_free", (any_function)fw_emitter_free},
     {"fw_emitter_new", (any_function)fw_emitter_new},
@@ -68,6 +69,7 @@ static const struct {
     {"fw_hub_nodes", (any_function)fw_hub_nodes},
     {"fw_hub_on", (any_function)fw_hub_on},
     {"fw_hub_on_log", (any_function)fw_hub_on_log},
+    {"fw_hub_on_metrics", (any_function)fw_hub_on_metrics},
     {"fw_hub_poll", (any_function)fw_hub_poll},
     {"fw_hub_reload", (any_function)fw_hub_reload},
     {"fw_hub_send_all", (any_function)fw_hub_send_all},

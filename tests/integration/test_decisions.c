@@ -184,6 +184,37 @@ START_TEST(a_wrong_verdict_decides_nothing)
 }
 END_TEST
 
+static int answer(test_hub *h, uint64_t token, const char *text)
+{
+    return fw_answer(h->hub, token, text, strlen(text));
+}
+
+START_TEST(an_answer_by_json_says_more_and_nonsense_decides_nothing)
+{
+    char large[2048] = "{\"result\":{\"info\":\"";
+    test_hub *h = deciding_hub(_i, "5s");
+    ws_client *c = start(h, "do=later");
+    uint64_t token = connect_token(h);
+    ck_assert_int_eq(answer(h, token, "<html>"), FW_ERR_INVALID);
+    ck_assert_str_eq(fw_error_detail(), "no answer: it is no JSON from byte 0 on");
+    ck_assert_int_eq(answer(h, token, "{\"result\":{\"user\":1}}"), FW_ERR_INVALID);
+    ck_assert_int_eq(answer(h, 15ull << 54, "{\"result\":{}}"), FW_ERR_GONE);
+    size_t n = strlen(large);
+    memset(large + n, 'x', 1100);
+    strcpy(large + n + 1100, "\"}}");
+    ck_assert_int_eq(answer(h, token, large), FW_ERR_TOO_BIG);
+    ck_assert_int_eq(ws_client_answer_within(c, 50), WS_NOTHING);
+    ck_assert_int_eq(
+        answer(h, token, "{\"result\":{\"user\":\"ann\",\"channels\":[\"a\"]}}"), FW_OK);
+    ck_assert_int_eq(answer(h, token, "{\"result\":{}}"), FW_ERR_GONE);
+    ck_assert_int_eq(ws_client_answer(c), 101);
+    ck_assert_str_eq(test_hub_wait(h, FW_EVENT_OPEN, fw_session_none())->user, "ann");
+    test_hub_wait_stat_is(h, "fanwire_room_members", 1);
+    ws_client_free(c);
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(a_client_that_left_while_asked_about_is_never_half_open)
 {
     for (int reset = 0; reset < 2; reset++) {
@@ -343,6 +374,7 @@ static Suite *suite(void)
     test_add(s, no_verdict_in_time_is_503, 0, HUB_KINDS);
     test_add(s, a_second_verdict_is_gone, 0, HUB_KINDS);
     test_add(s, a_wrong_verdict_decides_nothing, 0, HUB_KINDS);
+    test_add(s, an_answer_by_json_says_more_and_nonsense_decides_nothing, 0, HUB_KINDS);
     test_add(s, a_client_that_left_while_asked_about_is_never_half_open, 0, HUB_KINDS);
     test_add(s, a_client_s_leaving_is_noticed_before_the_verdict, 0, HUB_KINDS);
     test_add(s, a_hub_stops_while_verdicts_are_open, 0, HUB_KINDS);

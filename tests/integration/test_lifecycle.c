@@ -364,6 +364,32 @@ START_TEST(figures_are_found_by_name_and_shown_as_text)
 }
 END_TEST
 
+/* More than is asked for at first. */
+static size_t own_figures(void *user, char *out, size_t cap)
+{
+    return (size_t)snprintf(out, cap, "%*s\nown_figure{a=\"b\"} %d\n", 6000, "#",
+                            *(int *)user);
+}
+
+START_TEST(an_application_s_own_figures_are_shown_with_the_hub_s)
+{
+    int figure = 17;
+    double value = -1;
+    char *text = NULL;
+    test_hub *h = test_hub_new((unsigned)_i);
+    test_hub_make(h);
+    ck_assert_int_eq(fw_hub_on_metrics(h->hub, own_figures, &figure), FW_OK);
+    test_hub_start(h);
+    ck_assert_int_eq(fw_hub_on_metrics(h->hub, NULL, NULL), FW_ERR_STATE);
+    ck_assert_int_eq(fw_stats_get(h->hub, "own_figure{a=\"b\"}", &value), FW_OK);
+    ck_assert_double_eq(value, 17);
+    ck_assert_int_eq(fw_stats_text(h->hub, &text), FW_OK);
+    ck_assert_ptr_nonnull(strstr(text, "\nown_figure{a=\"b\"} 17\n"));
+    fw_stats_text_free(text);
+    test_hub_close(h);
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("lifecycle");
@@ -377,6 +403,7 @@ static Suite *suite(void)
     test_add(s, after_fork_the_hub_stays_the_parents, 0, HUB_KINDS);
     test_add(s, a_sleeping_child_holds_no_client, 0, HUB_KINDS);
     test_add(s, figures_are_found_by_name_and_shown_as_text, 0, HUB_KINDS);
+    test_add(s, an_application_s_own_figures_are_shown_with_the_hub_s, 0, HUB_KINDS);
     return s;
 }
 

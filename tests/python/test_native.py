@@ -270,6 +270,7 @@ def test_options_that_contradict_each_other_are_an_option_error():
     lambda h: n.fw_stats_text(h),
     lambda h: n.fw_accept(h, 1, None),
     lambda h: n.fw_reject(h, 1, 403, ""),
+    lambda h: n.fw_answer(h, 1, "{}"),
 ])
 def test_calls_on_a_hub_that_does_not_run_are_closed_errors(call):
     with pytest.raises((fanwire.ClosedError, fanwire.GoneError)):

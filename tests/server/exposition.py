@@ -33,12 +33,19 @@ def read_sample(line, family):
 
 
 def check_histogram(family):
-    buckets = [(float(labels["le"]), value) for name, labels, value in family.samples
-               if name == family.name + "_bucket"]
-    bounds, counts = [b for b, _ in buckets], [c for _, c in buckets]
-    assert bounds == sorted(set(bounds)) and bounds[-1] == float("inf")
-    assert counts == sorted(counts) and counts[-1] == family.value("_count")
-    assert family.value("_sum") >= 0
+    """Each set of labels beside `le` is a histogram."""
+    of = {}
+    for name, labels, value in family.samples:
+        if name == family.name + "_bucket":
+            others = {k: v for k, v in labels.items() if k != "le"}
+            of.setdefault(tuple(others.items()), []).append((float(labels["le"]), value))
+    assert of
+    for others, buckets in of.items():
+        bounds, counts = [b for b, _ in buckets], [c for _, c in buckets]
+        assert bounds == sorted(set(bounds)) and bounds[-1] == float("inf")
+        assert counts == sorted(counts)
+        assert counts[-1] == family.value("_count", **dict(others))
+        assert family.value("_sum", **dict(others)) >= 0
 
 
 def check(family):

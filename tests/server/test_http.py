@@ -51,9 +51,10 @@ def test_ready(fanwired):
 
 @pytest.fixture
 def families(fanwired, redis_url):
-    """What a node with Redis shows after a message has passed."""
+    """What a node with Redis and hooks shows after a message has passed."""
     f = fanwired("--redis.url", redis_url, "--redis.required", "on",
-                 "--node.name", 'a "\\" node')
+                 "--node.name", 'a "\\" node',
+                 "--hook.disconnect.url", "http://127.0.0.1:1/")
 
     async def scenario():
         async with websockets.connect(f.url + "?room=a") as ws:

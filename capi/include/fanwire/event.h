@@ -30,7 +30,7 @@ typedef enum {
     /** The session has ended: code, reason. Comes once for each OPEN. */
     FW_EVENT_CLOSE = 4,
     /** A session is to enter a room: decide by token, as for CONNECT. Comes for every
-        join, the application's own too. */
+        join, the application's own too, but for rooms without "room.ask.subscribe". */
     FW_EVENT_JOIN = 5,
     /** A session that was in a room isn't any more: room, code (0 left, 1 closed; then
         CLOSE follows). */
@@ -75,6 +75,16 @@ typedef enum {
         Answer by fw_reply or fw_reject with the token, at once or within
         "decision.timeout". */
     FW_EVENT_RPC = 20,
+    /** A client asks to say something in a room: room, data, flags. Of clients of the
+        Centrifuge protocol, and of raw ones where raw.mode is rooms; not in rooms without
+        "room.ask.publish". Decide by fw_accept, fw_reject or fw_answer with the token. */
+    FW_EVENT_PUBLISH = 21,
+    /** A client of the Centrifuge protocol has been connected for as long as its token,
+        or fw_answer, allowed: may it stay? Answer by fw_answer (or fw_reject: no) with
+        the token. Without a handler the client itself has to bring another token. */
+    FW_EVENT_REFRESH = 22,
+    /** The same of its subscription to a room. */
+    FW_EVENT_SUB_REFRESH = 23,
     /** What a node has done with a message of a room that is followed (fw_room_trace):
         token is the ref, session and user of its sender, position, data (an object of
         JSON in a line), reason (the same as a sentence, which begins with the node's
@@ -98,18 +108,21 @@ FW_API fw_session_id fw_event_session(const fw_event *e);
     has been verified; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_user(const fw_event *e);
 
-/** @return JOIN, LEAVE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, ROOM_RESET, HISTORY, RESULT
-   of a join, a publish or an order to forget: the room; valid as long as the event
+/** @return JOIN, LEAVE, PUBLISH, SUB_REFRESH, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE,
+   ROOM_RESET, HISTORY, RESULT of a join, a publish or an order to forget: the room; valid
+   as long as the event
    @thread any @since 0.1 */
 FW_API const char *fw_event_room(const fw_event *e);
 
-/** MESSAGE, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, RPC, TRACE: the bytes;
-    CONNECT of a client of the Centrifuge protocol: what it says of itself, as JSON.
+/** MESSAGE, PUBLISH, ROOM_MESSAGE, ROOM_JOIN, ROOM_LEAVE, LOG, DELIVER, RPC, TRACE: the
+    bytes; CONNECT and JOIN of a client of the Centrifuge protocol: what it says with it,
+    as JSON.
     @param len out, may be NULL
     @return valid as long as the event @thread any @since 0.1 */
 FW_API const void *fw_event_data(const fw_event *e, size_t *len);
 
-/** @return MESSAGE, ROOM_MESSAGE, DELIVER: FW_TEXT or FW_BINARY @thread any @since 0.1 */
+/** @return MESSAGE, PUBLISH, ROOM_MESSAGE, DELIVER: FW_TEXT or FW_BINARY
+    @thread any @since 0.1 */
 FW_API unsigned fw_event_flags(const fw_event *e);
 
 /** @return CLOSE: the close code (1005 none given, 1006 no Close frame came); LEAVE,
@@ -120,8 +133,8 @@ FW_API int fw_event_code(const fw_event *e);
    which part of the library speaks; valid as long as the event @thread any @since 0.1 */
 FW_API const char *fw_event_reason(const fw_event *e);
 
-/** @return CONNECT, JOIN: for fw_accept and fw_reject; RPC: for fw_reply and fw_reject;
-    RESULT, PRESENCE: the ref
+/** @return CONNECT, JOIN, PUBLISH, REFRESH, SUB_REFRESH: for fw_accept, fw_reject and
+    fw_answer; RPC: for fw_reply, fw_reject and fw_answer; RESULT, PRESENCE: the ref
     @thread any @since 0.1 */
 FW_API uint64_t fw_event_token(const fw_event *e);
 
@@ -193,7 +206,9 @@ FW_API const struct fw_message *fw_event_message(const fw_event *e, size_t index
  *         "protocol" (the sub-protocol agreed on: "centrifuge-json", or none), "address"
  *         (the client's; behind a trusted proxy the one which that names), "peer" (the
  *         socket's other end; "" for a Unix socket), "host", "origin", "scheme" ("ws" or
- *         "wss"); NULL if there is none; valid as long as the event
+ *         "wss"), "speaks" ("raw", "centrifuge" for a client of that protocol, "sse"
+ *         and "uni_sse" for the same told as Server-Sent Events); NULL
+ *         if there is none; valid as long as the event
  * @param e    borrowed
  * @param name borrowed
  * @thread any

@@ -181,14 +181,14 @@ FW_API int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms);
 FW_API void fw_events_done(fw_hub *hub, fw_event **events, int n);
 
 /**
- * Let in what a CONNECT or JOIN event asked for.
+ * Let in what a CONNECT, JOIN or PUBLISH event asked for.
  *
  * @param token of the event
  * @param user  copied; CONNECT: whose session it is, NULL: whom its token names, or
- *              nobody's; JOIN: ignored
+ *              nobody's; JOIN, PUBLISH: ignored
  * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
- *         FW_ERR_INVALID user name not allowed, FW_ERR_MEMORY (nothing is decided);
- *         FW_ERR_CLOSED hub not running
+ *         FW_ERR_INVALID user name not allowed, or the token is of another event;
+ *         FW_ERR_MEMORY (nothing is decided); FW_ERR_CLOSED hub not running
  * @thread any
  * @since  0.1
  */
@@ -209,13 +209,53 @@ FW_API int fw_accept(fw_hub *hub, uint64_t token, const char *user);
 FW_API int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len);
 
 /**
- * Refuse what a CONNECT, JOIN or RPC event asked for.
+ * Answer a CONNECT, JOIN, PUBLISH, REFRESH, SUB_REFRESH or RPC event by JSON, where
+ * there is more to say than yes or no. It is the form in which back ends answer to the
+ * HTTP proxy of Centrifugo. One of:
+ *
+ *     {"result":{...}}                                             yes
+ *     {"error":{"code":1000,"message":"...","temporary":true}}     no
+ *     {"disconnect":{"code":4001,"reason":"..."}}                  no, and it has to go
+ *
+ * A result may have, by what was asked:
+ *   CONNECT      "user", a name; "info", what presence tells of it; "channels", a list of
+ *                rooms that it is put into without JOIN being asked, or "subs", an object
+ *                of them with "data" each; to clients of the Centrifuge protocol also
+ *                "data", and "expire_at" (seconds since 1970): when REFRESH asks
+ *   JOIN         of such clients: "data", "expire_at" (SUB_REFRESH), "override" as in
+ *                tokens
+ *   PUBLISH      "data", which is said instead; text
+ *   RPC          "data"
+ *   REFRESH, SUB_REFRESH  "expire_at", until when it may stay; past, absent, or with
+ *                "expired" true it ends: 3005, or its subscription by 2501; REFRESH also
+ *                "info". An error is no end: it is asked again in a minute
+ * What isn't known is passed over. JSON in base64 may stand as "b64data" and "b64info".
+ *
+ * An error's code is 100..1999, a disconnect's 3000..4999. A raw client that asks to come
+ * in gets the status 403, or 503 if the error is temporary, or the code if it is one of
+ * 400..599. In its rooms an error is told to nobody.
+ *
+ * @param token of the event
+ * @param data  borrowed; JSON
+ * @param len   bytes
+ * @return FW_OK, FW_ERR_GONE decided before, too late, or the client has left;
+ *         FW_ERR_INVALID it is no such answer, which the detail explains; FW_ERR_TOO_BIG
+ *         data over "message.max_bytes", info over 1024; FW_ERR_MEMORY (with these
+ *         nothing is decided); FW_ERR_CLOSED hub not running
+ * @thread any
+ * @since  0.1
+ */
+FW_API int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len);
+
+/**
+ * Refuse what a CONNECT, JOIN, PUBLISH, REFRESH, SUB_REFRESH or RPC event asked for.
  *
  * @param code   CONNECT: an HTTP status, 400..599 (to a client of the Centrifuge protocol
  *               an error of that number; from 500 on it tries again); JOIN: 0 and up, not
- *               passed on: the RESULT of the join has FW_ERR_REFUSED and the reason; RPC:
- *               100..1999, the number of the error that the client gets: up to 399 they
- *               are the protocol's
+ *               passed on: the RESULT of the join has FW_ERR_REFUSED and the reason;
+ *               REFRESH, SUB_REFRESH: likewise, and it ends; RPC, PUBLISH: 100..1999, the
+ *               number of the error that the client gets: up to 399 they are the
+ *               protocol's
  * @param reason copied, one line, NULL is ""; the body of the HTTP answer, the message of
  *               the error
  * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);

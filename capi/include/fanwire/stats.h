@@ -39,6 +39,28 @@ FW_API int fw_stats_text(fw_hub *hub, char **text);
 /** @param text taken; NULL is allowed @thread any @since 0.1 */
 FW_API void fw_stats_text_free(char *text);
 
+/**
+ * Writes figures of the application's own as lines of Prometheus' text format, HELP and
+ * TYPE included, as snprintf does: at most cap bytes with a NUL.
+ *
+ * @return how many bytes there are without the NUL, if more than cap - 1 it is called
+ *         again with more room
+ * @thread several of the hub's and yours, perhaps at once: it must not block
+ */
+typedef size_t (*fw_metrics_fn)(void *user, char *out, size_t cap);
+
+/**
+ * Have figures of your own shown behind the hub's: by /metrics, fw_stats_text and
+ * fw_stats_get. Names and labels are not looked at.
+ *
+ * @param fn   NULL: none
+ * @param user given back to fn, never touched; both must be good until the hub is stopped
+ * @return FW_OK, FW_ERR_STATE after fw_hub_start
+ * @thread any, before fw_hub_start
+ * @since  0.1
+ */
+FW_API int fw_hub_on_metrics(fw_hub *hub, fw_metrics_fn fn, void *user);
+
 FW_END_DECLS
 
 #endif

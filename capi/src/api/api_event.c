@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "core/presence.h"
 
 int fw_hub_on(fw_hub *hub, fw_event_type type, fw_handler handler, void *user)
 {
@@ -173,8 +174,17 @@ static int decide(fw_hub *hub, uint64_t token, bool accept, int code, const char
 int fw_accept(fw_hub *hub, uint64_t token, const char *user)
 {
     int err = user ? fwi_check_name("user", user) : FW_OK;
-    if (err == FW_OK && fwi_token_kind(token) == FWI_ASKS_RPC) {
+    switch (fwi_token_kind(token)) {
+    case FWI_ASKS_RPC:
         err = fwi_error(FW_ERR_INVALID, "an RPC is answered by fw_reply");
+        break;
+    case FWI_ASKS_REFRESH:
+    case FWI_ASKS_SUB_REFRESH:
+        err =
+            fwi_error(FW_ERR_INVALID, "for how long? a refresh is answered by fw_answer");
+        break;
+    default:
+        break;
     }
     return err != FW_OK ? err : decide(hub, token, true, 0, user);
 }
@@ -188,9 +198,12 @@ int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
         [FWI_ASKS_CONNECT] = {400, 599, "an HTTP status of 400-599"},
         [FWI_ASKS_JOIN] = {0, INT_MAX, "0 or more for a join"},
         [FWI_ASKS_RPC] = {100, 1999, "100-1999 for an RPC"},
+        [FWI_ASKS_PUBLISH] = {100, 1999, "100-1999 for a publish"},
+        [FWI_ASKS_REFRESH] = {0, INT_MAX, "0 or more for a refresh"},
+        [FWI_ASKS_SUB_REFRESH] = {0, INT_MAX, "0 or more for a refresh"},
     };
     fwi_decision_kind kind = fwi_token_kind(token);
-    if (kind > FWI_ASKS_RPC) {
+    if (kind >= FWI_ASKS_KINDS) {
         return fwi_error(FW_ERR_GONE, "no such token");
     }
     if (code < codes[kind].min || code > codes[kind].max) {
@@ -220,5 +233,51 @@ int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len)
     fw_message_unref(m);
     return err == FW_ERR_GONE
                ? fwi_error(err, "answered before, too late, or the client has left")
+               : err;
+}
+
+/* The result's larger parts, or FW_OK. */
+static int check_sizes(const fw_hub *hub, const fwi_answer *a)
+{
+    if (a->kind != FWI_ANSWER_RESULT) {
+        return FW_OK;
+    }
+    if (a->claims->info.len > FWI_INFO_MAX) {
+        return fwi_error(FW_ERR_TOO_BIG, "the result's info has more than %d bytes",
+                         FWI_INFO_MAX);
+    }
+    if (a->claims->data.len > hub->core.set.message_max) {
+        return fwi_error(FW_ERR_TOO_BIG, "the result's data is over message.max_bytes");
+    }
+    return FW_OK;
+}
+
+int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len)
+{
+    fwi_answer *a = NULL;
+    char why[FWI_ANSWER_WHY];
+    int err = fwi_api_enter_running(hub);
+    if (err == FW_OK && fwi_token_kind(token) >= FWI_ASKS_KINDS) {
+        err = fwi_error(FW_ERR_GONE, "no such token");
+    }
+    if (err != FW_OK) {
+        return err;
+    }
+    switch (fwi_answer_read(data, len, &a, why)) {
+    case FWI_TOKEN_GOOD:
+        break;
+    case FWI_TOKEN_NO_MEMORY:
+        return fwi_error(FW_ERR_MEMORY, "%s", why);
+    default:
+        return fwi_error(FW_ERR_INVALID, "no answer: %s", why);
+    }
+    err = check_sizes(hub, a);
+    if (err != FW_OK) {
+        fwi_answer_free(a);
+        return err;
+    }
+    err = fwi_hub_answer(&hub->core, token, a);
+    return err == FW_ERR_GONE
+               ? fwi_error(err, "decided before, too late, or the client has left")
                : err;
 }

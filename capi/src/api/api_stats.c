@@ -69,6 +69,8 @@ void fwi_figures_take(fw_hub *hub, fwi_hub_figures *out)
         .uptime_us = fwi_clock_us() - hub->started_us,
         .loops = hub->n_loops,
         .events_bytes = atomic_load(&hub->core.events.bytes),
+        .more = hub->metrics_fn,
+        .more_user = hub->metrics_user,
     };
     for (size_t k = 0; k < FWI_STAT_COUNT; k++) {
         out->sums[k] = fwi_stat_get(&hub->core.outside, (fwi_stat)k);
@@ -128,4 +130,17 @@ int fw_stats_text(fw_hub *hub, char **text)
 void fw_stats_text_free(char *text)
 {
     free(text);
+}
+
+int fw_hub_on_metrics(fw_hub *hub, fw_metrics_fn fn, void *user)
+{
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && atomic_load(&hub->state) != FWI_HUB_NEW) {
+        err = fwi_error(FW_ERR_STATE, "the hub has been started");
+    }
+    if (err == FW_OK) {
+        hub->metrics_fn = fn;
+        hub->metrics_user = user;
+    }
+    return err;
 }

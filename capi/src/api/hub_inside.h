@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include <fanwire/hub.h>
+#include <fanwire/stats.h>
 
 #include "backplane/backplanes.h"
 #include "base/forkmark.h"
@@ -53,6 +54,8 @@ struct fw_hub {
     fwi_log log;
     fw_log_fn log_fn;
     void *log_user;
+    fw_metrics_fn metrics_fn;
+    void *metrics_user;
 
     unsigned n_loops;
     fwi_loop *loop[FWI_LOOPS_MAX];

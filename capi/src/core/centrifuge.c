@@ -64,9 +64,21 @@ void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *messag
 
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason)
 {
+    const char *message = reason[0] ? reason : NULL;
+    if (err > 0) {
+        fwi_buf text;
+        fwi_buf_init(&text);
+        unsigned code = (unsigned)err & (FWI_MAY_TRY_AGAIN - 1);
+        bool ok = (err & FWI_MAY_TRY_AGAIN) != 0
+                      ? fwi_cf_put_failure(&text, id, code,
+                                           message != NULL ? message : "not now", true)
+                      : fwi_cf_put_error(&text, id, code, message);
+        fwi_cf_say(s, &text, ok);
+        return;
+    }
     switch (err) {
     case FW_ERR_REFUSED:
-        fwi_cf_error(s, id, FWI_CF_ERR_DENIED, reason[0] ? reason : NULL);
+        fwi_cf_error(s, id, FWI_CF_ERR_DENIED, message);
         break;
     case FW_ERR_LIMIT:
         fwi_cf_error(s, id, FWI_CF_ERR_LIMIT, NULL);
@@ -271,7 +283,7 @@ bool fwi_cf_begin(fwi_session *s)
     cf->s = s;
     fwi_list_init(&cf->asked);
     fwi_timer_init(&cf->expiry, fwi_cf_on_expiry);
-    fwi_buf_init(&cf->given);
+    fwi_buf_init(&cf->given_subs);
     fwi_buf_init(&cf->waiting);
     return true;
 }
@@ -314,8 +326,9 @@ void fwi_cf_freed(fwi_session *s)
     }
     fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
     fwi_claims_free(cf->claims);
+    fwi_claims_free(cf->given);
     free(cf->holder);
-    fwi_buf_fini(&cf->given);
+    fwi_buf_fini(&cf->given_subs);
     fwi_buf_fini(&cf->waiting);
     free(cf);
 }
@@ -345,7 +358,10 @@ const fwi_farewell fwi_cf_farewell[FWI_ENDS] = {
 const fwi_protocol fwi_centrifuge_protocol = {
     .ask = ask,
     .verdict = fwi_cf_verdict,
+    .granted = fwi_cf_granted,
     .replied = fwi_cf_replied,
+    .published = fwi_cf_published,
+    .stays = fwi_cf_stays,
     .freed = fwi_cf_freed,
     .on_message = on_message,
     .late = late,

@@ -45,13 +45,14 @@ typedef struct fwi_cf_sub {
     bool news;     /* it is told who comes and goes */
     bool positioned, recoverable, recovering;
     struct fwi_cf_loss *loss; /* it isn't in the room any more, and is to be told so */
-    int64_t expires_s;        /* by its token, since 1970; 0: never */
-    char *data;      /* what the token gives the client with it, JSON; NULL: nothing */
-    char *info;      /* what others see of it there, likewise */
-    bool or_error;   /* rather an error than not recovered */
-    bool newest;     /* room.recovery_mode is cache */
-    uint64_t epoch;  /* what it has seen, if recovering; 0: of any epoch */
-    uint64_t offset; /* ... and once given: where it came in */
+    bool asking;              /* the application decides whether it may stay */
+    int64_t expires_s;        /* by its token or the application, since 1970; 0: never */
+    char *data;               /* what they give the client with it, JSON; NULL: nothing */
+    char *info;               /* what others see of it there, likewise */
+    bool or_error;            /* rather an error than not recovered */
+    bool newest;              /* room.recovery_mode is cache */
+    uint64_t epoch;           /* what it has seen, if recovering; 0: of any epoch */
+    uint64_t offset;          /* ... and once given: where it came in */
     char channel[];
 } fwi_cf_sub;
 
@@ -72,12 +73,15 @@ typedef struct fwi_centrifuge {
     uint32_t under_way; /* commands without a reply yet */
     fwi_cf_sub *subs;
     fwi_cf_seen *seen;
+    bool staying;       /* the application decides whether it may stay */
     fwi_claims *claims; /* of its token, until it is in; NULL: it has none */
+    fwi_claims *given;  /* of the application's answer, likewise */
+    bool giving;        /* not all channels of these have been asked for */
     char *holder;       /* whom its token names; NULL: it had none */
-    int64_t expires_s;  /* by its token, since 1970; 0: never */
+    int64_t expires_s;  /* by its token or the application, since 1970; 0: never */
     fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
-    fwi_buf given;           /* the channels it gets with its connection, for the reply */
+    fwi_buf given_subs;      /* the channels it gets with its connection, for the reply */
     fwi_buf waiting;         /* commands of a message that was read and not done */
     struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
@@ -117,7 +121,7 @@ void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok);
 void fwi_cf_say_at(fwi_session *s, fwi_buf *text, bool ok, const fwi_place *place,
                    const fwi_position *at);
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message);
-/* What an FW_ERR_ means to a client. */
+/* What an FW_ERR_ means to a client; or the application's number, as it is. */
 void fwi_cf_failure(fwi_session *s, uint32_t id, int err, const char *reason);
 /* May it do that in the room now? false: it has been told which rate forbids it. */
 bool fwi_cf_rate_allows(fwi_session *s, uint32_t id, fwi_rate_kind kind,
@@ -135,7 +139,8 @@ bool fwi_cf_channel(fwi_session *s, const fwi_cf_command *c, char out[FWI_NAME_M
 /* --- centrifuge_connect.c --- */
 
 void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c);
-void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text);
+void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text,
+                    fwi_claims *given);
 /* In joining: is that over? */
 void fwi_cf_check_joining(fwi_session *s);
 /* One of its channels can't be had: it isn't let in. */
@@ -181,7 +186,7 @@ bool fwi_cf_drop_lost(fwi_session *s, const char *channel);
 
 /* Looks at the token of connect, if there is one. false: it has been answered. */
 bool fwi_cf_identify(fwi_session *s, const fwi_cf_command *c);
-/* It is in: the channels that its token gives it. */
+/* It is in: the channels that its token and the application give it. */
 void fwi_cf_take_claims(fwi_session *s);
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c);
 /* The same without a token, by order. */
@@ -191,7 +196,9 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c);
 fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
                               const char *channel);
 void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims);
-/* Seconds until it ends; 0: it doesn't. */
+void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given);
+void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay);
+/* Seconds until it ends unless the client does something; 0: it needn't. */
 uint32_t fwi_cf_ttl(const fwi_session *s);
 uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub);
 /* Once connected, and whenever an end has changed: its timer is set to the first. */
@@ -201,6 +208,8 @@ void fwi_cf_on_expiry(fwi_timer *t);
 /* --- centrifuge_publish.c --- */
 
 void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c);
+void fwi_cf_published(fwi_session *s, const char *room, uint64_t number, fw_message *m,
+                      int code, const char *text);
 void fwi_cf_rpc(fwi_session *s, const fwi_cf_command *c);
 void fwi_cf_send(fwi_session *s, const fwi_cf_command *c);
 void fwi_cf_replied(fwi_session *s, uint64_t number, fw_message *m, int code,

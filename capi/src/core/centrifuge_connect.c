@@ -153,22 +153,41 @@ void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c)
         }
     } else if (cf->claims != NULL || hub->set.client_insecure ||
                hub->set.client_anonymous) {
-        fwi_cf_verdict(s, true, 0, user);
+        fwi_cf_verdict(s, true, 0, user, NULL);
     } else {
         fwi_shard_count(s->shard, FWI_STAT_TOKENS_MISSING);
         fwi_cf_close(s, 3501, "a token is needed");
     }
 }
 
-void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
+/* What presence tells of it: the application knows better than the token. */
+static void take_info(fwi_session *s)
+{
+    const fwi_claims *of[] = {s->centrifuge->given, s->centrifuge->claims};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(of); i++) {
+        if (of[i] != NULL && of[i]->info.len > 0) {
+            fwi_presence_set_info(s, of[i]->info.at, of[i]->info.len);
+            return;
+        }
+    }
+}
+
+void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text,
+                    fwi_claims *given)
 {
     fwi_centrifuge *cf = s->centrifuge;
     char user[FWI_NAME_MAX + 1];
     if (!accept) {
-        turn_away(s, (unsigned)code, text[0] ? text : "refused", code >= 500);
+        turn_away(s, (unsigned)code & (FWI_MAY_TRY_AGAIN - 1), text[0] ? text : "refused",
+                  (code & FWI_MAY_TRY_AGAIN) != 0);
         return;
     }
     snprintf(user, sizeof user, "%s", text);
+    cf->given = given;
+    cf->giving = cf->claims != NULL || given != NULL;
+    if (given != NULL && given->expires_s != 0) {
+        cf->expires_s = given->expires_s;
+    }
     cf->state = FWI_CF_JOINING;
     s->mute |= FWI_MUTE_UNGREETED;
     fwi_loop_timer_clear(s->shard->loop, &s->timer);
@@ -182,9 +201,7 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text)
                      full ? "connection limit" : "internal server error");
         return;
     }
-    if (cf->claims != NULL && cf->claims->info.len > 0) {
-        fwi_presence_set_info(s, cf->claims->info.at, cf->claims->info.len);
-    }
+    take_info(s);
     if (s->state == FWI_SESSION_ASKING && !fwi_session_greet(s)) {
         return;
     }
@@ -211,23 +228,27 @@ static bool put_reply(fwi_buf *text, const fwi_session *s)
     const fwi_centrifuge *cf = s->centrifuge;
     char client[FW_SESSION_ID_TEXT];
     uint64_t ping_ms = cf->frames ? 0 : s->shard->hub->set.heartbeat_interval_ms;
-    const fwi_cf_connected reply = {
+    fwi_cf_connected reply = {
         .client = fw_session_id_text(fwi_session_identity(s), client),
         .version = FWI_CF_VERSION,
         .method = "connect",
         .ttl_s = fwi_cf_ttl(s),
         .ping_s = (uint32_t)((ping_ms + 999) / 1000),
         .one_way = fwi_session_protocol(s)->only_listens,
-        .subs = &cf->given,
+        .subs = &cf->given_subs,
     };
+    if (cf->given != NULL) {
+        const fwi_json *data = &cf->given->data;
+        reply.data = (fwi_cf_data){FWI_CF_VALUE, data->at, data->len};
+    }
     return fwi_cf_put_connected(text, cf->connect_id, &reply);
 }
 
 void fwi_cf_check_joining(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
-    if (cf->state != FWI_CF_JOINING || s->state != FWI_SESSION_OPEN ||
-        cf->claims != NULL || !all_in(s)) {
+    if (cf->state != FWI_CF_JOINING || s->state != FWI_SESSION_OPEN || cf->giving ||
+        !all_in(s)) {
         return;
     }
     const fwi_position here = {0, 0};
@@ -240,8 +261,10 @@ void fwi_cf_check_joining(fwi_session *s)
         fwi_cf_close(s, 3004, "internal server error");
         return;
     }
-    fwi_buf_fini(&cf->given);
-    fwi_buf_init(&cf->given);
+    fwi_claims_free(cf->given);
+    cf->given = NULL;
+    fwi_buf_fini(&cf->given_subs);
+    fwi_buf_init(&cf->given_subs);
     cf->state = FWI_CF_CONNECTED;
     fwi_cf_watch(s);
     s->mute &= (uint8_t)~FWI_MUTE_UNGREETED;

@@ -23,10 +23,37 @@ static void on_published(fwi_session *s, fwi_asked *a, const fw_event *e)
     fwi_cf_go_on(s);
 }
 
-static bool may_publish(const fwi_session *s, const char *channel)
+/* To the hub; the command is under way, and is answered when m has a place, or hasn't. */
+static void publish(fwi_session *s, const char *room, uint32_t id, fw_message *m)
 {
-    return s->shard->hub->set.client_insecure ||
-           fwi_cf_options(s, channel)->allow_publish;
+    fwi_centrifuge *cf = s->centrifuge;
+    char channel[FWI_CHANNEL_CAP];
+    fwi_asked *a = fwi_asked_new(s, &cf->asked, on_published, "");
+    int err = FW_ERR_MEMORY;
+    if (a != NULL) {
+        a->number = id;
+        err = fwi_hub_publish_ref(s->shard->hub, fwi_channel_name('r', room, channel), m,
+                                  a->ref);
+    }
+    if (err != FW_OK) {
+        cf->under_way--;
+        fwi_cf_failure(s, id, err, "");
+        if (a != NULL) {
+            fwi_asked_free(a);
+        }
+    }
+}
+
+void fwi_cf_published(fwi_session *s, const char *room, uint64_t number, fw_message *m,
+                      int code, const char *text)
+{
+    if (m != NULL) {
+        publish(s, room, (uint32_t)number, m);
+    } else {
+        s->centrifuge->under_way--;
+        fwi_cf_failure(s, (uint32_t)number, code, text);
+    }
+    fwi_cf_go_on(s);
 }
 
 /* NULL: out of memory. */
@@ -48,7 +75,6 @@ static fw_message *message_of(fwi_session *s, const char *room, const fwi_json *
 
 void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
 {
-    fwi_centrifuge *cf = s->centrifuge;
     char room[FWI_NAME_MAX + 1], channel[FWI_CHANNEL_CAP];
     if (!fwi_cf_channel(s, c, room)) {
         return;
@@ -57,28 +83,25 @@ void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_error(s, c->id, FWI_CF_ERR_REQUEST, "there is no data");
         return;
     }
-    if (!may_publish(s, room)) {
+    bool asks = fwi_decision_asks_publish(s, fwi_channel_name('r', room, channel));
+    if (!asks && !s->shard->hub->set.client_insecure &&
+        !fwi_cf_options(s, room)->allow_publish) {
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }
     if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_PUBLISH, room)) {
         return;
     }
-    fwi_channel_name('r', room, channel);
     fw_message *m = message_of(s, room, &c->data);
-    fwi_asked *a = m != NULL ? fwi_asked_new(s, &cf->asked, on_published, "") : NULL;
-    if (a == NULL) {
-        fw_message_unref(m);
+    if (m == NULL) {
         fwi_cf_error(s, c->id, FWI_CF_ERR_INTERNAL, NULL);
         return;
     }
-    a->number = c->id;
-    cf->under_way++;
-    int err = fwi_hub_publish_ref(s->shard->hub, channel, m, a->ref);
-    if (err != FW_OK) {
-        fwi_asked_free(a);
-        cf->under_way--;
-        fwi_cf_failure(s, c->id, err, "");
+    s->centrifuge->under_way++;
+    if (!asks) {
+        publish(s, room, c->id, m);
+    } else if (!fwi_decision_ask_publish(s, room, c->id, m)) {
+        fwi_cf_published(s, room, c->id, NULL, FW_ERR_MEMORY, "");
     }
     fw_message_unref(m);
 }
@@ -140,8 +163,6 @@ void fwi_cf_replied(fwi_session *s, uint64_t number, fw_message *m, int code,
                   fwi_buf_puts(&reply, "\"data\":") && fwi_cf_put_data(&reply, &data) &&
                   fwi_cf_end_reply(&reply);
         fwi_cf_say(s, &reply, ok);
-    } else if (code > 0) {
-        fwi_cf_error(s, id, (unsigned)code, text[0] ? text : NULL);
     } else {
         fwi_cf_failure(s, id, code, text);
     }

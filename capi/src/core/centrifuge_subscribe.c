@@ -57,7 +57,7 @@ static bool may_subscribe(const fwi_session *s, const char *channel)
         return true;
     }
     return fwi_name_is_for(channel, s->user != NULL ? s->user : "") &&
-           (fwi_events_want(&hub->events, FW_EVENT_JOIN) ||
+           (fwi_session_asks_join(s, channel) ||
             fwi_cf_options(s, channel)->allow_subscribe);
 }
 
@@ -143,7 +143,9 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     const fwi_room_options *options = fwi_cf_options(s, channel);
-    fwi_join join = {.since = since_of(sub, c, options)};
+    fwi_join join = {.since = since_of(sub, c, options),
+                     .data = c->data.kind != FWI_JSON_NONE ? c->data.at : NULL,
+                     .len = c->data.len};
     sub->id = c->id;
     sub->pending = true;
     sub->positioned = c->positioned || c->recoverable;
@@ -296,7 +298,7 @@ static void reply(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a)
 /* For the reply to connect. */
 static bool put_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admission *a)
 {
-    fwi_buf *out = &s->centrifuge->given;
+    fwi_buf *out = &s->centrifuge->given_subs;
     return fwi_buf_puts(out, out->len > 0 ? "," : "") &&
            fwi_json_put_string(out, sub->channel, strlen(sub->channel)) &&
            fwi_buf_puts(out, ":") && put_result(out, s, sub, a);
@@ -361,6 +363,9 @@ void fwi_cf_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
         return;
     }
     sub->pending = false;
+    if (sub->expires_s != 0) {
+        fwi_cf_watch(s);
+    }
     if (sub->given) {
         give(s, sub, a, place);
         fwi_cf_check_joining(s);

@@ -7,9 +7,11 @@
 #include <fanwire/error.h>
 
 #include "core/centrifuge.h"
+#include "core/decision.h"
 #include "core/presence.h"
 
 enum {
+    AGAIN_S = 60, /* when the application couldn't say, it is asked again */
     EXPIRED = 2501,
     LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put, token.grace changed */
 };
@@ -56,6 +58,12 @@ static fwi_claims *verify(fwi_session *s, const fwi_cf_command *c, fwi_token_use
     return NULL;
 }
 
+/* Does the application decide who may stay, when the time is over? */
+static bool asks_stay(const fwi_session *s, fw_event_type type)
+{
+    return fwi_events_want(&s->shard->hub->events, type);
+}
+
 static uint32_t ttl_of(const fwi_session *s, int64_t expires_s)
 {
     int64_t left = expires_s - now_s(s);
@@ -67,12 +75,12 @@ static uint32_t ttl_of(const fwi_session *s, int64_t expires_s)
 
 uint32_t fwi_cf_ttl(const fwi_session *s)
 {
-    return ttl_of(s, s->centrifuge->expires_s);
+    return asks_stay(s, FW_EVENT_REFRESH) ? 0 : ttl_of(s, s->centrifuge->expires_s);
 }
 
 uint32_t fwi_cf_sub_ttl(const fwi_session *s, const fwi_cf_sub *sub)
 {
-    return ttl_of(s, sub->expires_s);
+    return asks_stay(s, FW_EVENT_SUB_REFRESH) ? 0 : ttl_of(s, sub->expires_s);
 }
 
 /* A value as it was written, on one line; NULL: there is none, or no memory. */
@@ -90,49 +98,96 @@ static char *text_of(const fwi_json *value)
 
 /* --- when it is over --- */
 
-/* A client may be token.grace late with a new token. INT64_MAX: it never ends. */
-static int64_t end_ms(const fwi_session *s, int64_t expires_s)
+/* When something has to be done about it; INT64_MAX: never. A client brings a token of
+ * its own accord, and may be token.grace late with it; the application is asked in time.
+ */
+static int64_t due_of(const fwi_session *s, fw_event_type asks, bool asking,
+                      int64_t expires_s)
 {
     const int64_t far_s = INT64_MAX / 2000;
-    return expires_s == 0 || expires_s > far_s
-               ? INT64_MAX
-               : expires_s * 1000 + (int64_t)s->shard->hub->set.token_grace_ms;
+    if (expires_s == 0 || expires_s > far_s || asking) {
+        return INT64_MAX;
+    }
+    uint64_t grace_ms = asks_stay(s, asks) ? 0 : s->shard->hub->set.token_grace_ms;
+    return expires_s * 1000 + (int64_t)grace_ms;
 }
 
-static bool is_over(const fwi_session *s, int64_t expires_s)
+static int64_t due_ms(const fwi_session *s)
 {
-    return (int64_t)fwi_loop_wall_ms(s->shard->loop) >= end_ms(s, expires_s);
+    const fwi_centrifuge *cf = s->centrifuge;
+    return due_of(s, FW_EVENT_REFRESH, cf->staying, cf->expires_s);
 }
 
-/* One of its subscriptions, or itself. */
-static void end_expired(fwi_session *s)
+static int64_t sub_due_ms(const fwi_session *s, const fwi_cf_sub *sub)
 {
-    if (is_over(s, s->centrifuge->expires_s)) {
+    return due_of(s, FW_EVENT_SUB_REFRESH, sub->asking || sub->pending, sub->expires_s);
+}
+
+static void end_sub(fwi_session *s, fwi_cf_sub *sub)
+{
+    fwi_cf_sub_lose(s, sub, EXPIRED, "subscription expired");
+}
+
+/* Its time is over: it ends, unless the application says otherwise. */
+static void expire(fwi_session *s)
+{
+    if (!asks_stay(s, FW_EVENT_REFRESH)) {
         fwi_cf_close(s, 3005, "connection expired");
         return;
     }
-    for (fwi_cf_sub *sub = s->centrifuge->subs, *next; sub != NULL; sub = next) {
-        next = sub->next;
-        if (!sub->pending && is_over(s, sub->expires_s)) {
-            fwi_cf_sub_lose(s, sub, EXPIRED, "subscription expired");
-            next = s->centrifuge->subs; /* handlers of LEAVE may have taken others */
-        }
-        if (s->state != FWI_SESSION_OPEN) {
-            return;
-        }
+    s->centrifuge->staying = true;
+    if (!fwi_decision_ask_refresh(s, "")) {
+        fwi_cf_close(s, 3004, "internal server error");
+    }
+}
+
+static void expire_sub(fwi_session *s, fwi_cf_sub *sub)
+{
+    if (!asks_stay(s, FW_EVENT_SUB_REFRESH)) {
+        end_sub(s, sub);
+        return;
+    }
+    char channel[FWI_NAME_MAX + 1];
+    snprintf(channel, sizeof channel, "%s", sub->channel);
+    sub->asking = true;
+    if (!fwi_decision_ask_refresh(s, channel)) {
+        end_sub(s, sub);
+    }
+}
+
+static fwi_cf_sub *find_due_sub(const fwi_session *s)
+{
+    fwi_cf_sub *sub = s->centrifuge->subs;
+    int64_t now_ms = (int64_t)fwi_loop_wall_ms(s->shard->loop);
+    while (sub != NULL && sub_due_ms(s, sub) > now_ms) {
+        sub = sub->next;
+    }
+    return sub;
+}
+
+/* The connection itself, or its subscriptions. Handlers may take others meanwhile, so
+ * each is looked for anew. */
+static void end_expired(fwi_session *s)
+{
+    if (due_ms(s) <= (int64_t)fwi_loop_wall_ms(s->shard->loop)) {
+        expire(s);
+    }
+    fwi_cf_sub *sub;
+    while (s->state == FWI_SESSION_OPEN && (sub = find_due_sub(s)) != NULL) {
+        expire_sub(s, sub);
     }
 }
 
 void fwi_cf_watch(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
-    int64_t first_ms = end_ms(s, cf->expires_s);
+    int64_t first_ms = due_ms(s);
     if (cf->state != FWI_CF_CONNECTED) {
         return; /* until then the timer is that of joining */
     }
     for (const fwi_cf_sub *sub = cf->subs; sub != NULL; sub = sub->next) {
-        int64_t ends_ms = end_ms(s, sub->expires_s);
-        first_ms = FWI_MIN(first_ms, ends_ms);
+        int64_t sub_ms = sub_due_ms(s, sub);
+        first_ms = FWI_MIN(first_ms, sub_ms);
     }
     if (first_ms == INT64_MAX) {
         fwi_loop_timer_clear(s->shard->loop, &cf->expiry);
@@ -142,6 +197,46 @@ void fwi_cf_watch(fwi_session *s)
     uint64_t delay = left_ms < 1 ? 1 : (uint64_t)left_ms;
     fwi_loop_timer_set(s->shard->loop, &cf->expiry,
                        FWI_MIN(delay, (uint64_t)LOOK_AGAIN_MS));
+}
+
+/* Until when it may stay now; 0: it is over. */
+static int64_t stay_until(const fwi_session *s, const fwi_stay *stay)
+{
+    int64_t now = now_s(s);
+    return !stay->known ? now + AGAIN_S : stay->expires_s > now ? stay->expires_s : 0;
+}
+
+void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    int64_t until = stay_until(s, stay);
+    if (s->state != FWI_SESSION_OPEN) {
+        return;
+    }
+    if (room[0] == '\0') {
+        cf->staying = false;
+        cf->expires_s = until;
+        if (until == 0) {
+            fwi_cf_close(s, 3005, "connection expired");
+            return;
+        }
+        if (stay->given != NULL && stay->given->info.len > 0) {
+            fwi_presence_set_info(s, stay->given->info.at, stay->given->info.len);
+        }
+    } else {
+        fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
+        if (sub == NULL || !sub->asking) {
+            return; /* it has left; and if it came again, that is another stay */
+        }
+        sub->asking = false;
+        sub->expires_s = until;
+        if (until == 0) {
+            end_sub(s, sub);
+        }
+    }
+    if (s->state == FWI_SESSION_OPEN) {
+        fwi_cf_watch(s);
+    }
 }
 
 void fwi_cf_on_expiry(fwi_timer *t)
@@ -228,16 +323,23 @@ static void give(fwi_session *s, const fwi_token_sub *given)
     }
 }
 
-void fwi_cf_take_claims(fwi_session *s)
+static void give_all(fwi_session *s, const fwi_claims *claims)
 {
-    fwi_claims *claims = s->centrifuge->claims;
     for (size_t i = 0; claims != NULL && i < claims->n_subs; i++) {
         if (s->state == FWI_SESSION_OPEN) {
             give(s, &claims->subs[i]);
         }
     }
-    s->centrifuge->claims = NULL;
-    fwi_claims_free(claims);
+}
+
+void fwi_cf_take_claims(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    give_all(s, cf->claims);
+    give_all(s, cf->given);
+    fwi_claims_free(cf->claims);
+    cf->claims = NULL;
+    cf->giving = false;
 }
 
 void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
@@ -330,9 +432,17 @@ fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
 void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims)
 {
     unsigned on = claims->override.given & claims->override.on;
-    sub->expires_s = claims->expires_s;
-    sub->data = text_of(&claims->data);
-    sub->info = text_of(&claims->info);
+    if (claims->expires_s != 0) {
+        sub->expires_s = claims->expires_s;
+    }
+    if (claims->data.kind != FWI_JSON_NONE) {
+        free(sub->data);
+        sub->data = text_of(&claims->data);
+    }
+    if (claims->info.kind != FWI_JSON_NONE) {
+        free(sub->info);
+        sub->info = text_of(&claims->info);
+    }
     sub->recoverable = sub->recoverable || (on & FWI_TOKEN_RECOVERY) != 0;
     sub->positioned =
         sub->positioned || sub->recoverable || (on & FWI_TOKEN_POSITIONING) != 0;
@@ -357,6 +467,14 @@ static void change_info(fwi_session *s, fwi_cf_sub *sub, const fwi_json *value)
     const fwi_place *place = fwi_session_place_in(s, channel);
     if (place != NULL) {
         fwi_presence_renew_in(s, place);
+    }
+}
+
+void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given)
+{
+    fwi_cf_sub *sub = fwi_cf_sub_find(s, room);
+    if (sub != NULL && sub->pending && !sub->given) {
+        fwi_cf_sub_take_claims(s, sub, given);
     }
 }
 

@@ -154,6 +154,12 @@ const char *fw_event_type_name(fw_event_type type)
         return "ROOM_LEAVE";
     case FW_EVENT_RPC:
         return "RPC";
+    case FW_EVENT_PUBLISH:
+        return "PUBLISH";
+    case FW_EVENT_REFRESH:
+        return "REFRESH";
+    case FW_EVENT_SUB_REFRESH:
+        return "SUB_REFRESH";
     case FW_EVENT_TRACE:
         return "TRACE";
     }
@@ -233,9 +239,13 @@ const char *fw_event_fact(const fw_event *e, const char *name)
     const struct {
         const char *name, *value;
     } facts[] = {
-        {"path", fwi_facts_path(f)},         {"query", fwi_facts_query(f)},
-        {"protocol", fwi_facts_protocol(f)}, {"address", fwi_facts_address(f)},
-        {"peer", fwi_facts_peer(f)},         {"scheme", f->secure ? "wss" : "ws"},
+        {"path", fwi_facts_path(f)},
+        {"query", fwi_facts_query(f)},
+        {"protocol", fwi_facts_protocol(f)},
+        {"address", fwi_facts_address(f)},
+        {"peer", fwi_facts_peer(f)},
+        {"scheme", f->secure ? "wss" : "ws"},
+        {"speaks", e->speaks},
     };
     for (size_t i = 0; i < FWI_ARRAY_LEN(facts); i++) {
         if (strcmp(facts[i].name, name) == 0) {

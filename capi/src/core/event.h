@@ -52,6 +52,7 @@ struct fw_event {
     const void *data;
     size_t len;
     fwi_facts *facts;         /* NULL: none */
+    const char *speaks;       /* a session's protocol, valid for ever; NULL: nobody's */
     fwi_members *members;     /* NULL: none */
     fwi_members *messages;    /* of HISTORY; NULL: none */
     fwi_position at;          /* epoch 0: none */

@@ -24,6 +24,7 @@
 #include "core/stats.h"
 #include "core/tokens.h"
 #include "core/trace.h"
+#include "wire/answer.h"
 
 struct fwi_shard;
 struct fwi_item;
@@ -152,13 +153,23 @@ int fwi_hub_read_presence(fwi_hub *hub, const char *channel, uint64_t cursor,
                           uint32_t limit, uint64_t ref);
 int fwi_hub_read_nodes(fwi_hub *hub, uint64_t ref);
 
-/* The verdict on a CONNECT or JOIN. text: user or reason. */
+/* The verdict on anything but an RPC. text: user or reason. */
 int fwi_hub_decide(fwi_hub *hub, uint64_t token, bool accept, int code, const char *text);
 /* The answer to an RPC. */
 int fwi_hub_reply(fwi_hub *hub, uint64_t token, fw_message *m);
+/* Either, with all that may be said of it; a is taken. */
+int fwi_hub_answer(fwi_hub *hub, uint64_t token, fwi_answer *a);
 
 /* What a token asks. */
-typedef enum { FWI_ASKS_CONNECT, FWI_ASKS_JOIN, FWI_ASKS_RPC } fwi_decision_kind;
+typedef enum {
+    FWI_ASKS_CONNECT,
+    FWI_ASKS_JOIN,
+    FWI_ASKS_RPC,
+    FWI_ASKS_PUBLISH,
+    FWI_ASKS_REFRESH,
+    FWI_ASKS_SUB_REFRESH,
+    FWI_ASKS_KINDS
+} fwi_decision_kind;
 fwi_decision_kind fwi_token_kind(uint64_t token);
 
 /* These events are finished: credit back, and free them. */

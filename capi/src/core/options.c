@@ -42,6 +42,7 @@ static const struct {
     {FWI_OPT_LOG_LEVEL, "Log"},
     {FWI_OPT_RAW_MODE, "Raw connections"},
     {FWI_OPT_TOKEN_HMAC_SECRET, "Tokens"},
+    {FWI_OPT_HOOK_CONNECT_URL, "Hooks"},
     {FWI_OPT_USER_PRESENCE, "Users"},
     {FWI_OPT_ROOM_HISTORY_SIZE, "Rooms"},
 };

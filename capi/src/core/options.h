@@ -44,7 +44,7 @@
        "64MiB", "0.1",                                                                   \
        "what a node keeps of rooms with history in its memory, for who comes back")      \
     XX(DECISION_TIMEOUT, "decision.timeout", DURATION, 1, 3600000, "5s", "0.1",          \
-       "how long a handler may take over CONNECT and JOIN")                              \
+       "how long a handler may take over CONNECT, JOIN and other questions")             \
     XX(HANDSHAKE_TIMEOUT, "handshake.timeout", DURATION, 1, 3600000, "5s", "0.1",        \
        "how long a client may take to send its HTTP head, TLS included")                 \
     XX(LIMIT_PENDING, "limit.pending", NUMBER, 1, 1000000, "10000", "0.1",               \
@@ -181,6 +181,44 @@
        "let in clients without a token, as nobody")                                      \
     XX(CLIENT_INSECURE, "client.insecure", SWITCH, 0, 1, "off", "0.1",                   \
        "centrifuge protocol: ask for no token and allow everything, for trying out")     \
+    XX(HOOK_CONNECT_URL, "hook.connect.url", HTTP_URL, 0, 0, "", "0.1",                  \
+       "fanwired: asked who may connect, and as whom; empty: not asked")                 \
+    XX(HOOK_REFRESH_URL, "hook.refresh.url", HTTP_URL, 0, 0, "", "0.1",                  \
+       "fanwired: asked whether a connection that expires may stay; empty: not asked")   \
+    XX(HOOK_SUBSCRIBE_URL, "hook.subscribe.url", HTTP_URL, 0, 0, "", "0.1",              \
+       "fanwired: asked who may come into a room; empty: not asked")                     \
+    XX(HOOK_SUB_REFRESH_URL, "hook.sub_refresh.url", HTTP_URL, 0, 0, "", "0.1",          \
+       "fanwired: asked whether a subscription that expires may stay; empty: not asked") \
+    XX(HOOK_PUBLISH_URL, "hook.publish.url", HTTP_URL, 0, 0, "", "0.1",                  \
+       "fanwired: asked what clients may say in a room; empty: not asked")               \
+    XX(HOOK_RPC_URL, "hook.rpc.url", HTTP_URL, 0, 0, "", "0.1",                          \
+       "fanwired: asked what clients call (centrifuge protocol); empty: not asked")      \
+    XX(HOOK_DISCONNECT_URL, "hook.disconnect.url", HTTP_URL, 0, 0, "", "0.1",            \
+       "fanwired: told that a session has ended; empty: not told")                       \
+    XX(HOOK_TIMEOUT, "hook.timeout", DURATION, 1, 600000, "1s", "0.1",                   \
+       "fanwired: how long a request to a hook may take, and how long it may wait "      \
+       "before")                                                                         \
+    XX(HOOK_CONCURRENCY, "hook.concurrency", NUMBER, 1, 10000, "64", "0.1",              \
+       "fanwired: requests to a hook at a time")                                         \
+    XX(HOOK_PER_SESSION, "hook.per_session", NUMBER, 1, 10000, "8", "0.1",               \
+       "fanwired: of these for one session; what it publishes is asked one by one")      \
+    XX(HOOK_QUEUE, "hook.queue", NUMBER, 1, 1000000, "1000", "0.1",                      \
+       "fanwired: requests to a hook that may wait; one more fails at once")             \
+    XX(HOOK_MAX_BYTES, "hook.max_bytes", SIZE, 64, 1073741824, "64KiB", "0.1",           \
+       "fanwired: of a hook's answer; a larger one is a failure")                        \
+    XX(HOOK_HEADERS, "hook.headers", HEADER_NAMES, 0, 0, "", "0.1",                      \
+       "fanwired: headers of the client's handshake that hooks get, too; cookie, for "   \
+       "one")                                                                            \
+    XX(HOOK_SECRET, "hook.secret", HEADER_SECRET, 0, 0, "", "0.1",                       \
+       "fanwired: hooks are sent Authorization: Bearer and this; empty: nothing")        \
+    XX(HOOK_TLS_CA, "hook.tls.ca", FILE_NAME, 0, 0, "", "0.1",                           \
+       "fanwired: file of the authority that signed the certificates of hooks; empty: "  \
+       "the system's")                                                                   \
+    XX(HOOK_BREAKER_FAILURES, "hook.breaker.failures", NUMBER, 0, 1000000, "10", "0.1",  \
+       "fanwired: failures in a row after which a hook isn't asked for a while; 0: it "  \
+       "always is")                                                                      \
+    XX(HOOK_BREAKER_PAUSE, "hook.breaker.pause", DURATION, 1, 3600000, "5s", "0.1",      \
+       "fanwired: how long that is; then a single request tries")                        \
     XX(USER_PRESENCE, "user.presence", SWITCH, 0, 1, "off", "0.1",                       \
        "know where each user is online: all sessions of a user, on all nodes")           \
     FWI_ROOM_OPTION_MAP(XX)
@@ -203,10 +241,16 @@
        "messages a second that all clients may publish to a room on a node; 0 is off")   \
     XX(ROOM_JOIN_RATE, "room.join_rate", NUMBER, 0, 1000000, "0", "0.1",                 \
        "clients a second that may enter a room on a node; 0 is off")                     \
+    XX(ROOM_ASK_SUBSCRIBE, "room.ask.subscribe", SWITCH, 0, 1, "on", "0.1",              \
+       "the application decides who comes in, if it handles JOIN (fanwired: "            \
+       "hook.subscribe.url)")                                                            \
+    XX(ROOM_ASK_PUBLISH, "room.ask.publish", SWITCH, 0, 1, "on", "0.1",                  \
+       "the application decides what clients say, if it handles PUBLISH (fanwired: "     \
+       "hook.publish.url)")                                                              \
     XX(ROOM_ALLOW_SUBSCRIBE, "room.allow.subscribe", SWITCH, 0, 1, "off", "0.1",         \
        "centrifuge protocol: clients may subscribe, where no handler decides")           \
     XX(ROOM_ALLOW_PUBLISH, "room.allow.publish", SWITCH, 0, 1, "off", "0.1",             \
-       "centrifuge protocol: clients may publish")                                       \
+       "centrifuge protocol: clients may publish, where no handler decides")             \
     XX(ROOM_ALLOW_PRESENCE, "room.allow.presence", SWITCH, 0, 1, "off", "0.1",           \
        "centrifuge protocol: clients may ask who is there")                              \
     XX(ROOM_ALLOW_HISTORY, "room.allow.history", SWITCH, 0, 1, "off", "0.1",             \

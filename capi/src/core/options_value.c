@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include <fanwire/error.h>
 
@@ -108,6 +109,52 @@ static const char *check_secret(const char *text)
     return strlen(text) >= FWI_KEYS_SECRET_MIN
                ? NULL
                : "each secret must have 32 bytes or more; a comma begins the next";
+}
+
+/* That it leads to somebody is seen when it is asked. */
+static const char *check_http_url(const char *text)
+{
+    static const char problem[] = "a URL, http://HOST:PORT/PATH or https://...";
+    size_t scheme = strncmp(text, "http://", 7) == 0    ? 7
+                    : strncmp(text, "https://", 8) == 0 ? 8
+                                                        : 0;
+    if (text[0] == '\0') {
+        return NULL;
+    }
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p <= ' ' || *p > '~') {
+            return problem;
+        }
+    }
+    return scheme > 0 && strcspn(text + scheme, "/?#") > 0 ? NULL : problem;
+}
+
+/* RFC 9110 5.6.2: what the name of a header is made of. And those which a request to a
+ * hook has of its own can't be somebody else's. */
+static const char *check_header_name(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                  "0123456789-_!#$%&'*+.^`|~";
+    static const char *const own[] = {
+        "host",    "content-length", "content-type", "connection", "transfer-encoding",
+        "upgrade", "expect",         "te",           "trailer"};
+    if (text[0] == '\0' || text[strspn(text, letters)] != '\0') {
+        return "the name of a header, without a colon";
+    }
+    for (size_t i = 0; i < FWI_ARRAY_LEN(own); i++) {
+        if (strcasecmp(text, own[i]) == 0) {
+            return "this header says something of the request itself";
+        }
+    }
+    return NULL;
+}
+
+static const char *check_header_secret(const char *text)
+{
+    if (text[0] != '\0' && strlen(text) < 8) {
+        return "8 characters or more";
+    }
+    return check_api_key(text);
 }
 
 const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
@@ -214,6 +261,21 @@ const fwi_option_type fwi_option_types[FWI_TYPE_COUNT] = {
                        .kind = FWI_KIND_LIST,
                        .allowed = "paths of files, or PEM texts themselves",
                        .has_lines = true},
+    [FWI_TYPE_HTTP_URL] = {.name = "text",
+                           .kind = FWI_KIND_TEXT,
+                           .allowed = "http://[USER:PASSWORD@]HOST[:PORT]/PATH or "
+                                      "https://...",
+                           .check = check_http_url,
+                           .has_password = true},
+    [FWI_TYPE_HEADER_NAMES] = {.name = "list",
+                               .kind = FWI_KIND_LIST,
+                               .allowed = "names of headers",
+                               .check = check_header_name},
+    [FWI_TYPE_HEADER_SECRET] = {.name = "text",
+                                .kind = FWI_KIND_TEXT,
+                                .allowed = "8 or more ASCII characters without blanks",
+                                .check = check_header_secret,
+                                .is_secret = true},
 };
 
 typedef struct unit {

@@ -74,6 +74,9 @@ typedef enum {
     FWI_TYPE_TEXT,
     FWI_TYPE_SECRETS,
     FWI_TYPE_PEMS,
+    FWI_TYPE_HTTP_URL,
+    FWI_TYPE_HEADER_NAMES,
+    FWI_TYPE_HEADER_SECRET,
     FWI_TYPE_COUNT
 } fwi_option_type_id;
 

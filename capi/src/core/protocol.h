@@ -11,6 +11,7 @@
 #include "core/frame.h"
 #include "core/room.h"
 #include "core/session.h"
+#include "wire/token.h"
 
 /* Why a session is ended by the node itself. */
 typedef enum {
@@ -20,6 +21,16 @@ typedef enum {
     FWI_END_FLOOD,  /* over limit.message_rate */
     FWI_ENDS
 } fwi_end;
+
+/* An error for a client has a number above 0, and this bit if it may try again. */
+enum { FWI_MAY_TRY_AGAIN = 1 << 16 };
+
+/* How long somebody may stay. */
+typedef struct fwi_stay {
+    bool known;              /* false: the application couldn't say: ask again later */
+    int64_t expires_s;       /* 0: it is over */
+    const fwi_claims *given; /* NULL: nothing */
+} fwi_stay;
 
 typedef struct fwi_farewell {
     uint16_t code; /* of the Close frame */
@@ -34,9 +45,15 @@ typedef struct fwi_protocol {
     /* Its handshake is in order: ask the application, let it in, or refuse it. */
     void (*ask)(fwi_session *s);
 
-    /* The verdict on CONNECT: text is the user ("": nobody), or code (an HTTP status) and
-     * text say why not. */
-    void (*verdict)(fwi_session *s, bool accept, int code, const char *text);
+    /* The verdict on CONNECT: text is the user ("": nobody), or code (an HTTP status, or
+     * an error of the client's) and text say why not. given: what else it is let in with;
+     * taken; NULL: nothing. */
+    void (*verdict)(fwi_session *s, bool accept, int code, const char *text,
+                    fwi_claims *given);
+
+    /* It is let into the room that it has asked for, with this; not if it has been put
+     * there. NULL: it makes nothing of that. */
+    void (*granted)(fwi_session *s, const char *room, const fwi_claims *given);
 
     /* The connection has been let in: what is said before all else. NULL: nothing. */
     void (*greeted)(fwi_session *s);
@@ -45,6 +62,15 @@ typedef struct fwi_protocol {
      * FW_ERR_, or the application's) and text say why not. NULL: it has no calls. */
     void (*replied)(fwi_session *s, uint64_t number, fw_message *m, int code,
                     const char *text);
+
+    /* The verdict on a publish of its: m is to be said in the room; NULL: code and text
+     * say why not, as above. */
+    void (*published)(fwi_session *s, const char *room, uint64_t number, fw_message *m,
+                      int code, const char *text);
+
+    /* The verdict on its staying, or ("" is none) on its staying in a room. NULL: it
+     * never ends by itself. */
+    void (*stays)(fwi_session *s, const char *room, const fwi_stay *stay);
 
     /* It is being freed, and what the protocol keeps of it. NULL: nothing. */
     void (*freed)(fwi_session *s);

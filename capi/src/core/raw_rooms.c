@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "core/decision.h"
 #include "core/presence.h"
 #include "core/raw_user.h"
 #include "wire/http_request.h"
@@ -128,7 +129,19 @@ static bool may_enter(const fwi_session *s, const char *user)
 
 /* --- coming in --- */
 
-void fwi_raw_open(fwi_session *s, const char *user)
+/* The rooms that the application gives it with its yes: it isn't asked about them. */
+static void give_rooms(fwi_session *s, const fwi_claims *given)
+{
+    for (size_t i = 0; s->state == FWI_SESSION_OPEN && i < given->n_subs; i++) {
+        if (s->n_places + s->n_asking >= s->shard->hub->set.limit_rooms) {
+            fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
+            return;
+        }
+        fwi_session_enter(s, given->subs[i].channel, &(fwi_join){.ref = 0});
+    }
+}
+
+static void open_with(fwi_session *s, const char *user, const fwi_claims *given)
 {
     if (in_rooms(s) && !may_enter(s, user != NULL ? user : "")) {
         fwi_session_refuse(s, 403, "a room is private, or for other users");
@@ -141,9 +154,26 @@ void fwi_raw_open(fwi_session *s, const char *user)
                            full ? "too many sessions of this user" : "out of memory");
         return;
     }
-    if (fwi_session_greet(s) && fwi_session_announce(s) && in_rooms(s)) {
+    if (!fwi_session_greet(s)) {
+        return;
+    }
+    if (given != NULL && given->info.len > 0) {
+        fwi_presence_set_info(s, given->info.at, given->info.len);
+    }
+    if (!fwi_session_announce(s)) {
+        return;
+    }
+    if (given != NULL) {
+        give_rooms(s, given);
+    }
+    if (s->state == FWI_SESSION_OPEN && in_rooms(s)) {
         join_all(s);
     }
+}
+
+void fwi_raw_open(fwi_session *s, const char *user)
+{
+    open_with(s, user, NULL);
 }
 
 void fwi_raw_ask(fwi_session *s)
@@ -166,13 +196,22 @@ void fwi_raw_ask(fwi_session *s)
     }
 }
 
-void fwi_raw_verdict(fwi_session *s, bool accept, int code, const char *text)
+/* An error's number may be a status; if it is none, no is 403, and not now 503. */
+static int status_of(int code)
+{
+    int number = code & (FWI_MAY_TRY_AGAIN - 1);
+    return number >= 400 && number <= 599 ? number : code & FWI_MAY_TRY_AGAIN ? 503 : 403;
+}
+
+void fwi_raw_verdict(fwi_session *s, bool accept, int code, const char *text,
+                     fwi_claims *given)
 {
     if (accept) {
-        fwi_raw_open(s, text[0] ? text : NULL);
+        open_with(s, text[0] ? text : NULL, given);
     } else {
-        fwi_session_refuse(s, code, text);
+        fwi_session_refuse(s, status_of(code), text);
     }
+    fwi_claims_free(given);
 }
 
 /* --- what rooms say --- */
@@ -310,6 +349,17 @@ static bool set_origin(fwi_session *s, fw_message *m)
     return m->origin != NULL;
 }
 
+/* false: it is lost. */
+static bool to_room(fwi_session *s, const char *channel, fw_message *m)
+{
+    if (!fwi_decision_asks_publish(s, channel)) {
+        return fwi_hub_publish(s->shard->hub, channel, m) == FW_OK;
+    }
+    char room[FWI_NAME_MAX + 1];
+    snprintf(room, sizeof room, "%s", channel + 2);
+    return fwi_decision_ask_publish(s, room, 0, m);
+}
+
 static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
 {
     fwi_hub *hub = s->shard->hub;
@@ -327,15 +377,29 @@ static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
     }
     bool sent = set_origin(s, m);
     atomic_store(&m->sent, true);
-    for (size_t i = 0; sent && i < s->n_places; i++) {
+    /* Who decides may close it meanwhile, or take it out of rooms. */
+    for (size_t i = 0; sent && s->state == FWI_SESSION_OPEN && i < s->n_places; i++) {
         const char *channel = s->places[i].room->channel;
-        sent = !rate_allows(s, FWI_RATE_PUBLISH, channel + 2) ||
-               fwi_hub_publish(hub, channel, m) == FW_OK;
+        sent = !rate_allows(s, FWI_RATE_PUBLISH, channel + 2) || to_room(s, channel, m);
     }
     if (!sent) {
         fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
     }
     fw_message_unref(m);
+}
+
+/* The application has decided. Raw clients have no way to be told that it said no. */
+static void published(fwi_session *s, const char *room, uint64_t number, fw_message *m,
+                      int code, const char *text)
+{
+    char channel[FWI_CHANNEL_CAP];
+    (void)number;
+    (void)text;
+    if (m != NULL ? fwi_hub_publish(s->shard->hub, fwi_channel_name('r', room, channel),
+                                    m) != FW_OK
+                  : code == FW_ERR_MEMORY) {
+        fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
+    }
 }
 
 static void on_message(fwi_session *s, bool text, const void *data, size_t len)
@@ -377,6 +441,7 @@ const fwi_farewell fwi_raw_farewell[FWI_ENDS] = {
 const fwi_protocol fwi_raw_protocol = {
     .ask = fwi_raw_ask,
     .verdict = fwi_raw_verdict,
+    .published = published,
     .on_message = on_message,
     .ping = fwi_raw_ping,
     .frame = frame,

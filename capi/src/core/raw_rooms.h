@@ -16,7 +16,8 @@ void fwi_raw_open(fwi_session *s, const char *user);
 
 /* As fwi_protocol has them. */
 void fwi_raw_ask(fwi_session *s);
-void fwi_raw_verdict(fwi_session *s, bool accept, int code, const char *text);
+void fwi_raw_verdict(fwi_session *s, bool accept, int code, const char *text,
+                     fwi_claims *given);
 
 /* Are messages of rooms wrapped, and who comes and goes told? */
 bool fwi_raw_is_json(const fwi_shard *shard);

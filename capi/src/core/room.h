@@ -45,6 +45,9 @@ typedef struct fwi_join {
     /* since is what loop 0 knew when it passed the join on, and nobody's wish: what came
      * since then it is to have, and isn't told of. */
     bool quiet;
+    /* What its client says with it, for who decides; NULL: nothing. */
+    const void *data;
+    size_t len;
 } fwi_join;
 
 /* A join is complete, in a room with history. */

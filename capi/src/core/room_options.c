@@ -41,6 +41,8 @@ static fwi_room_options read_options(const fw_options *o, size_t index)
         .join_leave = number(&r, FWI_OPT_ROOM_JOIN_LEAVE) != 0,
         .publish_rate = (uint32_t)number(&r, FWI_OPT_ROOM_PUBLISH_RATE),
         .join_rate = (uint32_t)number(&r, FWI_OPT_ROOM_JOIN_RATE),
+        .ask_subscribe = number(&r, FWI_OPT_ROOM_ASK_SUBSCRIBE) != 0,
+        .ask_publish = number(&r, FWI_OPT_ROOM_ASK_PUBLISH) != 0,
         .allow_subscribe = number(&r, FWI_OPT_ROOM_ALLOW_SUBSCRIBE) != 0,
         .allow_publish = number(&r, FWI_OPT_ROOM_ALLOW_PUBLISH) != 0,
         .allow_presence = number(&r, FWI_OPT_ROOM_ALLOW_PRESENCE) != 0,

@@ -19,7 +19,9 @@ typedef struct fwi_room_options {
     bool presence;
     bool join_leave;                  /* members are told who comes and goes */
     uint32_t publish_rate, join_rate; /* a second, of clients; 0: any */
-    /* What clients of the Centrifuge protocol may do. */
+    /* Does the application decide, where it wants to? */
+    bool ask_subscribe, ask_publish;
+    /* What clients of the Centrifuge protocol may do, where it doesn't. */
     bool allow_subscribe, allow_publish, allow_presence, allow_history;
 } fwi_room_options;
 

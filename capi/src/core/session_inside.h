@@ -149,6 +149,9 @@ void fwi_session_hold(fwi_session *s, bool held);
 /* Reset, in state closing. */
 void fwi_session_abort(fwi_session *s);
 
+/* Does the application decide who comes into this room? */
+bool fwi_session_asks_join(const fwi_session *s, const char *room);
+
 /* FW_OK, FW_ERR_LIMIT, FW_ERR_GONE, FW_ERR_MEMORY. */
 int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join);
 int fwi_session_leave(fwi_session *s, const char *room);
@@ -172,7 +175,7 @@ void fwi_session_leave_place(fwi_session *s, fwi_place *place, int code);
 /* The verdict of JOIN. */
 int fwi_session_enter(fwi_session *s, const char *room, const fwi_join *join);
 
-/* A join is complete, or has failed (err). */
+/* A join is complete, or has failed (err; above 0 it is an error for the client). */
 void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a);
 void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int err,
                              const char *reason);

@@ -61,7 +61,7 @@ void fwi_session_join_failed(fwi_session *s, const char *room, uint64_t ref, int
     if (fwi_session_protocol(s)->join_failed != NULL) {
         fwi_session_protocol(s)->join_failed(s, room, err, reason);
     }
-    tell_result(s, room, ref, err, reason);
+    tell_result(s, room, ref, err > 0 ? FW_ERR_REFUSED : err, reason);
 }
 
 void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a)
@@ -161,6 +161,14 @@ static bool may_recover(fwi_session *s, const char *room, const fwi_join *join,
     return with->since.epoch != 0 || with->since.offset != 0;
 }
 
+bool fwi_session_asks_join(const fwi_session *s, const char *room)
+{
+    const fwi_hub *hub = s->shard->hub;
+    char channel[FWI_CHANNEL_CAP];
+    return fwi_events_want(&hub->events, FW_EVENT_JOIN) &&
+           fwi_room_options_of(hub, fwi_channel_name('r', room, channel))->ask_subscribe;
+}
+
 int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
 {
     fwi_hub *hub = s->shard->hub;
@@ -178,7 +186,7 @@ int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_ROOMS);
         return FW_ERR_LIMIT;
     }
-    if (!fwi_events_want(&hub->events, FW_EVENT_JOIN)) {
+    if (!fwi_session_asks_join(s, room)) {
         return fwi_session_enter(s, room, join);
     }
     give_back(s, channel, join->brought);
@@ -189,7 +197,11 @@ int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
     if (!join->quiet) {
         d->since = join->since;
     }
-    fw_event e = {.type = FW_EVENT_JOIN, .room = room, .token = fwi_decision_token(d)};
+    fw_event e = {.type = FW_EVENT_JOIN,
+                  .room = room,
+                  .token = fwi_decision_token(d),
+                  .data = join->data,
+                  .len = join->len};
     fwi_shard_raise(s->shard, &e, s);
     return FW_OK;
 }

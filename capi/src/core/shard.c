@@ -284,6 +284,14 @@ static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
     }
 }
 
+/* What a session speaks, as an application is told. */
+static const char *const speaks[FWI_PROTOCOLS] = {
+    [FWI_RAW] = "raw",
+    [FWI_CENTRIFUGE] = "centrifuge",
+    [FWI_SSE] = "sse",
+    [FWI_UNI_SSE] = "uni_sse",
+};
+
 bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
 {
     fwi_events *q = &shard->hub->events;
@@ -294,6 +302,7 @@ bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)
         e->session = fwi_session_identity(s);
         e->user = e->user ? e->user : s->user;
         e->facts = s->facts;
+        e->speaks = speaks[s->protocol];
     }
     if (!q->queued) {
         char user[FWI_NAME_MAX + 1];

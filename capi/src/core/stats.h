@@ -45,6 +45,8 @@
        "Their payload in bytes")                                                         \
     XX(UNROUTED, "fanwire_messages_unrouted_total", "", "counter",                       \
        "Messages from clients that went nowhere: no handler, no room")                   \
+    XX(PUBLISH_REFUSED, "fanwire_publishes_refused_total", "", "counter",                \
+       "Messages from clients that the application didn't let into their room")          \
     XX(PUBLISHED, "fanwire_published_total", "", "counter",                              \
        "Messages published to rooms, users, nodes and everyone by this node")            \
     XX(UNKNOWN, "fanwire_messages_unknown_total", "", "counter",                         \

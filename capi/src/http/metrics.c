@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define MICRO 1000000u
+enum { MORE_TRIES = 8 };
 
 static bool head(fwi_buf *out, const char *name, const char *kind, const char *help)
 {
@@ -177,6 +178,24 @@ static bool history(const fwi_backplane_figures *bp, fwi_buf *out)
                  "Pages of rooms' histories that were read", bp->history_reads);
 }
 
+/* What the application has to say. How much that is may change from call to call. */
+static bool more(const fwi_hub_figures *f, fwi_buf *out)
+{
+    size_t room = 4096;
+    for (int tries = 0; f->more != NULL && tries < MORE_TRIES; tries++) {
+        if (!fwi_buf_reserve(out, room + 1)) {
+            return false;
+        }
+        size_t n = f->more(f->more_user, out->data + out->len, room + 1);
+        if (n <= room) {
+            out->len += n;
+            return true;
+        }
+        room = n;
+    }
+    return true;
+}
+
 bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
 {
     return info(f, out) &&
@@ -197,7 +216,7 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
                      "How large messages from clients were", fwi_bounds_bytes, false,
                      &f->sizes) &&
            presence(&f->bp, out) && history(&f->bp, out) &&
-           (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out));
+           (strcmp(f->backplane, "redis") != 0 || redis(&f->bp, out)) && more(f, out);
 }
 
 /* As this file and core/stats.c write numbers. */

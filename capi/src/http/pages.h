@@ -8,6 +8,8 @@
 #ifndef FWI_HTTP_PAGES_H
 #define FWI_HTTP_PAGES_H
 
+#include <fanwire/stats.h>
+
 #include "core/backplane.h"
 #include "core/stats.h"
 #include "http/page.h"
@@ -25,6 +27,8 @@ typedef struct fwi_hub_figures {
     fwi_histogram turns;   /* of all loops, in microseconds */
     fwi_histogram sizes;   /* of messages from clients, in bytes */
     uint64_t inbox_bytes, events_bytes;
+    fw_metrics_fn more; /* the application's own; NULL: none */
+    void *more_user;
 } fwi_hub_figures;
 
 /* Everything as Prometheus text: the counters, fanwire_redis_up, fanwire_redis_*,

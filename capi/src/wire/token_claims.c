@@ -252,17 +252,19 @@ static const char *find(const fwi_json *object, found *f)
     return collect(object, members, FWI_ARRAY_LEN(members));
 }
 
-static const char *read_user(fwi_claims_held *held, const fwi_json *sub)
+static const char *read_user(fwi_claims_held *held, const fwi_json *sub, bool is_result)
 {
     held->claims.user = is_there(sub) ? text_of(held, sub) : "";
     if (is_there(sub) && sub->kind != FWI_JSON_STRING) {
-        return "the token's sub is not a string";
+        return is_result ? "the token's user is not a string"
+                         : "the token's sub is not a string";
     }
     const char *user = held->claims.user;
     return user != NULL &&
                    (user[0] == '\0' || fwi_name_problem(user, strlen(user)) == NULL)
                ? NULL
-               : "the token's sub can't be a user's name";
+           : is_result ? "the token's user can't be a user's name"
+                       : "the token's sub can't be a user's name";
 }
 
 static const char *read_times(fwi_claims_held *held, const found *f)
@@ -316,13 +318,11 @@ static const char *read_of_subscription(fwi_claims_held *held, const found *f)
     return read_gift(held, &f->gift, &c->info, &c->data, &c->override);
 }
 
-fwi_token_result fwi_claims_read(fwi_claims_held *held, fwi_token_use use,
-                                 const char **why)
+/* held->payload as an object. GOOD: there is room for its texts, too. */
+static fwi_token_result begin(fwi_claims_held *held, fwi_json *object, const char **why)
 {
-    found f = {0};
-    fwi_json object;
-    if (!fwi_json_read(held->payload.data, held->payload.len, &object, NULL) ||
-        object.kind != FWI_JSON_OBJECT) {
+    if (!fwi_json_read(held->payload.data, held->payload.len, object, NULL) ||
+        object->kind != FWI_JSON_OBJECT) {
         *why = "the token's claims are not a JSON object";
         return FWI_TOKEN_BAD;
     }
@@ -333,18 +333,63 @@ fwi_token_result fwi_claims_read(fwi_claims_held *held, fwi_token_use use,
         *why = no_memory;
         return FWI_TOKEN_NO_MEMORY;
     }
+    return FWI_TOKEN_GOOD;
+}
+
+static fwi_token_result end(const char *bad, const char **why)
+{
+    *why = bad;
+    return bad == NULL        ? FWI_TOKEN_GOOD
+           : bad == no_memory ? FWI_TOKEN_NO_MEMORY
+                              : FWI_TOKEN_BAD;
+}
+
+fwi_token_result fwi_claims_read(fwi_claims_held *held, fwi_token_use use,
+                                 const char **why)
+{
+    found f = {0};
+    fwi_json object;
+    fwi_token_result begun = begin(held, &object, why);
+    if (begun != FWI_TOKEN_GOOD) {
+        return begun;
+    }
     const char *bad = find(&object, &f);
-    bad = bad != NULL ? bad : read_user(held, &f.sub);
+    bad = bad != NULL ? bad : read_user(held, &f.sub, false);
     bad = bad != NULL                ? bad
           : use == FWI_TOKEN_CONNECT ? read_of_connection(held, &f)
                                      : read_of_subscription(held, &f);
     bad = bad != NULL ? bad : read_times(held, &f);
     held->iss = f.iss;
     held->aud = f.aud;
-    *why = bad;
-    return bad == NULL        ? FWI_TOKEN_GOOD
-           : bad == no_memory ? FWI_TOKEN_NO_MEMORY
-                              : FWI_TOKEN_BAD;
+    return end(bad, why);
+}
+
+fwi_token_result fwi_claims_read_result(fwi_claims_held *held, const char **why)
+{
+    found f = {0};
+    fwi_json object;
+    const member members[] = {
+        {"user", &f.sub},
+        {"expire_at", &f.expire_at},
+        {"channels", &f.channels},
+        {"subs", &f.subs},
+        {"info", &f.gift.info},
+        {"b64info", &f.gift.b64info},
+        {"data", &f.gift.data},
+        {"b64data", &f.gift.b64data},
+        {"override", &f.gift.override},
+    };
+    fwi_claims *c = &held->claims;
+    fwi_token_result begun = begin(held, &object, why);
+    if (begun != FWI_TOKEN_GOOD) {
+        return begun;
+    }
+    const char *bad = collect(&object, members, FWI_ARRAY_LEN(members));
+    bad = bad != NULL ? bad : read_user(held, &f.sub, true);
+    bad = bad != NULL ? bad : read_times(held, &f);
+    bad = bad != NULL ? bad : read_subs(held, &f.channels, &f.subs);
+    bad = bad != NULL ? bad : read_gift(held, &f.gift, &c->info, &c->data, &c->override);
+    return end(bad, why);
 }
 
 /* --- when and where it holds --- */

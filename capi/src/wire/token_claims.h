@@ -23,6 +23,11 @@ typedef struct fwi_claims_held {
 fwi_token_result fwi_claims_read(fwi_claims_held *held, fwi_token_use use,
                                  const char **why);
 
+/* The same for the result of an answer (wire/answer.h), which has the claims of a
+ * connection and those of a subscription, its user by the name "user", and no time but
+ * expire_at. Sentences speak of "the token" all the same. */
+fwi_token_result fwi_claims_read_result(fwi_claims_held *held, const char **why);
+
 /* Does it hold here and now? issuer, audience: NULL is not looked at. GOOD, BAD or
  * EXPIRED. */
 fwi_token_result fwi_claims_check(const fwi_claims_held *held, const char *issuer,

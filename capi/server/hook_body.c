@@ -1,0 +1,133 @@
+/*
+ * See hook_body.h. What a client of the Centrifuge protocol says as data is JSON and is
+ * passed on as it came; the library has read it. Of a raw client it is a text, or bytes.
+ */
+#include "hook_body.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json_out.h"
+
+static void put_text(FILE *out, const char *name, const char *text)
+{
+    if (text != NULL) {
+        fwd_put_field(out, false, name, text, strlen(text));
+    }
+}
+
+static const char *speaks(const fw_event *e)
+{
+    const char *fact = fw_event_fact(e, "speaks");
+    return fact != NULL ? fact : "";
+}
+
+static bool speaks_centrifuge(const fw_event *e)
+{
+    return strcmp(speaks(e), "centrifuge") == 0 || strcmp(speaks(e), "uni_sse") == 0;
+}
+
+/* By its name in the Centrifuge protocol. */
+static const char *transport(const fw_event *e)
+{
+    return strcmp(speaks(e), "sse") == 0       ? "sse"
+           : strcmp(speaks(e), "uni_sse") == 0 ? "uni_sse"
+                                               : "websocket";
+}
+
+/* Who it is, and how it is connected. */
+static void put_client(FILE *out, const fw_event *e, bool centrifuge)
+{
+    char id[FW_SESSION_ID_TEXT];
+    bool binary = !centrifuge && (fw_event_flags(e) & FW_BINARY) != 0;
+    fw_session_id_text(fw_event_session(e), id);
+    fwd_put_field(out, true, "client", id, strlen(id));
+    put_text(out, "transport", transport(e));
+    put_text(out, "protocol", centrifuge ? "json" : "raw");
+    put_text(out, "encoding", centrifuge ? "json" : binary ? "binary" : "text");
+    put_text(out, "user", fw_event_user(e));
+}
+
+static void put_data(FILE *out, const fw_event *e, bool centrifuge)
+{
+    size_t len;
+    const char *data = fw_event_data(e, &len);
+    if (data == NULL) {
+        return;
+    }
+    if (centrifuge) {
+        fputs(",\"data\":", out);
+        fwrite(data, 1, len, out);
+    } else if (fw_event_flags(e) & FW_BINARY) {
+        fputs(",\"b64data\":", out);
+        fwd_put_base64(out, data, len);
+    } else {
+        fwd_put_field(out, false, "data", data, len);
+    }
+}
+
+/* As it came, but for bytes that can't be in JSON, or would have to be escaped: they are
+ * written as in any other URL. */
+static void put_query(FILE *out, const char *query)
+{
+    fputs(",\"query\":\"", out);
+    for (const char *p = query != NULL ? query : ""; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (c <= ' ' || c >= 0x7f || c == '"' || c == '\\') {
+            fprintf(out, "%%%02X", c);
+        } else {
+            fputc(c, out);
+        }
+    }
+    fputc('"', out);
+}
+
+static void put_question(FILE *out, fwd_hook_kind kind, const fw_event *e,
+                         bool centrifuge)
+{
+    switch (kind) {
+    case FWD_HOOK_CONNECT:
+        put_text(out, "address", fw_event_fact(e, "address"));
+        put_query(out, fw_event_fact(e, "query"));
+        put_data(out, e, centrifuge);
+        break;
+    case FWD_HOOK_SUBSCRIBE:
+    case FWD_HOOK_PUBLISH:
+        put_text(out, "channel", fw_event_room(e));
+        put_data(out, e, centrifuge);
+        break;
+    case FWD_HOOK_SUB_REFRESH:
+        put_text(out, "channel", fw_event_room(e));
+        break;
+    case FWD_HOOK_RPC:
+        put_text(out, "method", fw_event_method(e));
+        put_data(out, e, centrifuge);
+        break;
+    case FWD_HOOK_DISCONNECT:
+        fprintf(out, ",\"code\":%d", fw_event_code(e));
+        put_text(out, "reason", fw_event_reason(e));
+        break;
+    default:
+        break;
+    }
+}
+
+char *fwd_hook_body(fwd_hook_kind kind, const fw_event *e, size_t *len)
+{
+    char *body = NULL;
+    FILE *out = open_memstream(&body, len);
+    if (out == NULL) {
+        return NULL;
+    }
+    bool centrifuge = speaks_centrifuge(e);
+    put_client(out, e, centrifuge);
+    put_question(out, kind, e, centrifuge);
+    fputc('}', out);
+    bool whole = ferror(out) == 0;
+    if (fclose(out) != 0 || !whole) {
+        free(body);
+        return NULL;
+    }
+    return body;
+}
