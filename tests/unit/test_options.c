@@ -171,10 +171,11 @@ START_TEST(a_bad_value_names_option_value_and_what_is_allowed)
     size_t len = strlen(name);
     ck_assert_msg(strncmp(detail, name, len) == 0 && strncmp(detail + len, ": ", 2) == 0,
                   "%s", detail);
+    const char *shown = strcmp(name, "hook.secret") == 0 ? "***" : value;
     if (strpbrk(value, "\n\x7f") == NULL) {
-        ck_assert_msg(strncmp(detail + len + 2, value, strlen(value)) == 0, "%s", detail);
+        ck_assert_msg(strncmp(detail + len + 2, shown, strlen(shown)) == 0, "%s", detail);
     }
-    ck_assert_msg(strstr(detail + len + 2 + strlen(value), bad_values[_i].says) != NULL,
+    ck_assert_msg(strstr(detail + len + 2 + strlen(shown), bad_values[_i].says) != NULL,
                   "%s", detail);
     ck_assert_msg(strpbrk(detail, "\n\r") == NULL, "%s", detail);
     /* A call that fails has no effect. */

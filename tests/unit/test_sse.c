@@ -122,6 +122,7 @@ START_TEST(the_application_decides_before_there_is_a_stream)
     core_conn_free(out);
     out = come_raw(0, "x=3");
     ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, true, 0, "ann"), FW_OK);
+    core_rig_settle(&rig);
     begins(out);
     ck_assert_str_eq(out->s->user, "ann");
     ck_assert_uint_eq(opened, 1);
