@@ -165,7 +165,7 @@ test('a page of another origin listens if it is named, and is refused for good i
 });
 
 test('without a good token it is refused for good, with one it listens', async () => {
-  const secret = 'a secret of thirty-two bytes, no less';
+  const secret = 'a secret of thirty-two bytes and no less';
   const server = await node({ 'token.hmac_secret': secret });
   const nginx = await stage.nginx([server]);
   const deaf = await listen(nginx.url, '/sse?room=a');

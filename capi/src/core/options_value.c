@@ -99,7 +99,8 @@ static const char *check_password(const char *text)
 
 static const char *check_path(const char *text)
 {
-    bool good = text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL;
+    bool good = text[0] == '\0' || /* off */
+                (text[0] == '/' && strpbrk(text, "?# \t\r\n") == NULL);
     return good ? NULL : "begins with / and has no query and no blanks";
 }
 
