@@ -36,8 +36,8 @@ NAV = [
                 "scale:scaling",
                 "come from Socket.IO:howto/from-socketio",
                 "come from Centrifugo:howto/from-centrifugo"], ""),
-    ("Guides", ["guide", "python", "lua", "openresty", "centrifuge", "tokens", "http-api",
-                "admin"], ""),
+    ("Guides", ["guide", "python", "lua", "openresty", "centrifuge", "sse", "tokens",
+                "hooks", "http-api", "admin"], ""),
     ("Reference", ["options", "metrics", "errors", "threading", "ownership", "abi"], ""),
     ("Judging it", ["comparison", "security", "benchmarks", "conformance"], ""),
 ]
