@@ -296,16 +296,11 @@ static void finish(fwd_http *http, exchange *x, CURLcode code)
     put_into(&http->idle, x);
 }
 
-void fwd_http_wait(fwd_http *http, const int *fds, size_t n, int timeout_ms)
+/* Goes on with all, and finishes those that have ended. false: none has. */
+static bool go_on(fwd_http *http)
 {
-    struct curl_waitfd extra[FDS_MAX];
+    bool any = false;
     int running, left;
-    for (size_t i = 0; i < n && i < FDS_MAX; i++) {
-        extra[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
-    }
-    curl_multi_perform(http->multi, &running);
-    curl_multi_poll(http->multi, extra, n < FDS_MAX ? (unsigned)n : FDS_MAX, timeout_ms,
-                    NULL);
     curl_multi_perform(http->multi, &running);
     for (CURLMsg *m; (m = curl_multi_info_read(http->multi, &left)) != NULL;) {
         char *mine = NULL;
@@ -313,7 +308,23 @@ void fwd_http_wait(fwd_http *http, const int *fds, size_t n, int timeout_ms)
             CURLcode code = m->data.result;
             curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &mine);
             finish(http, (exchange *)(void *)mine, code);
+            any = true;
         }
+    }
+    return any;
+}
+
+void fwd_http_wait(fwd_http *http, const int *fds, size_t n, int timeout_ms)
+{
+    struct curl_waitfd extra[FDS_MAX];
+    for (size_t i = 0; i < n && i < FDS_MAX; i++) {
+        extra[i] = (struct curl_waitfd){.fd = fds[i], .events = CURL_WAIT_POLLIN};
+    }
+    /* Of one that has ended already no descriptor would tell. */
+    if (!go_on(http)) {
+        curl_multi_poll(http->multi, extra, n < FDS_MAX ? (unsigned)n : FDS_MAX,
+                        timeout_ms, NULL);
+        go_on(http);
     }
 }
 
