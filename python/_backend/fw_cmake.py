@@ -22,6 +22,8 @@ HEADERS = (("uthash.h", "uthash-dev"), ("http_parser.h", "libhttp-parser-dev"))
 
 # One that is small, and says nothing of the machine that it was made on.
 FLAGS = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_C_FLAGS_RELEASE=-O2 -DNDEBUG"]
+# Here an application decides, and a wheel should need few libraries of the system.
+FLAGS += ["-DFW_HOOKS=OFF"]
 FLAGS += ["-DCMAKE_%s_LINKER_FLAGS_RELEASE=-s" % kind
           for kind in ("SHARED", "MODULE", "EXE")]
 
