@@ -134,6 +134,11 @@ void fwi_redis_leave(fwi_redis_backplane *rb, const char *why);
 /* Nothing that Redis didn't want is tried again for a while. */
 void fwi_redis_pause(fwi_redis_backplane *rb);
 
+/* Behind what is in out: "{P:C}" and the suffix, a key of the channel C, where P is the
+ * prefix. false: out of memory. */
+bool fwi_redis_put_key(const fwi_redis_backplane *rb, fwi_buf *out, const char *channel,
+                       const char *suffix);
+
 /* To be called when a subscription was confirmed: were they all? */
 void fwi_redis_check_return(fwi_redis_backplane *rb);
 

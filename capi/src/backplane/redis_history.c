@@ -89,23 +89,17 @@ typedef struct keys {
     size_t meta_end, stream_end, key_end; /* one behind the other */
 } keys;
 
-static bool put_key(fwi_redis_backplane *rb, const char *channel, const char *suffix)
-{
-    return fwi_buf_puts(&rb->name, "{") &&
-           fwi_name_to_redis(&rb->name, rb->config.prefix, channel) &&
-           fwi_buf_puts(&rb->name, suffix);
-}
-
 static bool put_keys(fwi_redis_backplane *rb, const char *channel, const char *key,
                      keys *k)
 {
     rb->name.len = 0;
-    bool ok = put_key(rb, channel, "}:m");
+    bool ok = fwi_redis_put_key(rb, &rb->name, channel, ":m");
     k->meta_end = rb->name.len;
-    ok = ok && put_key(rb, channel, "}:s");
+    ok = ok && fwi_redis_put_key(rb, &rb->name, channel, ":s");
     k->stream_end = rb->name.len;
     if (key != NULL) {
-        ok = ok && put_key(rb, channel, "}:k:") && fwi_buf_puts(&rb->name, key);
+        ok = ok && fwi_redis_put_key(rb, &rb->name, channel, ":k:") &&
+             fwi_buf_puts(&rb->name, key);
     }
     k->key_end = rb->name.len;
     return ok;

@@ -59,8 +59,7 @@ void fwi_redis_presence_fini(fwi_redis_presence *rp)
 bool fwi_redis_presence_key(fwi_redis_backplane *rb, fwi_buf *out, const char *channel)
 {
     out->len = 0;
-    return fwi_buf_puts(out, "{") && fwi_name_to_redis(out, rb->config.prefix, channel) &&
-           fwi_buf_puts(out, "}:p");
+    return fwi_redis_put_key(rb, out, channel, ":p");
 }
 
 bool fwi_redis_channels_key(fwi_redis_backplane *rb, fwi_buf *out, uint64_t node,
@@ -78,9 +77,8 @@ bool fwi_redis_presence_keys(fwi_redis_backplane *rb, fwi_redis_words *w, fwi_bu
         return false;
     }
     size_t first = out->len;
-    if (!fwi_buf_append(out, "{", 1) ||
-        !fwi_name_to_redis(out, rb->config.prefix, channel) ||
-        !fwi_buf_printf(out, "}:gone:%016" PRIx64, node)) {
+    if (!fwi_redis_put_key(rb, out, channel, ":gone:") ||
+        !fwi_buf_printf(out, "%016" PRIx64, node)) {
         return false;
     }
     fwi_redis_word(w, out->data, first);

@@ -25,6 +25,13 @@ bool fwi_redis_send_command(fwi_redis_backplane *rb, fwi_redis_which link, int a
     return fwi_redis_link_send(rb->links[link], argc, argv, lens);
 }
 
+bool fwi_redis_put_key(const fwi_redis_backplane *rb, fwi_buf *out, const char *channel,
+                       const char *suffix)
+{
+    return fwi_buf_puts(out, "{") && fwi_name_to_redis(out, rb->config.prefix, channel) &&
+           fwi_buf_puts(out, "}") && fwi_buf_puts(out, suffix);
+}
+
 bool fwi_redis_send_publish(fwi_redis_backplane *rb, const char *channel, uint64_t asked)
 {
     rb->name.len = 0;

@@ -57,9 +57,9 @@ static void end_sweep(fwi_redis_backplane *rb, sweep *sw)
 {
     if (!sw->failed) {
         fwi_redis_forget_node(rb, sw->node, sw->life);
-    }
-    if (!sw->failed && sw->node == rb->config.node && sw->life + 1 == rb->lease.life) {
-        rb->lease.unswept = 0;
+        if (sw->node == rb->config.node && sw->life + 1 == rb->lease.life) {
+            rb->lease.unswept = 0;
+        }
     }
     if (sw->loud) {
         FWI_LOG(rb->config.log, FWI_LOG_INFO, "redis",
