@@ -5,7 +5,6 @@
 #include "api/hub_inside.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -58,11 +57,11 @@ static const fwi_listener_events listener_events = {on_accept, on_starved};
 /* What every listener serves beside raw connections, and where. */
 static const struct {
     fwi_option option;
-    size_t at;
+    fwi_protocol_id protocol;
 } places[] = {
-    {FWI_OPT_CENTRIFUGE_PATH, offsetof(fwi_door, paths[FWI_CENTRIFUGE])},
-    {FWI_OPT_SSE_PATH, offsetof(fwi_door, paths[FWI_SSE])},
-    {FWI_OPT_CENTRIFUGE_UNI_SSE_PATH, offsetof(fwi_door, paths[FWI_UNI_SSE])},
+    {FWI_OPT_CENTRIFUGE_PATH, FWI_CENTRIFUGE},
+    {FWI_OPT_SSE_PATH, FWI_SSE},
+    {FWI_OPT_CENTRIFUGE_UNI_SSE_PATH, FWI_UNI_SSE},
 };
 
 /* Each path has one meaning. */
@@ -84,7 +83,7 @@ static int prepare_places(const fw_hub *hub, fwi_gate *gate)
                                  path, fwi_option_rows[places[k].option].name);
             }
         }
-        *(const char **)(void *)((char *)&gate->door + places[i].at) = path;
+        gate->door.paths[places[i].protocol] = path;
     }
     return FW_OK;
 }
