@@ -69,22 +69,12 @@ void truth_lose(truth *t, const fwi_position *top, unsigned rooms)
     }
 }
 
-bool truth_was_lost(const truth *t, unsigned room, fwi_position at)
-{
-    for (size_t i = 0; i < t->n_places; i++) {
-        if (is_at(&t->places[i], room, at) && t->places[i].lost_in != 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool truth_was_lost_here(const truth *t, const truth_place *place)
+bool truth_was_lost(const truth *t, unsigned room, fwi_position at, const char *text)
 {
     for (size_t i = 0; i < t->n_places; i++) {
         const truth_place *p = &t->places[i];
-        if (is_at(p, place->room, place->at) && p->lost_in != 0 &&
-            strcmp(p->text, place->text) == 0) {
+        if (is_at(p, room, at) && p->lost_in != 0 &&
+            (text == NULL || strcmp(p->text, text) == 0)) {
             return true;
         }
     }

@@ -41,10 +41,8 @@ const truth_place *truth_find(const truth *t, unsigned room, fwi_position at,
                               const char *text);
 /* Redis has been replaced by one where these rooms end at `top`. */
 void truth_lose(truth *t, const fwi_position *top, unsigned rooms);
-/* Was what had this position lost once? */
-bool truth_was_lost(const truth *t, unsigned room, fwi_position at);
-/* Has the same stood there before, and was lost? */
-bool truth_was_lost_here(const truth *t, const truth_place *place);
+/* Was what had this position lost once? text: that alone; NULL: whatever it was. */
+bool truth_was_lost(const truth *t, unsigned room, fwi_position at, const char *text);
 /* May b be what comes right behind a? Not if a was lost before b was said. */
 bool truth_may_follow(const truth_place *a, const truth_place *b);
 void truth_claim_add(truth *t, unsigned node, const char *text);

@@ -112,7 +112,7 @@ static bool goes_on_behind_a_loss(const world *w, const world_member *m,
 {
     const truth_place *before = truth_find(&w->said, m->room, m->at, m->text);
     return before != NULL && !truth_may_follow(before, next) &&
-           !truth_was_lost_here(&w->said, next) &&
+           !truth_was_lost(&w->said, m->room, next->at, next->text) &&
            is_kept_since(w, m->room, (fwi_position){m->at.epoch, m->at.offset - 1});
 }
 
@@ -163,7 +163,7 @@ static void hear_joined(world *w, unsigned k, const char *json)
                          k, m->at.offset, at.offset);
         }
     } else if (m->asked && is_kept_since(w, m->room, m->at) &&
-               !truth_was_lost(&w->said, m->room, m->at)) {
+               !truth_was_lost(&w->said, m->room, m->at, NULL)) {
         world_broken(w, "member %u isn't given what is kept behind %" PRIu64, k,
                      m->at.offset);
     }
@@ -178,7 +178,7 @@ static void hear_reset(world *w, unsigned k, const char *json)
     if (!read_position(json, &at)) {
         world_broken(w, "member %u is told no position: %s", k, json);
     } else if (is_kept_since(w, m->room, m->at) &&
-               !truth_was_lost(&w->said, m->room, m->at)) {
+               !truth_was_lost(&w->said, m->room, m->at, NULL)) {
         world_broken(w, "member %u is reset without need: %s", k, json);
     } else {
         m->at = at;
