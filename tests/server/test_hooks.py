@@ -4,6 +4,7 @@ the back end is the test's own."""
 import asyncio
 import base64
 import json
+import math
 import pathlib
 import re
 import signal
@@ -231,7 +232,7 @@ def test_rpc_is_answered_by_the_back_end(fanwired, back_end):
 
 def test_refresh_and_sub_refresh_decide_who_stays(fanwired, back_end):
     f = fanwired(*back_end.options("connect", "refresh", "subscribe", "sub_refresh"))
-    soon = int(time.time()) + 1
+    soon = math.ceil(time.time()) + 1  # whole seconds: never at once
     back_end.answers["connect"] = {"result": {"user": "ann", "expire_at": soon}}
     back_end.answers["subscribe"] = {"result": {"expire_at": soon}}
     back_end.answers["sub_refresh"] = {"result": {"expired": True}}

@@ -106,5 +106,5 @@ export function token(secret, claims) {
   return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-/** So many seconds from now, as tokens count. */
-export const inSeconds = (n) => Math.floor(Date.now() / 1000) + n;
+/** So many seconds from now and a part of one: tokens count whole ones, and may not end early. */
+export const inSeconds = (n) => Math.ceil(Date.now() / 1000) + n;
