@@ -56,4 +56,6 @@ if(NOT FW_SANITIZE)
     --ignore ${in_tests}/packaging/test_interpreters.py)
   fw_add_python_test(packaging.interpreters packaging 400 ${venv_pytest}
     ${in_tests}/packaging/test_interpreters.py)
+  # The longest of all rows: begun last, it would go on alone.
+  set_tests_properties(packaging.pip PROPERTIES COST 400)
 endif()
