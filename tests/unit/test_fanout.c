@@ -36,6 +36,20 @@ static fwi_conn *enter(const char *query)
     return c;
 }
 
+/* A client of the Centrifuge protocol, in that room. */
+static fwi_conn *arrive_by_centrifuge(const char *room)
+{
+    char text[200];
+    fwi_conn *c = core_connect_as(&rig, 0, "", FWI_CENTRIFUGE);
+    snprintf(text, sizeof text,
+             "{\"id\":1,\"connect\":{}}\n{\"id\":2,\"subscribe\":{\"channel\":\"%s\"}}",
+             room);
+    core_conn_say(c, text);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(c->s->n_places, 1);
+    return c;
+}
+
 /* As the hub does when the backplane brings it: nothing is written before the turn ends.
  */
 static void say(const char *room, const char *text, const fwi_conn *except)
@@ -237,6 +251,47 @@ START_TEST(more_than_a_write_may_hold_goes_in_several_and_in_order)
     free(text);
     core_conn_free(a);
     core_conn_free(b);
+}
+END_TEST
+
+/* Somebody has come into the room; raw clients that are told plain texts hear nothing of
+ * it. */
+static void tell_of_a_coming(const char *channel)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_ENTERED, NULL, 0, FW_BINARY);
+    m->origin = fwi_origin_new((fw_session_id){1, 2}, "ann", "n");
+    fwi_room_deliver(&rig.shard[0], channel, m);
+    fw_message_unref(m);
+}
+
+/* JSON that is all line breaks is short in the words of some, and larger than the buffer
+ * for all protocols in those of others. */
+START_TEST(a_message_larger_than_a_write_goes_alone_in_whatever_words)
+{
+    teardown();
+    core_rig_init(&rig, 1, "raw.mode", "rooms", "heartbeat.interval", "0s",
+                  "client.insecure", "on", "room.join_leave", "on", NULL);
+    fwi_conn *raw = enter("room=r"), *short_of_words = arrive_by_centrifuge("r");
+    size_t len = 2 << 20;
+    char *text = malloc(len + 1), got[8];
+    memset(text, '\n', len);
+    text[0] = '[';
+    text[len - 1] = ']';
+    text[len] = '\0';
+    unsigned before = raw->writes;
+    say("r", text, NULL);
+    ck_assert_uint_eq(raw->writes, before);
+    tell_of_a_coming("r:r");
+    ck_assert_uint_eq(raw->writes, before + 1);
+    end_turn();
+    ck_assert_uint_eq(raw->writes, before + 1);
+    ck_assert_int_eq(core_conn_next(raw, got, 2), FWI_WS_TEXT);
+    ck_assert_int_eq(got[0], '[');
+    ck_assert_int_lt(core_conn_next(raw, got, 2), 0);
+    ck_assert_ptr_nonnull(strstr(heard(short_of_words), "\"data\":[]"));
+    free(text);
+    core_conn_free(raw);
+    core_conn_free(short_of_words);
 }
 END_TEST
 
@@ -476,6 +531,7 @@ int main(void)
     tcase_add_test(t, what_was_said_before_a_close_goes_before_the_close_frame);
     tcase_add_test(t, a_full_socket_delays_nobody_else_and_loses_nothing);
     tcase_add_test(t, more_than_a_write_may_hold_goes_in_several_and_in_order);
+    tcase_add_test(t, a_message_larger_than_a_write_goes_alone_in_whatever_words);
     tcase_add_test(t, a_slow_member_is_closed_at_its_limit_and_the_others_hear_on);
     tcase_add_test(t, who_agreed_on_compression_gets_the_same_in_one_write_too);
     tcase_add_test(t, a_batch_holds_no_more_than_may_wait_for_a_slow_reader);

@@ -245,12 +245,14 @@ static void skip(fwi_session *s, fwi_place *place)
 }
 
 /* One write a batch is what its buffer holds, and what may wait for a slow reader: what
- * the kernel doesn't take of it is kept by the transport. */
+ * the kernel doesn't take of it is kept by the transport. A single message may be larger
+ * in the words of some protocol; it goes alone, though nothing follows in these words. */
 static bool fits(const fwi_shard *shard, const fwi_batch *b, const fwi_telling *told)
 {
     size_t max = FWI_MIN((size_t)FWI_SCRATCH, shard->hub->set.outbox_max);
     for (unsigned p = 0; p < FWI_PROTOCOLS; p++) {
-        if (told->frame[p] != NULL && b->bytes[p] + told->frame[p]->len > max) {
+        size_t more = told->frame[p] != NULL ? told->frame[p]->len : 0;
+        if (b->bytes[p] + more > max) {
             return false;
         }
     }
