@@ -83,6 +83,29 @@ START_TEST(who_is_accepted_while_the_hub_drains_is_turned_away)
 }
 END_TEST
 
+static const fwi_protocol_id refused_in[] = {FWI_RAW, FWI_UNI_SSE};
+
+/* The hub drains, and the loop hasn't heard of it yet. */
+START_TEST(who_is_turned_away_with_a_name_isn_t_kept_among_its_user_s_sessions)
+{
+    core_rig_init(&rig, 1, NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, note_token, NULL);
+    fwi_conn *in = core_connect(&rig, 0, "");
+    fwi_hub_decide(&rig.hub, tokens[0], true, 0, "ann");
+    core_rig_settle(&rig);
+    fwi_conn *late = core_connect_as(&rig, 0, "", refused_in[_i]);
+    atomic_store(&rig.hub.draining, true);
+    fwi_hub_decide(&rig.hub, tokens[1], true, 0, "ann");
+    core_rig_settle(&rig);
+    ck_assert_int_eq(late->refused, 503);
+    ck_assert_uint_eq(fwi_room_find(&rig.shard[0], "u:ann")->n, 1);
+    core_conn_free(in);
+    ck_assert_ptr_null(fwi_room_find(&rig.shard[0], "u:ann"));
+    core_conn_free(late);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 /* Seen by the leak checker. Before (0) and after (1) the inbox has closed. */
 START_TEST(a_verdict_that_the_loop_doesn_t_live_to_see_leaks_nothing)
 {
@@ -347,6 +370,9 @@ int main(void)
     tcase_add_checked_fixture(tc, set_up, NULL);
     tcase_add_test(tc, the_user_of_an_event_stays_when_its_handler_renames_the_session);
     tcase_add_test(tc, who_is_accepted_while_the_hub_drains_is_turned_away);
+    tcase_add_loop_test(
+        tc, who_is_turned_away_with_a_name_isn_t_kept_among_its_user_s_sessions, 0,
+        FWI_ARRAY_LEN(refused_in));
     tcase_add_loop_test(tc, a_verdict_that_the_loop_doesn_t_live_to_see_leaks_nothing, 0,
                         2);
     tcase_add_test(tc, a_leave_takes_back_every_join_that_waits_for_a_verdict);

@@ -112,7 +112,8 @@ fwi_session *fwi_session_new(fwi_shard *shard, const fwi_transport_ops *tp, fwi_
 
 void fwi_session_free(fwi_session *s)
 {
-    FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0);
+    FWI_ASSERT(s->state == FWI_SESSION_CLOSED && s->n_places == 0 &&
+               s->user_place.room == NULL);
     if (fwi_session_protocol(s)->freed != NULL) {
         fwi_session_protocol(s)->freed(s);
     }
@@ -191,6 +192,14 @@ static fwi_stat stat_of_protocol(const fwi_session *s)
     return stats[s->protocol];
 }
 
+static void leave_user(fwi_session *s)
+{
+    if (s->user_place.room != NULL) {
+        fwi_presence_left(s, s->user_place.room->channel);
+        fwi_room_exit(s->shard, s, &s->user_place);
+    }
+}
+
 /* An open session has ended for the application. */
 static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
                        const char *reason)
@@ -201,10 +210,7 @@ static void leave_open(fwi_session *s, fwi_session_state to, unsigned code,
     while (s->n_places > 0) {
         fwi_session_leave_place(s, &s->places[s->n_places - 1], 1);
     }
-    if (s->user_place.room != NULL) {
-        fwi_presence_left(s, s->user_place.room->channel);
-        fwi_room_exit(s->shard, s, &s->user_place);
-    }
+    leave_user(s);
     if (!s->announced) {
         fwi_shard_unadmit(s->shard);
         return;
@@ -243,6 +249,7 @@ void fwi_session_refuse(fwi_session *s, int status, const char *reason)
 {
     fwi_conn *c = s->conn;
     forget(s);
+    leave_user(s); /* a drain may refuse whose user is known already */
     fwi_shard_unadmit(s->shard);
     fwi_shard_count(s->shard, FWI_STAT_REFUSED);
     ended(s);
