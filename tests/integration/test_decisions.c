@@ -203,6 +203,13 @@ START_TEST(an_answer_by_json_says_more_and_nonsense_decides_nothing)
     memset(large + n, 'x', 1100);
     strcpy(large + n + 1100, "\"}}");
     ck_assert_int_eq(answer(h, token, large), FW_ERR_TOO_BIG);
+    strcpy(large, "{\"result\":{\"subs\":{\"a\":{\"info\":\"");
+    n = strlen(large);
+    memset(large + n, 'x', 1100);
+    strcpy(large + n + 1100, "\"}}}}");
+    ck_assert_int_eq(answer(h, token, large), FW_ERR_TOO_BIG);
+    ck_assert_str_eq(fw_error_detail(),
+                     "the result's subs: a room's info has more than 1024 bytes");
     ck_assert_int_eq(ws_client_answer_within(c, 50), WS_NOTHING);
     ck_assert_int_eq(
         answer(h, token, "{\"result\":{\"user\":\"ann\",\"channels\":[\"a\"]}}"), FW_OK);

@@ -236,20 +236,33 @@ int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len)
                : err;
 }
 
+/* Of a result, or of one of its rooms: FW_OK, or what is too large. */
+static int check_parts(const fw_hub *hub, const fwi_json *info, const fwi_json *data,
+                       const char *whose)
+{
+    if (info->len > FWI_INFO_MAX) {
+        return fwi_error(FW_ERR_TOO_BIG, "%s info has more than %d bytes", whose,
+                         FWI_INFO_MAX);
+    }
+    if (data->len > hub->core.set.message_max) {
+        return fwi_error(FW_ERR_TOO_BIG, "%s data is over message.max_bytes", whose);
+    }
+    return FW_OK;
+}
+
 /* The result's larger parts, or FW_OK. */
 static int check_sizes(const fw_hub *hub, const fwi_answer *a)
 {
     if (a->kind != FWI_ANSWER_RESULT) {
         return FW_OK;
     }
-    if (a->claims->info.len > FWI_INFO_MAX) {
-        return fwi_error(FW_ERR_TOO_BIG, "the result's info has more than %d bytes",
-                         FWI_INFO_MAX);
+    const fwi_claims *c = a->claims;
+    int err = check_parts(hub, &c->info, &c->data, "the result's");
+    for (size_t i = 0; err == FW_OK && i < c->n_subs; i++) {
+        const fwi_token_sub *sub = &c->subs[i];
+        err = check_parts(hub, &sub->info, &sub->data, "the result's subs: a room's");
     }
-    if (a->claims->data.len > hub->core.set.message_max) {
-        return fwi_error(FW_ERR_TOO_BIG, "the result's data is over message.max_bytes");
-    }
-    return FW_OK;
+    return err;
 }
 
 int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len)
