@@ -1,7 +1,8 @@
 /*
  * See hook_queue.h. A lane is there as long as its session has a request in the line or
- * being made: these are counted. The others hang on the lane, and one moves up when one
- * of those has ended.
+ * being made: these are counted. The others hang on the lane, and one goes to the end of
+ * the line when one of those has ended: whoever stands there waits for no more than a
+ * turn of each session before it.
  */
 #include "hook_queue.h"
 
@@ -45,9 +46,12 @@ static fwd_lane *lane_of(fwd_queue *q, fw_session_id session)
     return lane;
 }
 
-static void lane_free(fwd_queue *q, fwd_lane *lane)
+static void drop_if_unused(fwd_queue *q, fwd_lane *lane)
 {
     fwd_lane **p = bucket_of(q, lane->session);
+    if (lane->n > 0) {
+        return;
+    }
     while (*p != lane) {
         p = &(*p)->next;
     }
@@ -57,23 +61,33 @@ static void lane_free(fwd_queue *q, fwd_lane *lane)
 
 /* --- the line --- */
 
+static void append(fwd_queue *q, fwd_request *r)
+{
+    r->next = NULL;
+    *q->tail = r;
+    q->tail = &r->next;
+    q->n_line++;
+}
+
 bool fwd_queue_push(fwd_queue *q, fwd_request *r)
 {
-    fwd_lane *lane = q->n < q->max ? lane_of(q, r->session) : NULL;
+    fwd_lane *lane = lane_of(q, r->session);
     if (lane == NULL) {
         return false;
     }
     r->lane = lane;
-    r->next = NULL;
-    q->n++;
-    if (lane->n < q->per_session) {
-        lane->n++;
-        *q->tail = r;
-        q->tail = &r->next;
-    } else {
+    if (lane->n == q->per_session) {
+        r->next = NULL;
         *lane->tail = r;
         lane->tail = &r->next;
+    } else if (q->n_line < q->max) {
+        lane->n++;
+        append(q, r);
+    } else {
+        drop_if_unused(q, lane);
+        return false;
     }
+    q->n++;
     return true;
 }
 
@@ -86,6 +100,7 @@ fwd_request *fwd_queue_pop(fwd_queue *q)
             q->tail = &q->head;
         }
         q->n--;
+        q->n_line--;
     }
     return r;
 }
@@ -95,7 +110,6 @@ fwd_request *fwd_queue_pop_late(fwd_queue *q, int64_t now_ms)
     return fwd_queue_next_late_ms(q) <= now_ms ? fwd_queue_pop(q) : NULL;
 }
 
-/* Who came first is late first, but for those who moved up, and they are in front. */
 int64_t fwd_queue_next_late_ms(const fwd_queue *q)
 {
     return q->head != NULL ? q->head->wait_until_ms : INT64_MAX;
@@ -107,18 +121,12 @@ void fwd_queue_ended(fwd_queue *q, const fwd_request *r)
     fwd_request *up = lane->head;
     if (up == NULL) {
         lane->n--;
-        if (lane->n == 0) {
-            lane_free(q, lane);
-        }
+        drop_if_unused(q, lane);
         return;
     }
     lane->head = up->next;
     if (lane->head == NULL) {
         lane->tail = &lane->head;
     }
-    up->next = q->head;
-    if (q->head == NULL) {
-        q->tail = &up->next;
-    }
-    q->head = up;
+    append(q, up);
 }

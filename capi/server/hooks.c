@@ -232,6 +232,7 @@ static void make_requests(fwd_hooks *h)
         while (h->in_flight[i] < h->config.concurrency &&
                (r = fwd_queue_pop(q)) != NULL) {
             make_request(h, r);
+            drop_late(h, q); /* who comes next may have waited in its lane for long */
         }
         atomic_store(&h->stats.queued[i], q->n);
     }

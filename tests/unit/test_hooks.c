@@ -57,7 +57,7 @@ START_TEST(one_at_a_time_keeps_a_session_s_order_and_others_pass)
     for (size_t i = 0; i < 4; i++) {
         ck_assert(fwd_queue_push(&queue, all[i]));
     }
-    ck_assert(!fwd_queue_push(&queue, &a1));
+    ck_assert_uint_eq(queue.n, 4);
     ck_assert_ptr_eq(fwd_queue_pop(&queue), &a1);
     through(&b);
     ck_assert_ptr_null(fwd_queue_pop(&queue));
@@ -93,6 +93,28 @@ START_TEST(a_session_takes_no_more_turns_than_it_may)
     fwd_queue_ended(&queue, &a[2]);
     through(&a[3]);
     fwd_queue_ended(&queue, &b);
+    is_empty();
+}
+END_TEST
+
+START_TEST(who_says_a_lot_takes_neither_turns_nor_places_from_others)
+{
+    fwd_request greedy[9], b = request(FWD_HOOK_RPC, 2), c = request(FWD_HOOK_RPC, 3),
+                           d = request(FWD_HOOK_RPC, 4);
+    fwd_queue_init(&queue, 3, 1);
+    for (size_t i = 0; i < 9; i++) {
+        greedy[i] = request(FWD_HOOK_RPC, 1);
+        ck_assert(fwd_queue_push(&queue, &greedy[i]));
+    }
+    ck_assert(fwd_queue_push(&queue, &b));
+    ck_assert(fwd_queue_push(&queue, &c));
+    ck_assert(!fwd_queue_push(&queue, &d)); /* these three are the line */
+    through(&greedy[0]);
+    through(&b); /* since before the greedy one's next moved up */
+    through(&c);
+    for (size_t i = 1; i < 9; i++) {
+        through(&greedy[i]);
+    }
     is_empty();
 }
 END_TEST
@@ -162,6 +184,7 @@ int main(void)
     tcase_add_test(tc, who_comes_first_is_first_and_the_bound_holds);
     tcase_add_test(tc, one_at_a_time_keeps_a_session_s_order_and_others_pass);
     tcase_add_test(tc, a_session_takes_no_more_turns_than_it_may);
+    tcase_add_test(tc, who_says_a_lot_takes_neither_turns_nor_places_from_others);
     tcase_add_test(tc, who_has_waited_too_long_is_taken_out);
     tcase_add_test(tc, a_breaker_opens_after_failures_in_a_row_and_one_request_tries);
     tcase_add_test(tc, a_try_that_was_never_made_leaves_it_to_the_next);

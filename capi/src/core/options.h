@@ -203,7 +203,7 @@
     XX(HOOK_PER_SESSION, "hook.per_session", NUMBER, 1, 10000, "8", "0.1",               \
        "fanwired: of these for one session; what it publishes is asked one by one")      \
     XX(HOOK_QUEUE, "hook.queue", NUMBER, 1, 1000000, "1000", "0.1",                      \
-       "fanwired: requests to a hook that may wait; one more fails at once")             \
+       "fanwired: requests to a hook that may wait for a turn; one more fails at once")  \
     XX(HOOK_MAX_BYTES, "hook.max_bytes", SIZE, 64, 1073741824, "64KiB", "0.1",           \
        "fanwired: of a hook's answer; a larger one is a failure")                        \
     XX(HOOK_HEADERS, "hook.headers", HEADER_NAMES, 0, 0, "", "0.1",                      \
