@@ -98,6 +98,70 @@ START_TEST(the_application_sees_the_request_and_decides)
 }
 END_TEST
 
+static void answer(const char *text)
+{
+    fwi_answer *a = NULL;
+    char why[FWI_ANSWER_WHY];
+    ck_assert_msg(fwi_answer_read(text, strlen(text), &a, why) == FWI_TOKEN_GOOD,
+                  "%s: %s", text, why);
+    ck_assert_int_eq(fwi_hub_answer(&rig.hub, question, a), FW_OK);
+    core_rig_settle(&rig);
+}
+
+static const struct {
+    const char *answer;
+    int status;
+} answers[] = {
+    {"{\"error\":{\"code\":1000,\"message\":\"no\"}}", 403},
+    {"{\"error\":{\"code\":1000,\"message\":\"full\",\"temporary\":true}}", 503},
+    {"{\"error\":{\"code\":451,\"message\":\"no\",\"temporary\":true}}", 451},
+    {"{\"disconnect\":{\"code\":4501,\"reason\":\"banned\"}}", 403},
+};
+
+START_TEST(who_may_try_again_is_told_so_by_its_status)
+{
+    decide_later();
+    fwi_conn *c = come(0, "", NULL);
+    answer(answers[_i].answer);
+    ck_assert_int_eq(c->refused, answers[_i].status);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(what_the_application_says_of_it_is_what_presence_tells)
+{
+    decide_later();
+    fwi_conn *c = come(0, "", NULL);
+    answer("{\"result\":{\"user\":\"ann\",\"info\":{\"n\":1}}}");
+    ck_assert_ptr_nonnull(c->s->member);
+    const fwi_origin *o = c->s->member->origin;
+    ck_assert_str_eq(o->user, "ann");
+    ck_assert_uint_eq(o->info_len, strlen("{\"n\":1}"));
+    ck_assert_mem_eq(o->info, "{\"n\":1}", o->info_len);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(more_streams_than_a_user_may_have_are_429)
+{
+    core_rig_init(&rig, 1, "limit.sessions_per_user", "1", NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_connect, NULL);
+    fwi_conn *c[2];
+    for (int i = 0; i < 2; i++) {
+        c[i] = come(0, "", NULL);
+        ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, true, 0, "ann"), FW_OK);
+        core_rig_settle(&rig);
+    }
+    ck_assert(c[0]->accepted);
+    ck_assert_int_eq(c[1]->refused, 429);
+    core_conn_free(c[0]);
+    core_conn_free(c[1]);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(who_leaves_or_waits_too_long_for_a_verdict_was_never_there)
 {
     decide_later();
@@ -395,6 +459,10 @@ int main(void)
                         FWI_ARRAY_LEN(refused));
     tcase_add_loop_test(tc, the_application_sees_the_request_and_decides, 0,
                         FWI_ARRAY_LEN(verdicts));
+    tcase_add_loop_test(tc, who_may_try_again_is_told_so_by_its_status, 0,
+                        FWI_ARRAY_LEN(answers));
+    tcase_add_test(tc, what_the_application_says_of_it_is_what_presence_tells);
+    tcase_add_test(tc, more_streams_than_a_user_may_have_are_429);
     tcase_add_test(tc, who_leaves_or_waits_too_long_for_a_verdict_was_never_there);
     suite_add_tcase(suite, tc);
     tc = tcase_create("rooms that it is given");

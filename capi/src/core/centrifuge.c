@@ -54,7 +54,7 @@ void fwi_cf_say(fwi_session *s, fwi_buf *text, bool ok)
 void fwi_cf_error(fwi_session *s, uint32_t id, unsigned code, const char *message)
 {
     if (s->state == FWI_SESSION_ASKING) {
-        fwi_uni_turn_away(s, code, message);
+        fwi_uni_turn_away(s, code, message, false);
         return;
     }
     fwi_buf text;

@@ -247,9 +247,11 @@ fwi_cf_info fwi_cf_info_of(const fwi_origin *o, char text[FW_SESSION_ID_TEXT]);
 
 /* Who only listens is refused before it is let in, by an HTTP status: where others are
  * closed with this code of the protocol, or get this error. message NULL: what it means.
+ * temporary: it may try again, whatever the error is.
  */
 void fwi_uni_refuse(fwi_session *s, unsigned code, const char *reason);
-void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message);
+void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message,
+                       bool temporary);
 /* See fwi_cf_frame_for. */
 fwi_frame *fwi_uni_frame_of(const fwi_session *s, fwi_buf *text, bool ok,
                             const fwi_place *place, const fwi_position *at);

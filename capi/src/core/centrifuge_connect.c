@@ -116,7 +116,7 @@ static void turn_away(fwi_session *s, unsigned code, const char *message, bool t
     fwi_centrifuge *cf = s->centrifuge;
     fwi_buf text;
     if (s->state == FWI_SESSION_ASKING) {
-        fwi_uni_turn_away(s, code, message);
+        fwi_uni_turn_away(s, code, message, temporary);
         return;
     }
     fwi_buf_init(&text);
@@ -201,10 +201,10 @@ void fwi_cf_verdict(fwi_session *s, bool accept, int code, const char *text,
                      full ? "connection limit" : "internal server error");
         return;
     }
-    take_info(s);
     if (s->state == FWI_SESSION_ASKING && !fwi_session_greet(s)) {
         return;
     }
+    take_info(s);
     if (fwi_session_announce(s)) {
         fwi_cf_take_claims(s);
         fwi_cf_check_joining(s);

@@ -19,7 +19,14 @@
 
 static int status_of(const fwi_session *s, unsigned code)
 {
-    return code == 3004 ? 503 : s->centrifuge->state == FWI_CF_NEW ? 400 : 401;
+    switch (code) {
+    case 3004:
+        return 503;
+    case 3504: /* limit.sessions_per_user */
+        return 429;
+    default:
+        return s->centrifuge->state == FWI_CF_NEW ? 400 : 401;
+    }
 }
 
 void fwi_uni_refuse(fwi_session *s, unsigned code, const char *reason)
@@ -27,7 +34,7 @@ void fwi_uni_refuse(fwi_session *s, unsigned code, const char *reason)
     fwi_session_refuse(s, status_of(s, code), reason);
 }
 
-void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message)
+void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message, bool temporary)
 {
     switch (code) {
     case FWI_CF_ERR_INTERNAL:
@@ -40,7 +47,11 @@ void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message)
         fwi_session_refuse(s, 401, "the token has expired");
         break;
     default: /* the application's word, which may be a status or an error of its own */
-        fwi_session_refuse(s, code >= 400 && code < 600 ? (int)code : 403, message);
+        fwi_session_refuse(s,
+                           code >= 400 && code < 600 ? (int)code
+                           : temporary               ? 503
+                                                     : 403,
+                           message);
         break;
     }
 }

@@ -104,7 +104,7 @@ static void apply_to_connect(fwi_decision *d, fwi_session *s, const answer *a)
     if (a->all != NULL) {
         given = a->all->claims;
         a->all->claims = NULL;
-    } else if (!a->accept && code >= 500) {
+    } else if (!a->accept && code >= 500 && code <= 599) {
         code |= FWI_MAY_TRY_AGAIN;
     }
     fwi_session_protocol(s)->verdict(
