@@ -459,7 +459,8 @@ START_TEST(a_subscription_stays_likewise_and_ends_alone)
     hears(c, "{\"id\":2,\"subscribe\":{}}");
     ck_assert(passes(c, 6, got, sizeof got));
     is_asked("SUB_REFRESH a ");
-    answer_until("{\"result\":{\"expire_at\":%lld}}", 5);
+    answer_until("{\"result\":{\"expire_at\":%lld,\"info\":{\"n\":2}}}", 5);
+    ck_assert_str_eq(fwi_session_protocol(c->s)->room_info(c->s, "a"), "{\"n\":2}");
     ck_assert(passes(c, 6, got, sizeof got));
     ck_assert_uint_eq(questions, 3);
     answer("{\"result\":{\"expired\":true}}");

@@ -227,8 +227,9 @@ FW_API int fw_reply(fw_hub *hub, uint64_t token, const void *data, size_t len);
  *   PUBLISH      "data", which is said instead; text
  *   RPC          "data"
  *   REFRESH, SUB_REFRESH  "expire_at", until when it may stay; past, absent, or with
- *                "expired" true it ends: 3005, or its subscription by 2501; REFRESH also
- *                "info". An error is no end: it is asked again in a minute
+ *                "expired" true it ends: 3005, or its subscription by 2501; "info", which
+ *                presence tells of it from now on, or of it in that room. An error is no
+ *                end: it is asked again in a minute
  * What isn't known is passed over. JSON in base64 may stand as "b64data" and "b64info".
  *
  * An error's code is 100..1999, a disconnect's 3000..4999. A raw client that asks to come

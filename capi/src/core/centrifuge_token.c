@@ -199,6 +199,24 @@ void fwi_cf_watch(fwi_session *s)
                        FWI_MIN(delay, (uint64_t)LOOK_AGAIN_MS));
 }
 
+/* Others see it otherwise from now on. */
+static void change_info(fwi_session *s, fwi_cf_sub *sub, const fwi_json *value)
+{
+    char channel[FWI_CHANNEL_CAP];
+    char *info = text_of(value);
+    bool same = strcmp(info ? info : "", sub->info ? sub->info : "") == 0;
+    free(same ? info : sub->info);
+    if (same) {
+        return;
+    }
+    sub->info = info;
+    fwi_channel_name('r', sub->channel, channel);
+    const fwi_place *place = fwi_session_place_in(s, channel);
+    if (place != NULL) {
+        fwi_presence_renew_in(s, place);
+    }
+}
+
 /* Until when it may stay now; 0: it is over. */
 static int64_t stay_until(const fwi_session *s, const fwi_stay *stay)
 {
@@ -210,6 +228,7 @@ void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay)
 {
     fwi_centrifuge *cf = s->centrifuge;
     int64_t until = stay_until(s, stay);
+    bool has_info = stay->given != NULL && stay->given->info.len > 0;
     if (s->state != FWI_SESSION_OPEN) {
         return;
     }
@@ -220,7 +239,7 @@ void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay)
             fwi_cf_close(s, 3005, "connection expired");
             return;
         }
-        if (stay->given != NULL && stay->given->info.len > 0) {
+        if (has_info) {
             fwi_presence_set_info(s, stay->given->info.at, stay->given->info.len);
         }
     } else {
@@ -232,6 +251,8 @@ void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay)
         sub->expires_s = until;
         if (until == 0) {
             end_sub(s, sub);
+        } else if (has_info) {
+            change_info(s, sub, &stay->given->info);
         }
     }
     if (s->state == FWI_SESSION_OPEN) {
@@ -450,24 +471,6 @@ void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *c
         sub->news = sub->news && (on & FWI_TOKEN_JOIN_LEAVE) != 0;
     }
     fwi_cf_watch(s);
-}
-
-/* Others see it otherwise from now on. */
-static void change_info(fwi_session *s, fwi_cf_sub *sub, const fwi_json *value)
-{
-    char channel[FWI_CHANNEL_CAP];
-    char *info = text_of(value);
-    bool same = strcmp(info ? info : "", sub->info ? sub->info : "") == 0;
-    free(same ? info : sub->info);
-    if (same) {
-        return;
-    }
-    sub->info = info;
-    fwi_channel_name('r', sub->channel, channel);
-    const fwi_place *place = fwi_session_place_in(s, channel);
-    if (place != NULL) {
-        fwi_presence_renew_in(s, place);
-    }
 }
 
 void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given)
