@@ -1,6 +1,7 @@
 /*
  * Calls that are under way on other threads while the hub stops: each does its work or
- * says FW_ERR_CLOSED, whatever it is. The thread sanitizer watches.
+ * says FW_ERR_CLOSED, whatever it is; a poller that only when nothing more comes. The
+ * thread sanitizer watches.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -151,10 +152,50 @@ START_TEST(events_may_be_finished_while_the_hub_stops_or_is_freed)
 }
 END_TEST
 
+/* --- events that come while the hub stops --- */
+
+enum { SESSIONS = 2000 };
+
+/* Polls without a pause until there is no more; how many sessions have ended. */
+static void *count_ends(void *hub)
+{
+    fw_event *events[64];
+    uintptr_t ends = 0;
+    for (int n; (n = fw_hub_poll(hub, events, 64, 0)) != FW_ERR_CLOSED;) {
+        ck_assert_int_ge(n, 0);
+        for (int i = 0; i < n; i++) {
+            ends += fw_event_kind(events[i]) == FW_EVENT_CLOSE;
+        }
+        fw_events_done(hub, events, n);
+    }
+    return (void *)ends;
+}
+
+START_TEST(a_poller_hears_of_every_session_s_end_before_closed)
+{
+    test_hub *h = test_hub_new((unsigned)_i);
+    pthread_t poller;
+    void *ends;
+    test_hub_set(h, "events", "queued");
+    h->record = 1u << FW_EVENT_CLOSE | 1u << FW_EVENT_DELIVER | 1u << FW_EVENT_RESULT;
+    test_hub_start(h);
+    ck_assert_int_eq(pthread_create(&poller, NULL, count_ends, h->hub), 0);
+    for (uint64_t i = 1; i <= SESSIONS; i++) {
+        ck_assert_int_eq(fw_session_attach(h->hub, NULL, NULL, 0, NULL, i), FW_OK);
+    }
+    test_hub_wait_stat_is(h, "fanwire_sessions", SESSIONS);
+    ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
+    pthread_join(poller, &ends);
+    ck_assert_uint_eq((uintptr_t)ends, SESSIONS);
+    test_hub_close(h);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("stop_race");
     test_add(s, every_call_survives_a_stop_that_comes_meanwhile, 0, HUB_KIND_REDIS);
     test_add(s, events_may_be_finished_while_the_hub_stops_or_is_freed, 0, 2);
+    test_add(s, a_poller_hears_of_every_session_s_end_before_closed, 0, HUB_KIND_REDIS);
     return test_main(s, false);
 }

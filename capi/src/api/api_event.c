@@ -104,26 +104,30 @@ int fw_hub_event_wake(fw_hub *hub, int fd)
     return FW_OK;
 }
 
-static bool wait_for_events(fw_hub *hub, int timeout_ms)
+/* Has it begun, and may still raise something? While it stops its loops tell how their
+ * sessions have ended. */
+static bool may_say_more(fw_hub *hub)
+{
+    return atomic_load(&hub->state) != FWI_HUB_NEW && !atomic_load(&hub->silent);
+}
+
+static void wait_for_events(fw_hub *hub, int timeout_ms)
 {
     uint64_t until_us = fwi_clock_us() + (uint64_t)FWI_MAX(timeout_ms, 0) * 1000u;
     struct pollfd p = {.fd = hub->event_fd, .events = POLLIN};
     for (;;) {
-        /* A stopped hub has no more to say: look, don't wait. In short steps, since the
-         * stop comes from another thread. */
-        bool running = atomic_load(&hub->state) == FWI_HUB_RUNNING;
+        /* If there is no more to come: look, don't wait. In short steps, since the stop
+         * comes from another thread. */
+        bool running = may_say_more(hub);
         uint64_t now_us = fwi_clock_us();
         int left = timeout_ms < 0 ? 100
                    : now_us < until_us
                        ? (int)FWI_MIN((until_us - now_us + 999) / 1000, 100u)
                        : 0;
         int n = poll(&p, 1, running ? left : 0);
-        if (n > 0) {
-            return true;
-        }
-        if (!running || (timeout_ms >= 0 && now_us >= until_us) ||
+        if (n > 0 || !running || (timeout_ms >= 0 && now_us >= until_us) ||
             (n < 0 && errno != EINTR)) {
-            return false;
+            return;
         }
     }
 }
@@ -142,11 +146,14 @@ int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms)
         return fwi_error(FW_ERR_BUSY, "another thread polls");
     }
     n = fwi_events_take(q, events, max);
-    if (n == 0 && wait_for_events(hub, timeout_ms)) {
+    if (n == 0) {
+        wait_for_events(hub, timeout_ms);
+        /* Asked before the queue is looked at: nothing comes behind that. */
+        bool silent = atomic_load(&hub->silent);
         n = fwi_events_take(q, events, max);
-    }
-    if (n == 0 && atomic_load(&hub->state) == FWI_HUB_STOPPED) {
-        n = fwi_error(FW_ERR_CLOSED, "the hub is stopped");
+        if (n == 0 && silent) {
+            n = fwi_error(FW_ERR_CLOSED, "the hub is stopped");
+        }
     }
     atomic_store(&q->polling, false);
     return n;

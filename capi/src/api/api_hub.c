@@ -429,6 +429,7 @@ int fw_hub_start(fw_hub *hub)
         char why[sizeof hub->down_why + 16];
         snprintf(why, sizeof why, "%s", fw_error_detail());
         fw_hub_stop(hub);
+        atomic_store(&hub->silent, false);
         atomic_store(&hub->state, FWI_HUB_NEW);
         return fwi_error(err, "%s", why);
     }
@@ -527,6 +528,7 @@ static int stop(fw_hub *hub)
     fwi_api_on_loops(hub, run_end, false);
     tell_waiters(hub);
     fwi_take_apart(hub);
+    atomic_store(&hub->silent, true);
     atomic_store(&hub->core.draining, false);
     return FW_OK;
 }

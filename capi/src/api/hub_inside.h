@@ -49,6 +49,7 @@ struct fw_hub {
     fwi_forkmark process;
     bool abandoned; /* in a forked child: the inherited descriptors are closed */
     _Atomic int state;
+    atomic_bool silent; /* it has stopped, and all its events are in the queue */
     fw_options *options;
     fwi_hub core;
     fwi_log log;
