@@ -5,6 +5,7 @@ import asyncio
 import base64
 import json
 import math
+import os
 import pathlib
 import re
 import signal
@@ -478,6 +479,41 @@ def test_a_slow_back_end_delays_nobody_s_messages(fanwired, back_end):
             assert await coming == 101
 
     play(scenario)
+
+
+BUILD = os.environ.get("BUILD_DIR", MANUAL.parents[1] / "build" / "dev")
+SLOW_NAMES = pathlib.Path(BUILD, "tests", "libfw_slow_names.so").resolve()
+
+
+@pytest.fixture
+def slow_names(tmp_path):
+    """The environment in which names that end in .slow aren't found before the test is
+    over."""
+    fifo = tmp_path / "names"
+    os.mkfifo(fifo)
+    yield {"LD_PRELOAD": str(SLOW_NAMES), "FW_SLOW_NAMES": str(fifo),
+           "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"}
+    os.close(os.open(fifo, os.O_RDWR))
+
+
+def test_a_slow_resolver_holds_up_no_other_hook_nor_the_end(
+        fanwired, back_end, slow_names):
+    f = fanwired("--hook.subscribe.url", "http://nobody.slow/", *back_end.options("rpc"),
+                 "--client.insecure", "on", "--hook.timeout", "200ms", env=slow_names)
+    back_end.answers["rpc"] = {"result": {"data": 1}}
+
+    async def scenario():
+        client = await Client.come(f)
+        await client.call("connect")
+        assert await client.call("subscribe", channel="a") == TEMPORARY
+        deadline = time.monotonic() + DEADLINE
+        while await client.call("rpc", method="x") != {"rpc": {"data": 1}}:
+            assert time.monotonic() < deadline
+
+    play(scenario)
+    assert figure(f, "subscribe", "timeout") == 1
+    f.signal(signal.SIGTERM)
+    assert f.wait() == 0
 
 
 # ---- configuration ---------------------------------------------------------------------
