@@ -323,7 +323,9 @@ static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admissio
     bool ok = fwi_cf_begin_push(&text, sub->channel, "subscribe") &&
               fwi_cf_put_subscribed(&text, &result) && fwi_cf_end_push(&text);
     fwi_cf_say_at(s, &text, ok, place, &(fwi_position){result.epoch, result.offset});
-    fwi_fanout_missed(s, place, a->missed);
+    if (s->state == FWI_SESSION_OPEN) { /* else it is in no room any more */
+        fwi_fanout_missed(s, place, a->missed);
+    }
 }
 
 static void give(fwi_session *s, fwi_cf_sub *sub, const fwi_admission *a,
