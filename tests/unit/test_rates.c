@@ -92,6 +92,23 @@ START_TEST(who_is_refused_by_one_limit_uses_up_none)
 }
 END_TEST
 
+START_TEST(who_may_not_come_in_uses_up_nothing_of_the_room_s_rate)
+{
+    core_rig_init(&rig, 1, "client.anonymous", "on", "room.allow.subscribe", "on",
+                  "room.join_rate", "1", NULL);
+    fwi_conn *stranger = enter(0), *ann = user_on(0, "ann");
+    for (int i = 0; i < 3; i++) {
+        say(stranger, "{\"id\":2,\"subscribe\":{\"channel\":\"a#ann\"}}");
+        hears(stranger,
+              "{\"id\":2,\"error\":{\"code\":103,\"message\":\"permission denied\"}}");
+    }
+    subscribe(ann, "a#ann");
+    core_conn_free(stranger);
+    core_conn_free(ann);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(nobody_is_limited_by_a_user_whom_they_do_not_have)
 {
     core_rig_init(&rig, 1, "client.insecure", "on", "limit.publish_rate_per_user", "1",
@@ -284,6 +301,7 @@ int main(void)
     tcase_add_loop_test(tc, over_a_rate_a_client_is_told_which_and_may_try_again, 0,
                         FWI_ARRAY_LEN(rates));
     tcase_add_test(tc, who_is_refused_by_one_limit_uses_up_none);
+    tcase_add_test(tc, who_may_not_come_in_uses_up_nothing_of_the_room_s_rate);
     tcase_add_test(tc, nobody_is_limited_by_a_user_whom_they_do_not_have);
     tcase_add_test(tc, a_raw_session_over_its_own_rate_is_closed_with_the_reason);
     tcase_add_test(tc, over_a_rooms_rate_a_raw_message_is_not_heard_and_nobody_is_closed);

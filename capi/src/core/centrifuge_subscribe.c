@@ -131,9 +131,13 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c)
         fwi_cf_error(s, c->id, problem, NULL);
         return;
     }
+    /* Who may not come in mustn't use up what the room allows to others. */
     fwi_claims *claims = NULL;
-    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_JOIN, channel) ||
-        !is_let_in(s, c, channel, &claims)) {
+    if (!is_let_in(s, c, channel, &claims)) {
+        return;
+    }
+    if (!fwi_cf_rate_allows(s, c->id, FWI_RATE_JOIN, channel)) {
+        fwi_claims_free(claims);
         return;
     }
     fwi_cf_sub *sub = fwi_cf_sub_add(s, channel);
