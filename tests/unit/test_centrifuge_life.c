@@ -139,6 +139,23 @@ START_TEST(who_says_nothing_is_stale)
 }
 END_TEST
 
+START_TEST(who_says_nothing_is_stale_whatever_becomes_of_pings_meanwhile)
+{
+    core_rig_init(&rig, 1, "client.insecure", "on", NULL);
+    fwi_conn *c = arrive(0);
+    core_rig_advance(&rig, 1000);
+    fw_options_set(rig.options, "heartbeat.interval", "0s");
+    ck_assert(fwi_hub_reload(&rig.hub, rig.options));
+    fwi_shard_reload(&rig.shard[0]);
+    core_rig_advance(&rig, 13000);
+    hears_nothing(c);
+    core_rig_advance(&rig, 1100);
+    is_closed(c, 3502);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 static const struct {
     const char *name, *in;
     unsigned code;
@@ -282,6 +299,7 @@ int main(void)
     tcase_add_test(tc, who_leaves_while_it_is_decided_was_never_there);
     tcase_add_test(tc, who_waits_too_long_for_a_room_it_is_given_is_told_to_come_again);
     tcase_add_test(tc, who_says_nothing_is_stale);
+    tcase_add_test(tc, who_says_nothing_is_stale_whatever_becomes_of_pings_meanwhile);
     tcase_add_loop_test(tc, who_breaks_the_protocol_is_closed_with_its_code, 0,
                         FWI_ARRAY_LEN(offences));
     suite_add_tcase(suite, tc);

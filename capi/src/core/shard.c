@@ -405,7 +405,10 @@ uint32_t fwi_shard_retry_ms(fwi_shard *shard)
 void fwi_shard_reload(fwi_shard *shard)
 {
     for (fwi_list *e = shard->open.next; e != &shard->open; e = e->next) {
-        fwi_heartbeat_restart(fwi_list_entry(e, fwi_session, all));
+        fwi_session *s = fwi_list_entry(e, fwi_session, all);
+        if (s->announced) { /* else the timer says how long its protocol waits for it */
+            fwi_heartbeat_restart(s);
+        }
     }
 }
 
