@@ -27,7 +27,7 @@ typedef struct fwd_breaker {
     int64_t pause_ms;
     fwd_breaker_state state;
     unsigned failures; /* in a row */
-    int64_t open_until_ms;
+    int64_t open_until_ms, tries_since_ms;
 } fwd_breaker;
 
 void fwd_breaker_init(fwd_breaker *b, unsigned max_failures, int64_t pause_ms);
@@ -35,9 +35,9 @@ void fwd_breaker_init(fwd_breaker *b, unsigned max_failures, int64_t pause_ms);
 /* May a request be made now? In trying only one is; its end must be told. */
 bool fwd_breaker_may_ask(fwd_breaker *b, int64_t now_ms);
 
-/* How a request has ended: the back end could be reached, or not. true: it has opened or
- * closed by that. */
-bool fwd_breaker_tell(fwd_breaker *b, bool reached, int64_t now_ms);
+/* How a request has ended that was made then: the back end could be reached, or not.
+ * true: it has opened or closed by that. */
+bool fwd_breaker_tell(fwd_breaker *b, bool reached, int64_t made_ms, int64_t now_ms);
 
 /* A request has ended before it was made: if it was to try, the next one tries. */
 void fwd_breaker_unasked(fwd_breaker *b, int64_t now_ms);

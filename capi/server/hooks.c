@@ -137,10 +137,11 @@ static fwd_hook_result pass_on(fwd_hooks *h, const fwd_request *r,
     }
 }
 
-static void tell_breaker(fwd_hooks *h, fwd_hook_kind kind, bool reached)
+static void tell_breaker(fwd_hooks *h, const fwd_request *r, bool reached)
 {
+    fwd_hook_kind kind = r->kind;
     fwd_breaker *b = &h->breaker[kind];
-    bool changed = fwd_breaker_tell(b, reached, now_ms());
+    bool changed = fwd_breaker_tell(b, reached, r->began_us / 1000, now_ms());
     if (changed && reached) {
         fwd_log_say(h->log, FW_LOG_WARN, "%s %s: it answers again",
                     fwd_hook_rows[kind].option, h->config.shown_url[kind]);
@@ -161,7 +162,7 @@ static void on_answer(void *user, void *request, const fwd_http_answer *a)
     char why[256];
     atomic_store(&h->stats.in_flight[r->kind], --h->in_flight[r->kind]);
     fwd_hook_stats_took(&h->stats, r->kind, now_us() - r->began_us);
-    tell_breaker(h, r->kind, a->reached);
+    tell_breaker(h, r, a->reached);
     if (a->result != FWD_HOOK_ANSWERED) {
         fail(h, r, a->result, a->why);
         return;

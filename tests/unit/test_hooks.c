@@ -141,23 +141,40 @@ START_TEST(a_breaker_opens_after_failures_in_a_row_and_one_request_tries)
 {
     fwd_breaker b;
     fwd_breaker_init(&b, 3, 1000);
-    ck_assert(!fwd_breaker_tell(&b, false, 0));
-    ck_assert(!fwd_breaker_tell(&b, false, 0));
-    ck_assert(!fwd_breaker_tell(&b, true, 0));
-    ck_assert(!fwd_breaker_tell(&b, false, 0));
-    ck_assert(!fwd_breaker_tell(&b, false, 0));
+    ck_assert(!fwd_breaker_tell(&b, false, 0, 0));
+    ck_assert(!fwd_breaker_tell(&b, false, 0, 0));
+    ck_assert(!fwd_breaker_tell(&b, true, 0, 0));
+    ck_assert(!fwd_breaker_tell(&b, false, 0, 0));
+    ck_assert(!fwd_breaker_tell(&b, false, 0, 0));
     ck_assert(fwd_breaker_may_ask(&b, 0));
-    ck_assert(fwd_breaker_tell(&b, false, 10));
-    ck_assert(!fwd_breaker_tell(&b, false, 20)); /* it was under way */
+    ck_assert(fwd_breaker_tell(&b, false, 10, 10));
+    ck_assert(!fwd_breaker_tell(&b, false, 5, 20)); /* it was under way */
     ck_assert(!fwd_breaker_may_ask(&b, 1009));
     ck_assert(fwd_breaker_may_ask(&b, 1010));
     ck_assert(!fwd_breaker_may_ask(&b, 1010));
-    ck_assert(!fwd_breaker_tell(&b, false, 1500));
+    ck_assert(!fwd_breaker_tell(&b, false, 1500, 1500));
     ck_assert(!fwd_breaker_may_ask(&b, 2499));
     ck_assert(fwd_breaker_may_ask(&b, 2500));
-    ck_assert(fwd_breaker_tell(&b, true, 2600));
+    ck_assert(fwd_breaker_tell(&b, true, 2600, 2600));
     ck_assert(fwd_breaker_may_ask(&b, 2600));
     ck_assert(fwd_breaker_may_ask(&b, 2600));
+}
+END_TEST
+
+START_TEST(the_one_that_tries_decides_and_none_that_was_made_before)
+{
+    fwd_breaker b;
+    fwd_breaker_init(&b, 1, 100);
+    ck_assert(fwd_breaker_tell(&b, false, 0, 10));
+    ck_assert(fwd_breaker_may_ask(&b, 110));
+    ck_assert(!fwd_breaker_tell(&b, false, 9, 120));
+    ck_assert_int_eq(b.state, FWD_BREAKER_TRYING);
+    ck_assert(!fwd_breaker_tell(&b, false, 110, 130));
+    ck_assert_int_eq(b.state, FWD_BREAKER_OPEN);
+    ck_assert(!fwd_breaker_may_ask(&b, 229));
+    ck_assert(fwd_breaker_may_ask(&b, 230));
+    ck_assert(fwd_breaker_tell(&b, true, 9, 240)); /* that it answers is true of all */
+    ck_assert_int_eq(b.state, FWD_BREAKER_CLOSED);
 }
 END_TEST
 
@@ -165,13 +182,13 @@ START_TEST(a_try_that_was_never_made_leaves_it_to_the_next)
 {
     fwd_breaker b;
     fwd_breaker_init(&b, 1, 1000);
-    ck_assert(fwd_breaker_tell(&b, false, 0));
+    ck_assert(fwd_breaker_tell(&b, false, 0, 0));
     ck_assert(fwd_breaker_may_ask(&b, 1000));
     fwd_breaker_unasked(&b, 1100);
     ck_assert(fwd_breaker_may_ask(&b, 1100));
     fwd_breaker_init(&b, 0, 1000);
     for (int i = 0; i < 100; i++) {
-        ck_assert(!fwd_breaker_tell(&b, false, 0));
+        ck_assert(!fwd_breaker_tell(&b, false, 0, 0));
         ck_assert(fwd_breaker_may_ask(&b, 0));
     }
 }
@@ -187,6 +204,7 @@ int main(void)
     tcase_add_test(tc, who_says_a_lot_takes_neither_turns_nor_places_from_others);
     tcase_add_test(tc, who_has_waited_too_long_is_taken_out);
     tcase_add_test(tc, a_breaker_opens_after_failures_in_a_row_and_one_request_tries);
+    tcase_add_test(tc, the_one_that_tries_decides_and_none_that_was_made_before);
     tcase_add_test(tc, a_try_that_was_never_made_leaves_it_to_the_next);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
