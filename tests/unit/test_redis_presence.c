@@ -256,6 +256,24 @@ START_TEST(only_who_has_watched_for_a_lease_judges)
 }
 END_TEST
 
+/* He beats in time: it is Redis' clock that was put forward. */
+START_TEST(who_finds_his_own_lease_ended_watches_for_a_lease_again)
+{
+    be_up();
+    pass(9400);
+    ck_assert_ptr_nonnull(strstr(served, ":1 "));
+    beat_says = "0 2 9999\n000000000000dead -1 0\n";
+    pass(3000);
+    beat_says = "0 1 9999\n000000000000dead -1 0\n";
+    served[0] = '\0';
+    pass(8500);
+    ck_assert_ptr_null(strstr(served, ":1 "));
+    pass(700);
+    ck_assert_ptr_nonnull(strstr(served, ":1 "));
+    ck_assert_uint_eq(figures().lives, 0);
+}
+END_TEST
+
 START_TEST(nodes_are_told_by_name_once)
 {
     char envelope[256] = "1 1 ";
@@ -415,6 +433,7 @@ int main(void)
                         0, 2);
     tcase_add_test(tc, a_beat_asks_for_the_last_one_that_was_answered_to_be_known);
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
+    tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);
     tcase_add_test(tc, a_sweep_that_gets_nowhere_ends_and_does_not_go_round);
