@@ -247,10 +247,44 @@ START_TEST(what_waits_for_replicas_is_sent_again_and_the_links_stay)
     fake_loop_advance(loop, 100);
     fake_loop_turn(loop);
     ck_assert_uint_eq(WROTE(SERIAL("1")), 1);
-    ck_assert_uint_eq(WROTE(SERIAL("2")), 1);
     answer_kept("1", false);
+    ck_assert_uint_eq(WROTE(SERIAL("2")), 1);
     answer_kept("2", false);
     expect_heard("#7=FW_OK@1 #7=FW_OK@2 ");
+}
+END_TEST
+
+/* Or all that waits would be sent and refused ten times a second. */
+START_TEST(while_redis_lacks_replicas_one_tries_for_all)
+{
+    static const char no[] = "-NOREPLICAS Not enough good replicas to write.\r\n";
+    up_in_room();
+    keep("one");
+    keep("two");
+    fake_loop_turn(loop);
+    answer(no);
+    answer("-OUTOFTURN not yet\r\n");
+    for (int i = 0; i < 3; i++) {
+        forget_written();
+        keep("more");
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 0);
+        fake_loop_advance(loop, 100);
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 1);
+        ck_assert_uint_eq(WROTE(SERIAL("1")), 1);
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 1);
+        answer(i < 2 ? no : "*3\r\n$8\r\n" EPOCH "\r\n:1\r\n:0\r\n");
+    }
+    expect_heard("#7=FW_OK@1 ");
+    ck_assert_uint_eq(WROTE("EVAL"), 5);
+    ck_assert_uint_eq(WROTE(BEHIND("2")), 1);
+    ck_assert_uint_eq(WROTE(BEHIND("3")), 1);
+    ck_assert_uint_eq(WROTE(BEHIND("4")), 1);
+    lose(); /* and what was stuck there isn't at another server */
+    return_to_room();
+    ck_assert_uint_eq(WROTE("EVAL"), 4);
 }
 END_TEST
 
@@ -482,6 +516,7 @@ int main(void)
     tcase_add_test(tc, a_room_of_which_one_is_refused_holds_up_no_other_room);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_in_the_same_order);
     tcase_add_test(tc, what_waits_for_replicas_is_sent_again_and_the_links_stay);
+    tcase_add_test(tc, while_redis_lacks_replicas_one_tries_for_all);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
     tcase_add_test(tc, an_answer_of_another_kind_ends_the_links);
     tcase_add_test(tc, too_late_is_told_and_it_is_not_sent);

@@ -119,6 +119,24 @@ static void word_keys(fwi_redis_backplane *rb, fwi_redis_words *w, const keys *k
 
 /* --- a kept publish --- */
 
+/* While Redis lacks replicas it would refuse all that waits each time, a queue full of
+ * messages: so the oldest is sent alone, until it is taken. */
+bool fwi_redis_history_must_wait(const fwi_redis_backplane *rb,
+                                 const fwi_redis_publish *e)
+{
+    const fwi_redis_history *h = &rb->history;
+    return fwi_redis_pending_is_behind(&rb->pending, e) ||
+           (h->stuck && (h->trial != 0 || fwi_timer_is_set(&rb->again)));
+}
+
+void fwi_redis_history_resume(fwi_redis_backplane *rb)
+{
+    const fwi_redis_history *h = &rb->history;
+    if (!fwi_timer_is_set(&rb->again) && h->trial == 0) {
+        fwi_redis_pending_resume(&rb->pending, h->stuck);
+    }
+}
+
 bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     /* Redis replaces it; it only has to be there. */
@@ -148,6 +166,7 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
     word_number(&w, &n, e->terms.ref != 0);
     word_number(&w, &n, fwi_redis_pending_follow(&rb->pending, e));
     fwi_redis_word(&w, rb->verbs->publish, strlen(rb->verbs->publish));
+    rb->history.trial = rb->history.stuck ? e->serial : 0;
     rb->counts.publishes++;
     return fwi_redis_asked_push(&rb->asked, e->serial) &&
            fwi_redis_send_command(rb, FWI_REDIS_COMMAND, w.argc, w.argv, w.lens);
@@ -175,7 +194,8 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
         fwi_redis_pending_put_aside(&rb->pending, e);
         return; /* The flush at the end of this turn sends it again. */
     }
-    if (fwi_redis_script_lacks_replicas(reply)) {
+    rb->history.stuck = fwi_redis_script_lacks_replicas(reply);
+    if (rb->history.stuck) {
         fwi_redis_pending_put_aside(&rb->pending, e);
         fwi_redis_pause(rb); /* Whatever isn't written goes on meanwhile. */
         return;
@@ -423,6 +443,8 @@ void fwi_redis_history_tell(fwi_redis_backplane *rb, uint64_t up_to_serial)
 void fwi_redis_history_link_down(fwi_redis_backplane *rb)
 {
     fwi_redis_scripts_link_down(&rb->history.scripts);
+    rb->history.stuck = false;
+    rb->history.trial = 0;
     fwi_list_splice(&rb->history.unanswered, &rb->history.questions);
 }
 

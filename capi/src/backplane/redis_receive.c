@@ -180,6 +180,9 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
         fwi_redis_leave(rb, "an answer that nobody had asked for");
         return;
     }
+    if (what == rb->history.trial) {
+        rb->history.trial = 0;
+    }
     if (rb->cluster != NULL && fwi_redis_is_elsewhere(reply) &&
         fwi_redis_sharded_answered(rb, what, reply)) {
         return;
