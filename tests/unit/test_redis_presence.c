@@ -95,6 +95,25 @@ START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
 }
 END_TEST
 
+/* What Redis still has of it is of sessions that have left, and nobody else looks. */
+START_TEST(who_stops_before_its_former_life_is_swept_is_found_dead)
+{
+    be_up();
+    pass(3000);
+    beat_says = "0 1 1\n"; /* it has lost the second */
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 3\n";
+    fake_loop_advance(loop, 1);
+    serve_once();
+    fake_loop_turn(loop);
+    ck_assert_ptr_nonnull(strstr(written(command), "SRANDMEMBER"));
+    forget_written();
+    bp->ops->stop(bp);
+    ck_assert_uint_eq(fake_stream_written(command)->len, 0);
+}
+END_TEST
+
 /* Else nobody would find the entries when this node has died. */
 START_TEST(a_channel_that_could_not_be_listed_is_listed_later)
 {
@@ -328,6 +347,27 @@ START_TEST(a_claimed_life_is_swept_channel_by_channel_and_forgotten)
 }
 END_TEST
 
+START_TEST(lives_that_followed_each_other_are_all_looked_through)
+{
+    be_up();
+    beat_says = "0 1 9999\n000000000000dead -5 3\n";
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 9999\n";
+    serve();
+    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:3:c NAMES "
+                  "CHANNELS:fanwire:n:000000000000dead:2:c "
+                  "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
+    served[0] = '\0';
+    beat_says = "0 1 9999\n000000000000dead -5 9000000000\n"; /* nobody's */
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 9999\n";
+    serve();
+    ck_assert_ptr_nonnull(strstr(served, "dead:8999999985:c FORGET "));
+}
+END_TEST
+
 START_TEST(a_sweep_that_gets_nowhere_ends_and_does_not_go_round)
 {
     be_up();
@@ -422,6 +462,7 @@ int main(void)
     tcase_add_test(tc, what_redis_refuses_is_written_when_it_takes_a_beat_again);
     tcase_add_test(tc,
                    who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead);
+    tcase_add_test(tc, who_stops_before_its_former_life_is_swept_is_found_dead);
     tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc,
@@ -436,6 +477,7 @@ int main(void)
     tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);
+    tcase_add_test(tc, lives_that_followed_each_other_are_all_looked_through);
     tcase_add_test(tc, a_sweep_that_gets_nowhere_ends_and_does_not_go_round);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);

@@ -206,8 +206,9 @@ void fwi_redis_lease_figures(const fwi_redis_backplane *rb, fwi_backplane_figure
 void fwi_redis_lease_end(fwi_redis_backplane *rb)
 {
     fwi_buf *key = &rb->presence.key;
-    /* Who still has entries leaves them to those who find it dead. */
-    if (!rb->lease.is_held || rb->presence.n > 0 ||
+    /* Who still has entries, or may have some of a former life, leaves them to those who
+     * find it dead. */
+    if (!rb->lease.is_held || rb->presence.n > 0 || rb->lease.unswept != 0 ||
         !fwi_list_is_empty(&rb->presence.todo) ||
         !fwi_list_is_empty(&rb->presence.refused) ||
         !fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
