@@ -16,6 +16,11 @@
 #include "wire/envelope.h"
 #include "wire/name.h"
 
+/* Of a Cluster's server, from the last write that its replica has got to the moment when
+ * we know that it was lost: cluster-node-timeout (15 s, unless somebody has set it), and
+ * some more. */
+enum { FAILOVER_MS = 60000 };
+
 /* Somebody wants a page, or the nodes. */
 typedef struct question {
     fwi_list link;
@@ -370,13 +375,21 @@ static bool send_entries(fwi_redis_backplane *rb)
     return how != NO_MEMORY;
 }
 
+/* How many beats behind the first one it takes till a removal is safe. In a Cluster the
+ * beats are at another server: a replica that takes over from that of the entry may know
+ * nothing of what was removed shortly before. */
+static uint64_t beats_more(const fwi_redis_backplane *rb)
+{
+    return rb->cluster != NULL ? 3 * FAILOVER_MS / rb->config.lease_ms : 0;
+}
+
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_list_splice(&rp->todo, &rp->refused);
     while (!fwi_list_is_empty(&rp->departed)) {
         fwi_present *p = fwi_list_entry(rp->departed.next, fwi_present, todo);
-        if (p->beat >= beat) {
+        if (p->beat + beats_more(rb) >= beat) {
             return; /* in the order in which they were sent */
         }
         if (HASH_COUNT(p->channel->present) == 1) {
@@ -406,10 +419,14 @@ void fwi_redis_presence_link_down(fwi_redis_backplane *rb)
     }
 }
 
-/* Whose keys these are: NULL, nobody's just now. */
-static const fwi_redis_backplane *server_of(fwi_redis_backplane *rb, const fwi_buf *key)
+/* Does it lie at the server that was lost? What is nobody's just now may have lain there:
+ * it has said that the slot isn't its own any more, and was lost then. */
+static bool lay_at(fwi_redis_backplane *rb, const fwi_buf *key,
+                   const fwi_redis_backplane *lost)
 {
-    return rb->cluster->server_of(rb->cluster_user, rb, key->data, key->len);
+    const fwi_redis_backplane *at =
+        rb->cluster->server_of(rb->cluster_user, rb, key->data, key->len);
+    return at == lost || at == NULL;
 }
 
 void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
@@ -419,11 +436,11 @@ void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
     fwi_presence_channel *c, *next;
     bool list_lost =
         fwi_redis_channels_key(rb, &rp->key, rb->config.node, rb->lease.life) &&
-        server_of(rb, &rp->key) == lost;
+        lay_at(rb, &rp->key, lost);
     HASH_ITER(hh, rp->table.channels, c, next)
     {
-        bool entries_lost = fwi_redis_presence_key(rb, &rp->key, c->name) &&
-                            server_of(rb, &rp->key) == lost;
+        bool entries_lost =
+            fwi_redis_presence_key(rb, &rp->key, c->name) && lay_at(rb, &rp->key, lost);
         c->indexed = c->indexed && !list_lost;
         c->listed = c->listed && !list_lost;
         for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
