@@ -1,5 +1,5 @@
 /*
- * Entries and questions. See the header.
+ * Entries. See the header.
  *
  * An entry is on its way (todo), or answered, and safe once a later beat of the lease is
  * confirmed: then a failover that loses it would lose the beat, too, and that is seen. So
@@ -12,7 +12,6 @@
 
 #include "backplane/redis_backplane.h"
 #include "backplane/redis_presence_scripts.h"
-#include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
 
@@ -20,15 +19,6 @@
  * we know that it was lost: cluster-node-timeout (15 s, unless somebody has set it), and
  * some more. */
 enum { FAILOVER_MS = 60000 };
-
-/* Somebody wants a page, or the nodes. */
-typedef struct question {
-    fwi_list link;
-    uint64_t cursor, ref;
-    uint32_t limit;
-    bool of_nodes;
-    char channel[];
-} question;
 
 void fwi_redis_presence_init(fwi_redis_presence *rp)
 {
@@ -43,17 +33,9 @@ void fwi_redis_presence_init(fwi_redis_presence *rp)
     fwi_buf_init(&rp->value);
 }
 
-static void free_questions(fwi_list *list)
-{
-    for (fwi_list *e; (e = fwi_list_pop(list)) != NULL;) {
-        free(fwi_list_entry(e, question, link));
-    }
-}
-
 void fwi_redis_presence_fini(fwi_redis_presence *rp)
 {
-    free_questions(&rp->questions);
-    free_questions(&rp->unanswered);
+    fwi_redis_questions_fini(rp);
     fwi_presence_table_fini(&rp->table);
     fwi_buf_fini(&rp->key);
     fwi_buf_fini(&rp->value);
@@ -465,125 +447,12 @@ void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, uint64_t over)
     }
 }
 
-/* --- questions --- */
-
-static bool ask(fwi_backplane *bp, const char *channel, uint64_t cursor, uint32_t limit,
-                uint64_t ref)
-{
-    fwi_redis_backplane *rb = fwi_redis_of(bp);
-    size_t len = channel ? strlen(channel) : 0;
-    question *q = calloc(1, sizeof *q + len + 1);
-    if (q == NULL) {
-        return false;
-    }
-    q->cursor = cursor;
-    q->limit = limit;
-    q->ref = ref;
-    q->of_nodes = channel == NULL;
-    memcpy(q->channel, channel ? channel : "", len);
-    bool up = channel == NULL ? fwi_redis_lease_can_ask(rb)
-                              : fwi_redis_presence_key(rb, &rb->presence.key, channel) &&
-                                    fwi_redis_call_reaches(rb, rb->presence.key.data,
-                                                           rb->presence.key.len);
-    fwi_list_append(up ? &rb->presence.questions : &rb->presence.unanswered, &q->link);
-    rb->loop->ops->wake(rb->loop); /* it may be asked from inside a flush */
-    return true;
-}
-
-bool fwi_redis_read_presence(fwi_backplane *bp, const char *channel, uint64_t cursor,
-                             uint32_t limit, uint64_t ref)
-{
-    return ask(bp, channel, cursor, limit, ref);
-}
-
-bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref)
-{
-    return ask(bp, NULL, 0, 0, ref);
-}
-
-static void tell(fwi_redis_backplane *rb, question *q, const fwi_member_page *page)
-{
-    uint64_t ref = q->ref;
-    free(q);
-    if (rb->base.sink->on_members != NULL) {
-        rb->base.sink->on_members(rb->base.sink_user, ref, page);
-    }
-}
-
-static void tell_failed(fwi_redis_backplane *rb, question *q, const char *why)
-{
-    tell(rb, q, &(fwi_member_page){.err = FW_ERR_BACKPLANE, .why = why});
-}
-
-void fwi_redis_presence_tell(fwi_redis_backplane *rb)
-{
-    fwi_list all;
-    fwi_list_init(&all);
-    fwi_list_splice(&all, &rb->presence.unanswered);
-    for (fwi_list *e; (e = fwi_list_pop(&all)) != NULL;) {
-        tell_failed(rb, fwi_list_entry(e, question, link),
-                    rb->why[0] != '\0' ? rb->why : "Redis is away");
-    }
-}
-
-static void on_answer(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
-{
-    question *q = about;
-    if (reply == NULL) {
-        fwi_list_append(&rb->presence.unanswered, &q->link);
-        return;
-    }
-    if (!fwi_redis_answer_is_text(rb, "presence can't be read", reply)) {
-        char quoted[160];
-        tell_failed(
-            rb, q,
-            fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len));
-        return;
-    }
-    fwi_member_page page;
-    fwi_redis_members_read(reply->whole.str, reply->whole.len, &page);
-    tell(rb, q, &page);
-    fwi_redis_members_free(&page);
-}
-
-static bool send_question(fwi_redis_backplane *rb, question *q)
-{
-    fwi_buf *key = &rb->presence.key;
-    char cursor[24], limit[16];
-    fwi_redis_words w = {0};
-    if (q->of_nodes) {
-        return fwi_redis_lease_ask_nodes(rb, on_answer, q);
-    }
-    if (!fwi_redis_presence_key(rb, key, q->channel)) {
-        return false;
-    }
-    int n = snprintf(cursor, sizeof cursor, "%" PRIu64, q->cursor);
-    int m = snprintf(limit, sizeof limit, "%" PRIu32, q->limit);
-    fwi_redis_eval_words(&w, fwi_redis_script_members, "1");
-    fwi_redis_word(&w, key->data, key->len);
-    fwi_redis_word(&w, cursor, (size_t)n);
-    fwi_redis_word(&w, limit, (size_t)m);
-    return fwi_redis_call(rb, &w, on_answer, q);
-}
-
-static bool send_questions(fwi_redis_backplane *rb)
-{
-    for (fwi_list *e; (e = fwi_list_pop(&rb->presence.questions)) != NULL;) {
-        question *q = fwi_list_entry(e, question, link);
-        if (!send_question(rb, q)) {
-            fwi_list_append(&rb->presence.unanswered, &q->link);
-            return false;
-        }
-    }
-    return true;
-}
-
 void fwi_redis_presence_send(fwi_redis_backplane *rb)
 {
     bool may = rb->lease.is_held && !fwi_timer_is_set(&rb->again);
     bool ok = !may || send_entries(rb);
     fwi_redis_sweeps_go_on(rb);
-    if (!ok || !send_questions(rb)) {
+    if (!ok || !fwi_redis_questions_send(rb)) {
         rb->give_up = "out of memory";
     }
 }
