@@ -316,6 +316,9 @@ START_TEST(a_beat_to_a_redis_that_has_forgotten_the_node_writes_nothing)
     ck_assert_str_eq(out, "0 0 0");
     BEAT("2", "6", "5");
     ck_assert_str_eq(out, "0 1 5");
+    BEAT("1", "4", "2"); /* of a link that was lost long ago */
+    BEAT("2", "7", "6");
+    ck_assert_str_eq(out, "0 1 6");
 #undef BEAT
 }
 END_TEST

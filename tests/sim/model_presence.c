@@ -207,7 +207,8 @@ static void beat(model_link *l, const model_words *w, fwi_buf *out)
     }
     FWI_ASSERT(fwi_buf_printf(out, "%" PRIu64 " %d %" PRIu64 "\n", over,
                               self->leased + had_ended, known_beat));
-    if (least > 0 && (!self->leased || known_beat < least)) {
+    if ((least > 0 && (!self->leased || known_beat < least)) ||
+        known_beat >= number(arg[4])) {
         return;
     }
     self->leased = true;
