@@ -144,6 +144,32 @@ START_TEST(what_the_lost_link_had_not_answered_is_written_again)
 }
 END_TEST
 
+/* Redis may carry out what it had taken from it after what the new link says. */
+START_TEST(what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat)
+{
+    be_up();
+    enter_one(false);
+    fake_loop_turn(loop); /* sent */
+    forget_written();
+    go_and_return();
+    expect_served("BEAT:1:2:0 SADD HSET:0 1 ");
+    pass(3000);
+    expect_served("BEAT:1:3:0 SADD HSET:0 1 ");
+    pass(3000);
+    expect_served("BEAT:1:4:0 ");
+    enter_one(false); /* it has news of itself */
+    fake_loop_turn(loop);
+    forget_written();
+    leave_one();
+    go_and_return();
+    expect_served("BEAT:1:5:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:6:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:7:0 SREM ");
+}
+END_TEST
+
 /* --- lives --- */
 
 static void be_swept(const char *expected)
@@ -465,6 +491,7 @@ int main(void)
     tcase_add_test(tc, who_stops_before_its_former_life_is_swept_is_found_dead);
     tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
+    tcase_add_test(tc, what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_test(tc, whose_end_nobody_was_told_is_not_told_to_be_back);

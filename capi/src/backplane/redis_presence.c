@@ -223,23 +223,31 @@ static bool is_listed(const fwi_redis_backplane *rb, const fwi_presence_channel 
     return rb->cluster == NULL || c->listed;
 }
 
-static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+/* Its answer doesn't come, though Redis may have taken it. */
+static void answer_lost(fwi_redis_presence *rp, fwi_present *p)
 {
-    fwi_present *p = about;
-    p->asked--;
-    if (reply == NULL) {
-        if (!fwi_list_is_linked(&p->todo)) {
-            want(&rb->presence, p);
-        }
-        return;
+    p->doubtful = true;
+    if (!fwi_list_is_linked(&p->todo)) {
+        want(rp, p);
     }
-    if (is_refused(rb, p, reply)) {
-        return;
+}
+
+/* What has just been answered may have been carried out ahead of what a lost link had
+ * said: then it is said again behind a beat, and the channel is listed again. */
+static bool is_repeated(fwi_redis_presence *rp, fwi_present *p)
+{
+    if (!p->doubtful || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
+        return false;
     }
-    if (reply->whole.type != FWI_REDIS_STRING || p->over == 0) {
-        return;
-    }
-    /* Of an entry of a node that was swept. Was the end of this one told? */
+    p->doubtful = p->channel->indexed = p->channel->listed = false;
+    put_off(rp, p);
+    return true;
+}
+
+/* Of an entry of a node that was swept. Was the end of this one told? */
+static void take_return(fwi_redis_backplane *rb, fwi_present *p,
+                        const fwi_redis_reply *reply)
+{
     uint64_t told = strtoull(reply->whole.str, NULL, 10);
     bool is_over = told >= p->over;
     if (fwi_list_is_linked(&p->todo)) {
@@ -252,18 +260,39 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
     }
 }
 
+static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    fwi_present *p = about;
+    p->asked--;
+    if (reply == NULL) {
+        answer_lost(&rb->presence, p);
+        return;
+    }
+    if (is_refused(rb, p, reply)) {
+        return;
+    }
+    if (reply->whole.type == FWI_REDIS_STRING && p->over > 0) {
+        take_return(rb, p, reply);
+    }
+    (void)is_repeated(&rb->presence, p);
+}
+
 static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_present *p = about;
     p->asked--;
-    if (reply != NULL && is_refused(rb, p, reply)) {
+    if (reply == NULL) {
+        answer_lost(rp, p);
+        return;
+    }
+    if (is_refused(rb, p, reply) || is_repeated(rp, p)) {
         return;
     }
     if (!p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
         return; /* it has come back meanwhile */
     }
-    fwi_list_append(reply != NULL ? &rp->departed : &rp->todo, &p->todo);
+    fwi_list_append(&rp->departed, &p->todo);
 }
 
 /* "TELL LIFE " and the envelope. */
