@@ -468,7 +468,7 @@ static void put_entry(fwi_buf *out, fwi_msg_kind kind, fwi_position at)
 /* News about a member that has no name would be the end of whoever shows it. */
 START_TEST(what_is_no_message_of_this_history_is_left_out_of_a_page)
 {
-    const fwi_position other = {at_one.epoch + 1, 2};
+    const fwi_position other = {at_one.epoch + 1, 2}, beyond = {at_one.epoch, 6};
     fwi_buf page = {0}, out = {0};
     up_in_room();
     ask(1);
@@ -476,13 +476,14 @@ START_TEST(what_is_no_message_of_this_history_is_left_out_of_a_page)
     ck_assert(fwi_buf_append(&page, EPOCH "\0\0\0\0\0\0\0\x05", 16));
     put_entry(&page, FWI_MSG_LEFT, at_one);
     put_entry(&page, FWI_MSG_DATA, other);
+    put_entry(&page, FWI_MSG_DATA, beyond);
     put_entry(&page, FWI_MSG_DATA, at_one);
     fwi_buf_printf(&out, "$%zu\r\n", page.len);
     fwi_buf_append(&out, page.data, page.len);
     fwi_buf_puts(&out, "\r\n");
     fake_stream_feed(command, out.data, out.len);
     expect_heard("page1=FW_OK:1@5 ");
-    ck_assert_uint_eq(figures().malformed, 2);
+    ck_assert_uint_eq(figures().malformed, 3);
     fwi_buf_fini(&page);
     fwi_buf_fini(&out);
 }

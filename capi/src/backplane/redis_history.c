@@ -277,11 +277,12 @@ static void tell_failed(fwi_redis_backplane *rb, question *q, int err, const cha
 
 /* A message of this history, or NULL: whoever may write to Redis may have put something
  * else there, and what isn't said to the room has no business in it. */
-static fw_message *read_message(const char *p, size_t len, uint64_t epoch)
+static fw_message *read_message(const char *p, size_t len, fwi_position top)
 {
     fwi_envelope e;
     bool ok = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK &&
-              e.kind == FWI_MSG_DATA && e.epoch == epoch && epoch != 0;
+              e.kind == FWI_MSG_DATA && e.epoch == top.epoch && e.epoch != 0 &&
+              e.offset <= top.offset;
     return ok ? fwi_message_from_envelope(&e) : NULL;
 }
 
@@ -296,7 +297,7 @@ static void read_messages(fwi_redis_backplane *rb, const char *p, size_t left,
         if (len > left) {
             return;
         }
-        fw_message *m = read_message(p, len, page->top.epoch);
+        fw_message *m = read_message(p, len, page->top);
         if (m != NULL) {
             page->messages[page->n++] = m;
         } else {
