@@ -231,6 +231,28 @@ START_TEST(a_server_that_cannot_now_gets_it_later_in_the_same_order)
 }
 END_TEST
 
+/* Its words inside a script, before 7.0. */
+START_TEST(a_replica_of_an_old_version_is_left_as_well)
+{
+    up_in_room();
+    keep("one");
+    fake_loop_turn(loop);
+    answer("-ERR Error running script (call to f_1f): @user_script:36: @user_script: 36: "
+           "-READONLY You can't write against a read only replica. \r\n");
+    ck_assert(!figures().up);
+    expect_heard("");
+    return_to_room();
+    answer_health();
+    keep("two");
+    fake_loop_turn(loop);
+    answer_kept("1", false);
+    answer("-ERR Error running script (call to f_1f): @user_script:36: @user_script: 36: "
+           "-OOM command not allowed when used memory > 'maxmemory'. \r\n");
+    ck_assert(figures().up);
+    expect_heard("#7=FW_OK@1 #7=FW_ERR_BACKPLANE@0 ");
+}
+END_TEST
+
 /* min-replicas-to-write: it passes, and publishes of plain rooms aren't concerned. */
 START_TEST(what_waits_for_replicas_is_sent_again_and_the_links_stay)
 {
@@ -516,6 +538,7 @@ int main(void)
     tcase_add_test(tc, a_forgotten_script_is_sent_whole_again_and_what_was_behind_it);
     tcase_add_test(tc, a_room_of_which_one_is_refused_holds_up_no_other_room);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_in_the_same_order);
+    tcase_add_test(tc, a_replica_of_an_old_version_is_left_as_well);
     tcase_add_test(tc, what_waits_for_replicas_is_sent_again_and_the_links_stay);
     tcase_add_test(tc, while_redis_lacks_replicas_one_tries_for_all);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
