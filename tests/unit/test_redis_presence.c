@@ -170,6 +170,31 @@ START_TEST(what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat)
 }
 END_TEST
 
+/* It may leave the list after somebody who came since was put into it. */
+START_TEST(a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat)
+{
+    be_up();
+    enter_one(false);
+    serve();
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 HDEL ");
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    fake_loop_turn(loop);
+    ck_assert_ptr_nonnull(strstr(written(command), "SREM"));
+    forget_written();
+    enter_another();
+    go_and_return();
+    expect_served("BEAT:1:2:0 BEAT:1:3:0 SADD HSET:0 1 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:4:0 SADD HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:5:0 ");
+    ck_assert_uint_eq(figures().present, 1);
+}
+END_TEST
+
 /* --- lives --- */
 
 static void be_swept(const char *expected)
@@ -492,6 +517,8 @@ int main(void)
     tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc, what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat);
+    tcase_add_test(tc,
+                   a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_test(tc, whose_end_nobody_was_told_is_not_told_to_be_back);

@@ -394,6 +394,36 @@ static uint64_t beats_more(const fwi_redis_backplane *rb)
     return rb->cluster != NULL ? 3 * FAILOVER_MS / rb->config.lease_ms : 0;
 }
 
+/* Its channel has left the list, and so it is forgotten. If nobody knows whether it has,
+ * its removal is said again: then whoever has come there since is listed again, too. */
+static void on_unlisted(fwi_redis_backplane *rb, void *about,
+                        const fwi_redis_reply *reply)
+{
+    fwi_redis_presence *rp = &rb->presence;
+    fwi_present *p = about;
+    p->asked--;
+    if (reply == NULL) {
+        answer_lost(rp, p);
+        return;
+    }
+    fwi_redis_answer_ignored(rb, NULL, reply);
+    if (p->gone && p->asked == 0 && !fwi_list_is_linked(&p->todo)) {
+        fwi_presence_remove(&rp->table, p);
+    }
+}
+
+/* Nobody else is in its channel. */
+static void unlist(fwi_redis_backplane *rb, fwi_present *p)
+{
+    p->channel->indexed = p->channel->listed = false;
+    fwi_list_remove(&p->todo);
+    if (call_list(rb, "SREM", p->channel, on_unlisted, p)) {
+        p->asked++;
+    } else {
+        want(&rb->presence, p);
+    }
+}
+
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
 {
     fwi_redis_presence *rp = &rb->presence;
@@ -404,10 +434,10 @@ void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
             return; /* in the order in which they were sent */
         }
         if (HASH_COUNT(p->channel->present) == 1) {
-            p->channel->indexed = p->channel->listed = false;
-            call_list(rb, "SREM", p->channel, fwi_redis_answer_ignored, NULL);
+            unlist(rb, p);
+        } else {
+            fwi_presence_remove(&rp->table, p);
         }
-        fwi_presence_remove(&rp->table, p);
     }
 }
 
