@@ -81,6 +81,30 @@ START_TEST(what_redis_refuses_is_written_when_it_takes_a_beat_again)
 }
 END_TEST
 
+/* Else they would pile up here for as long as it refuses. */
+START_TEST(who_comes_and_goes_while_redis_takes_nothing_is_forgotten)
+{
+    be_up();
+    hset_says = hdel_says = "-NOPERM not you\r\n";
+    enter_one(false);
+    serve();
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 ");
+    enter_one(false);
+    fake_loop_turn(loop); /* on its way */
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:2:0 ");
+    enter_one(false);
+    serve();
+    pass(3000);
+    expect_served("SADD HSET:0 1 BEAT:1:3:0 HSET:0 1 ");
+}
+END_TEST
+
 START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
 {
     be_up();
@@ -511,6 +535,7 @@ int main(void)
     tcase_add_test(tc, who_comes_and_goes_before_anything_is_sent_costs_nothing);
     tcase_add_test(tc, after_a_break_what_isn_t_safe_is_written_again_and_nothing_else);
     tcase_add_test(tc, what_redis_refuses_is_written_when_it_takes_a_beat_again);
+    tcase_add_test(tc, who_comes_and_goes_while_redis_takes_nothing_is_forgotten);
     tcase_add_test(tc,
                    who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead);
     tcase_add_test(tc, who_stops_before_its_former_life_is_swept_is_found_dead);

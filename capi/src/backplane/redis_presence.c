@@ -108,7 +108,7 @@ void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
         return;
     }
     rp->n--;
-    if (!p->was_sent) {
+    if (!p->was_taken && p->asked == 0) {
         fwi_presence_remove(&rp->table, p);
         return;
     }
@@ -226,7 +226,7 @@ static bool is_listed(const fwi_redis_backplane *rb, const fwi_presence_channel 
 /* Its answer doesn't come, though Redis may have taken it. */
 static void answer_lost(fwi_redis_presence *rp, fwi_present *p)
 {
-    p->doubtful = true;
+    p->doubtful = p->was_taken = true;
     if (!fwi_list_is_linked(&p->todo)) {
         want(rp, p);
     }
@@ -268,6 +268,8 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
         answer_lost(&rb->presence, p);
         return;
     }
+    /* A script may have written it before it failed. */
+    p->was_taken = p->was_taken || p->over > 0 || reply->whole.type != FWI_REDIS_ERROR;
     if (is_refused(rb, p, reply)) {
         return;
     }
@@ -275,6 +277,15 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
         take_return(rb, p, reply);
     }
     (void)is_repeated(&rb->presence, p);
+}
+
+/* Redis has said so. */
+static void has_gone(fwi_redis_presence *rp, fwi_present *p)
+{
+    bool is_back = !p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo);
+    if (!is_repeated(rp, p) && !is_back) {
+        fwi_list_append(&rp->departed, &p->todo);
+    }
 }
 
 static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
@@ -286,13 +297,12 @@ static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
         answer_lost(rp, p);
         return;
     }
-    if (is_refused(rb, p, reply) || is_repeated(rp, p)) {
-        return;
+    bool refused = is_refused(rb, p, reply);
+    if (refused && p->gone && !p->was_taken && p->asked == 0) {
+        fwi_presence_remove(&rp->table, p); /* as it was itself */
+    } else if (!refused) {
+        has_gone(rp, p);
     }
-    if (!p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
-        return; /* it has come back meanwhile */
-    }
-    fwi_list_append(&rp->departed, &p->todo);
 }
 
 /* "TELL LIFE " and the envelope. */
@@ -339,7 +349,6 @@ static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
         return false;
     }
     p->asked++;
-    p->was_sent = true;
     return true;
 }
 
