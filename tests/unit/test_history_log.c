@@ -59,7 +59,8 @@ static void holds(const fwi_history_log *log, uint64_t first, uint64_t last)
         ck_assert(fwi_history_log_covers(log, from));
         fwi_history_slice *s = fwi_history_log_slice(log, from);
         ck_assert_uint_eq(s->n, last - from);
-        ck_assert_uint_eq(s->bytes, fwi_history_log_bytes(log, from));
+        ck_assert(fwi_history_log_fits(log, from, s->bytes));
+        ck_assert(s->bytes == 0 || !fwi_history_log_fits(log, from, s->bytes - 1));
         for (size_t i = 0; i < s->n; i++) {
             ck_assert_uint_eq(s->m[i]->at.offset, from + 1 + i);
         }
