@@ -172,6 +172,39 @@ START_TEST(where_a_room_stands_being_gone_its_messages_go_too)
 }
 END_TEST
 
+/* One room's damage ends no link: of the node's other rooms nobody would hear. */
+START_TEST(an_epoch_that_is_none_is_followed_by_a_new_one)
+{
+    node *n = node_up(REDIS);
+    fwi_terms terms = thousands;
+    terms.ref = 1;
+    node_keep_many(n, "r:a", "m", 0, 5, &terms);
+    uint64_t epoch = node_result(n, 5).at.epoch;
+    char out[256];
+#define DAMAGE()                                                                         \
+    ck_assert_int_eq(redis_server_cli(server, out, sizeof out, "HSET",                   \
+                                      "{fanwire:r:a}:m", "e", "x", NULL),                \
+                     0)
+    DAMAGE();
+    terms.ref = 6;
+    node_keep(n, "r:a", "m 5", NULL, &terms);
+    ck_assert_int_eq(node_result(n, 6).err, FW_OK);
+    ck_assert_uint_eq(node_result(n, 6).at.offset, 1);
+    ck_assert_uint_ne(node_result(n, 6).at.epoch, epoch);
+    DAMAGE();
+    node_history(n, "r:a", &all);
+    ck_assert_int_eq(n->page.err, FW_OK);
+    ck_assert_uint_eq(n->page.n, 0);
+    ck_assert_uint_eq(n->page.top.offset, 0);
+    terms.ref = 7;
+    node_keep(n, "r:a", "m 6", NULL, &terms);
+    ck_assert_uint_eq(node_result(n, 7).at.offset, 1);
+    ck_assert_uint_eq(node_figures(n).disconnects, 0);
+#undef DAMAGE
+    node_free(n);
+}
+END_TEST
+
 START_TEST(keys_expire_and_those_of_a_room_are_of_one_slot)
 {
     node *n = node_up(REDIS);
@@ -206,6 +239,7 @@ int main(void)
     tcase_add_test(tc, flushed_scripts_are_brought_again);
     tcase_add_test(tc, a_stream_that_is_gone_does_not_turn_the_offsets_back);
     tcase_add_test(tc, where_a_room_stands_being_gone_its_messages_go_too);
+    tcase_add_test(tc, an_epoch_that_is_none_is_followed_by_a_new_one);
     tcase_add_test(tc, keys_expire_and_those_of_a_room_are_of_one_slot);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

@@ -316,6 +316,9 @@ START_TEST(a_beat_to_a_redis_that_has_forgotten_the_node_writes_nothing)
     ck_assert_str_eq(out, "0 0 0");
     BEAT("2", "6", "5");
     ck_assert_str_eq(out, "0 1 5");
+    BEAT("1", "4", "2"); /* of a link that was lost long ago */
+    BEAT("2", "7", "6");
+    ck_assert_str_eq(out, "0 1 6");
 #undef BEAT
 }
 END_TEST
@@ -344,6 +347,34 @@ START_TEST(a_redis_that_stands_still_for_two_leases_makes_nobody_leave)
     let_beats_pass(one, 8);
     let_beats_pass(two, 8);
     ck_assert(total_is(two, "r:a", 199));
+    ck_assert_uint_eq(news(one, '-') + news(two, '-'), 0);
+    ck_assert_uint_eq(one->node_downs + two->node_downs, 0);
+    node_free(one);
+    node_free(two);
+}
+END_TEST
+
+/* Whoever asks finds every lease ended, his own too. */
+START_TEST(a_clock_of_redis_that_is_put_forward_makes_nobody_leave)
+{
+    static const char all_end[] =
+        "for _, node in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do\n"
+        "  redis.call('ZADD', KEYS[1], 1, node)\n"
+        "end\n";
+    char out[64];
+    node *one = observer(), *two = observer();
+    node_enter(one, "r:a", 0, 10, true);
+    node_enter(two, "r:a", 10, 10, true);
+    await_total(one, "r:a", 20, 5000);
+    ck_assert(node_wait(one, node_knows_nodes, NULL, 1));
+    ck_assert(node_wait(two, node_knows_nodes, NULL, 1));
+    let_beats_pass(one, 4); /* they may judge */
+    ck_assert_int_eq(redis_server_cli(server, out, sizeof out, "EVAL", all_end, "1",
+                                      "{fanwire:nodes}:leases", NULL),
+                     0);
+    let_beats_pass(one, 3);
+    let_beats_pass(two, 3);
+    ck_assert(total_is(one, "r:a", 20));
     ck_assert_uint_eq(news(one, '-') + news(two, '-'), 0);
     ck_assert_uint_eq(one->node_downs + two->node_downs, 0);
     node_free(one);
@@ -443,6 +474,7 @@ int main(void)
         tc, entries_that_are_lost_under_a_living_link_come_back_with_the_next_beat);
     tcase_add_test(tc, a_beat_to_a_redis_that_has_forgotten_the_node_writes_nothing);
     tcase_add_test(tc, a_redis_that_stands_still_for_two_leases_makes_nobody_leave);
+    tcase_add_test(tc, a_clock_of_redis_that_is_put_forward_makes_nobody_leave);
     tcase_add_test(tc, a_node_that_stops_is_gone_at_once_and_leaves_nothing);
     tcase_add_test(tc, at_idle_presence_costs_beats_and_nothing_a_session);
     tcase_add_test(tc, ten_thousand_members_of_a_turn_go_out_in_a_few_writes);

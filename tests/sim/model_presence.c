@@ -199,14 +199,16 @@ static void beat(model_link *l, const model_words *w, fwi_buf *out)
     uint64_t lease_ms = number(arg[2]), life = number(arg[3]);
     uint64_t over = self->over_until_ms > r->now_ms ? self->over : 0;
     uint64_t known_beat = beat_of(self), least = number(arg[7]);
+    bool had_ended = self->leased && self->ends_ms <= r->now_ms;
     FWI_ASSERT(w->n == 14 && strcmp(w->at[2], "4") == 0);
     if (over >= life) {
         FWI_ASSERT(fwi_buf_printf(out, "%" PRIu64 " 0 0\n", over));
         return;
     }
-    FWI_ASSERT(fwi_buf_printf(out, "%" PRIu64 " %d %" PRIu64 "\n", over, self->leased,
-                              known_beat));
-    if (least > 0 && (!self->leased || known_beat < least)) {
+    FWI_ASSERT(fwi_buf_printf(out, "%" PRIu64 " %d %" PRIu64 "\n", over,
+                              self->leased + had_ended, known_beat));
+    if ((least > 0 && (!self->leased || known_beat < least)) ||
+        known_beat >= number(arg[4])) {
         return;
     }
     self->leased = true;
@@ -215,7 +217,7 @@ static void beat(model_link *l, const model_words *w, fwi_buf *out)
     for (model_node *n = r->nodes; n != NULL; n = n->next) {
         if (n != self && n->leased) {
             int64_t left_ms = (int64_t)(n->ends_ms - r->now_ms);
-            bool may = left_ms <= 0 && strcmp(arg[6], "1") == 0;
+            bool may = left_ms <= 0 && strcmp(arg[6], "1") == 0 && !had_ended;
             FWI_ASSERT(fwi_buf_printf(out, "%s %" PRId64 " %" PRIu64 "\n", n->id, left_ms,
                                       may ? claim(r, n, lease_ms) : 0));
         }

@@ -95,6 +95,16 @@ static void cut(world *w)
     }
 }
 
+static void carry_out_rest(world *w)
+{
+    unsigned k = world_draw(w, RESTS_MAX);
+    for (unsigned n = 0; n < RESTS_MAX; n++) {
+        if (world_rest_work(w, (k + n) % RESTS_MAX)) {
+            return;
+        }
+    }
+}
+
 static void deafen(world *w)
 {
     const world_node *n = &w->nodes[world_draw(w, NODES)];
@@ -136,6 +146,7 @@ static void redis_goes(world *w)
             world_link_cut(w, i, k);
         }
     }
+    world_rests_forget(w);
     unsigned how = world_draw(w, 4);
     if (how == 0) {
         WORLD_TRACE(w, "redis has lost its memory");
@@ -160,9 +171,18 @@ static const struct {
     unsigned weight;
     void (*happens)(world *w);
 } events[] = {
-    {1200, work},    {160, talk}, {50, come},  {12, go},        {90, wait_a_little},
-    {5, wait_long},  {6, cut},    {2, deafen}, {3, redis_goes}, {1, node_dies_or_comes},
+    {1200, work},
+    {160, talk},
+    {50, come},
+    {12, go},
+    {90, wait_a_little},
+    {5, wait_long},
+    {6, cut},
+    {2, deafen},
+    {3, redis_goes},
+    {1, node_dies_or_comes},
     {40, replicate},
+    {60, carry_out_rest},
 };
 
 static void step(world *w)
@@ -200,6 +220,9 @@ static void work_all(world *w)
 {
     for (bool worked = true; worked;) {
         worked = false;
+        for (unsigned i = 0; i < RESTS_MAX; i++) {
+            worked = world_rest_work(w, i) || worked;
+        }
         for (unsigned i = 0; i < NODES; i++) {
             world_look_at_streams(w, i);
             for (unsigned k = 0; k < LINKS_MAX; k++) {
@@ -266,6 +289,7 @@ static void end(world *w)
             world_node_kill(w, i);
         }
     }
+    world_rests_forget(w);
     model_redis_free(w->redis);
     truth_fini(&w->said);
 }

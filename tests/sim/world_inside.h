@@ -17,7 +17,9 @@ enum {
     MEMBERS = 12,
     SESSIONS = MEMBERS * 64, /* of a run */
     LEASE_MS = 10000,
-    LINKS_MAX = 4 /* of a node at a time: old ones are closed before new ones come */
+    LINKS_MAX = 4, /* of a node at a time: old ones are closed before new ones come */
+    RESTS_MAX = 8,
+    REST_MS = 1000
 };
 
 /* A link as the server and the network between have it. */
@@ -25,6 +27,14 @@ typedef struct world_link {
     fake_stream *stream; /* NULL: none */
     model_link *at;      /* NULL: not connected yet, or cut there already */
 } world_link;
+
+/* What the server has still to take from a link that is lost: it is carried out later,
+ * and between it what comes by new links, but not much later. */
+typedef struct world_rest {
+    model_link *at; /* NULL: none */
+    fwi_buf in;
+    uint64_t until_ms;
+} world_rest;
 
 typedef struct world_node {
     core_rig rig;
@@ -59,6 +69,7 @@ typedef struct world {
     unsigned step;
     uint64_t now_ms;
     model_redis *redis;
+    world_rest rests[RESTS_MAX];
     bool redis_down, calm;
     unsigned lost_memory;
     world_node nodes[NODES];
@@ -100,8 +111,13 @@ void world_advance(world *w, uint64_t ms);
 void world_look_at_streams(world *w, unsigned i);
 /* One piece of work of the network: commands to the model, or answers to the node. */
 bool world_link_work(world *w, unsigned i, unsigned k);
-/* The server has taken some of what was sent, and nothing of the rest. */
+/* The server has taken some of what was sent; of the rest it takes nothing, or some of it
+ * later. */
 void world_link_cut(world *w, unsigned i, unsigned k);
+/* One command of that. false: there is none. */
+bool world_rest_work(world *w, unsigned i);
+/* The server dies: nobody takes it any more. */
+void world_rests_forget(world *w);
 
 /* --- world_members.c: clients and what they are promised --- */
 

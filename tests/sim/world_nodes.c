@@ -70,9 +70,64 @@ void world_node_settle(world *w, unsigned i)
     }
 }
 
+static void forget_rest(world_rest *rest)
+{
+    if (rest->at != NULL) {
+        model_link_free(rest->at);
+        fwi_buf_fini(&rest->in);
+        *rest = (world_rest){.at = NULL};
+    }
+}
+
+void world_rests_forget(world *w)
+{
+    for (unsigned i = 0; i < RESTS_MAX; i++) {
+        forget_rest(&w->rests[i]);
+    }
+}
+
+bool world_rest_work(world *w, unsigned i)
+{
+    world_rest *rest = &w->rests[i];
+    if (rest->at == NULL) {
+        return false;
+    }
+    bool worked = model_link_step(rest->at, &rest->in);
+    model_link_out(rest->at)->len = 0; /* nobody hears its answers */
+    if (!worked) {
+        forget_rest(rest);
+    }
+    return worked;
+}
+
+/* Some of what was written to a link that is cut now, and reaches the server. */
+static void leave_rest(world *w, world_link *l)
+{
+    unsigned i = 0;
+    while (i < RESTS_MAX && w->rests[i].at != NULL) {
+        i++;
+    }
+    const fwi_buf *written = fake_stream_written(l->stream);
+    if (i == RESTS_MAX || l->at == NULL || written->len == 0 || w->redis_down ||
+        world_draw(w, 2) == 0) {
+        return;
+    }
+    world_rest *rest = &w->rests[i];
+    *rest = (world_rest){.at = l->at, .until_ms = w->now_ms + REST_MS};
+    fwi_buf_init(&rest->in);
+    FWI_ASSERT(fwi_buf_append(&rest->in, written->data,
+                              1 + world_draw(w, (unsigned)written->len)));
+    model_link_deafen(rest->at);
+    l->at = NULL;
+}
+
 void world_advance(world *w, uint64_t ms)
 {
     w->now_ms += ms;
+    for (unsigned i = 0; i < RESTS_MAX; i++) {
+        while (w->rests[i].until_ms <= w->now_ms && world_rest_work(w, i)) {
+        }
+    }
     model_redis_set_time(w->redis, w->now_ms);
     for (unsigned i = 0; i < NODES; i++) {
         if (w->nodes[i].alive) {
@@ -171,6 +226,7 @@ void world_link_cut(world *w, unsigned i, unsigned k)
            model_link_step(l->at, fake_stream_written(l->stream))) {
     }
     fake_stream *s = l->stream;
+    leave_rest(w, l);
     forget_link(l);
     fake_stream_fail(s, "connection reset by peer");
     world_node_settle(w, i);

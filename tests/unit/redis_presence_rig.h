@@ -171,23 +171,28 @@ static inline const char *answer_to(const char *name)
                                           : ":1\r\n";
 }
 
+static inline void serve_publish(const command_words *c, bool sharded)
+{
+    if (memmem(c->argv[1], c->lens[1], ":probe:", 7) == NULL) {
+        took("PUBLISH", "", 0);
+    }
+    fake_stream_feed_text(command, ":1\r\n");
+    fwi_buf out;
+    fwi_buf_init(&out);
+    fwi_buf_printf(&out, "*3\r\n%s\r\n$%zu\r\n%.*s\r\n$%zu\r\n",
+                   sharded ? "$8\r\nsmessage" : "$7\r\nmessage", c->lens[1],
+                   (int)c->lens[1], c->argv[1], c->lens[2]);
+    fwi_buf_append(&out, c->argv[2], c->lens[2]);
+    fwi_buf_puts(&out, "\r\n");
+    fake_stream_feed(subscriber, out.data, out.len);
+    fwi_buf_fini(&out);
+}
+
 static inline void serve_one(const command_words *c)
 {
     const char *name = c->argv[0];
-    if (memcmp(name, "PUBLISH", 7) == 0) {
-        bool probe = c->lens[1] == strlen(PROBE_CHANNEL);
-        if (!probe) {
-            took("PUBLISH", "", 0);
-        }
-        fake_stream_feed_text(command, ":1\r\n");
-        fwi_buf out;
-        fwi_buf_init(&out);
-        fwi_buf_printf(&out, "*3\r\n$7\r\nmessage\r\n$%zu\r\n%.*s\r\n$%zu\r\n",
-                       c->lens[1], (int)c->lens[1], c->argv[1], c->lens[2]);
-        fwi_buf_append(&out, c->argv[2], c->lens[2]);
-        fwi_buf_puts(&out, "\r\n");
-        fake_stream_feed(subscriber, out.data, out.len);
-        fwi_buf_fini(&out);
+    if (memcmp(name, "PUBLISH", 7) == 0 || memcmp(name, "SPUBLISH", 8) == 0) {
+        serve_publish(c, name[0] == 'S');
     } else if (memcmp(name, "PING", 4) == 0) {
         fake_stream_feed_text(command, "+PONG\r\n");
         fake_stream_feed_text(subscriber, "*2\r\n$4\r\npong\r\n$0\r\n\r\n");

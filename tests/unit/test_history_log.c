@@ -59,13 +59,32 @@ static void holds(const fwi_history_log *log, uint64_t first, uint64_t last)
         ck_assert(fwi_history_log_covers(log, from));
         fwi_history_slice *s = fwi_history_log_slice(log, from);
         ck_assert_uint_eq(s->n, last - from);
-        ck_assert_uint_eq(s->bytes, fwi_history_log_bytes(log, from));
+        ck_assert(fwi_history_log_fits(log, from, s->bytes));
+        ck_assert(s->bytes == 0 || !fwi_history_log_fits(log, from, s->bytes - 1));
         for (size_t i = 0; i < s->n; i++) {
             ck_assert_uint_eq(s->m[i]->at.offset, from + 1 + i);
         }
         fwi_history_slice_free(s);
     }
 }
+
+START_TEST(what_a_client_says_of_itself_costs_as_well)
+{
+    static const char info[1000];
+    const fwi_origin like = {.user = "ann",
+                             .node_name = "me",
+                             .info = info,
+                             .info_len = sizeof info,
+                             .room_info = info,
+                             .room_info_len = sizeof info};
+    fw_message *m = message(1);
+    size_t bare = fwi_message_cost(m);
+    m->origin = fwi_origin_copy(&like);
+    ck_assert_ptr_nonnull(m->origin);
+    ck_assert_uint_ge(fwi_message_cost(m), bare + 2 * sizeof info);
+    fw_message_unref(m);
+}
+END_TEST
 
 START_TEST(a_log_holds_the_newest_of_a_room)
 {
@@ -120,6 +139,7 @@ int main(void)
 {
     Suite *suite = suite_create("history_log");
     TCase *tc = tcase_create("history_log");
+    tcase_add_test(tc, what_a_client_says_of_itself_costs_as_well);
     tcase_add_test(tc, a_log_holds_the_newest_of_a_room);
     tcase_add_test(tc, what_was_before_is_put_in_front);
     tcase_add_test(tc, what_was_said_longest_ago_goes_first);

@@ -38,6 +38,7 @@ static void begin_present(void)
     ck_assert_uint_lt(slot_of("n:0000000000000abc:1:c"), FWI_REDIS_SLOTS / 2);
     ck_assert_uint_ge(fwi_redis_slot("fanwire:nodes", 13), FWI_REDIS_SLOTS / 2);
     begin_asking_for(&present_sink);
+    fake_stream_written(asked)->len = 0;
     tell_map(HALVES);
     up_at(&a);
     up_at(&b);
@@ -112,6 +113,77 @@ START_TEST(who_leaves_before_the_list_has_answered_was_never_there)
 }
 END_TEST
 
+/* With the map, if that is asked for. */
+static void pass_a_moment(void)
+{
+    fake_loop_advance(loop, 100);
+    if (strstr(written(asked), "CLUSTER") != NULL) {
+        fake_stream_written(asked)->len = 0;
+        tell_map(HALVES);
+    }
+}
+
+static void pass_at_both(uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += 100) {
+        pass_a_moment();
+        serve_both();
+    }
+}
+
+/* Its links are lost, and it is there again. */
+static void b_is_lost_and_back(void)
+{
+    fake_stream_fail(b.command, "gone");
+    fake_loop_turn(loop);
+    for (int i = 0; i < 11; i++) {
+        pass_a_moment();
+        serve_at(&a);
+    }
+    up_at(&b);
+    fake_loop_advance(loop, 101);
+    serve_both();
+}
+
+/* A replica that takes over may have entries again that were removed before. */
+START_TEST(a_removal_is_repeated_at_a_server_that_was_lost_up_to_a_minute_later)
+{
+    begin_present();
+    enter_in_b();
+    serve_both();
+    bp->ops->leave(bp, in_b, (fw_session_id){NODE, 1});
+    serve_both();
+    expect_served("SADD HSET:0 1 HDEL ");
+    pass_at_both(20000);
+    ck_assert_ptr_null(strstr(served, "SREM"));
+    served[0] = '\0';
+    b_is_lost_and_back();
+    ck_assert_ptr_nonnull(strstr(served, "HDEL "));
+    served[0] = '\0';
+    pass_at_both(70000);
+    ck_assert_ptr_nonnull(strstr(served, "SREM "));
+    served[0] = '\0';
+    b_is_lost_and_back();
+    ck_assert_ptr_null(strstr(served, "HDEL "));
+}
+END_TEST
+
+START_TEST(what_lay_at_a_server_that_gave_up_its_slot_and_was_lost_is_written_again)
+{
+    begin_present();
+    enter_in_b();
+    serve_both();
+    pass_at_both(7000); /* long safe */
+    served[0] = '\0';
+    publish(in_b, "hello");
+    fake_loop_turn(loop);
+    forget(&b);
+    refuse(&b, in_b);
+    b_is_lost_and_back();
+    ck_assert_ptr_nonnull(strstr(served, "HSET:0 1 "));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_cluster_presence");
@@ -121,6 +193,10 @@ int main(void)
     tcase_add_test(tc, while_the_server_of_the_list_is_away_entries_wait_in_peace);
     tcase_add_test(tc, what_the_list_refuses_waits_for_a_beat);
     tcase_add_test(tc, who_leaves_before_the_list_has_answered_was_never_there);
+    tcase_add_test(tc,
+                   a_removal_is_repeated_at_a_server_that_was_lost_up_to_a_minute_later);
+    tcase_add_test(
+        tc, what_lay_at_a_server_that_gave_up_its_slot_and_was_lost_is_written_again);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

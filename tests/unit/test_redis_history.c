@@ -231,6 +231,28 @@ START_TEST(a_server_that_cannot_now_gets_it_later_in_the_same_order)
 }
 END_TEST
 
+/* Its words inside a script, before 7.0. */
+START_TEST(a_replica_of_an_old_version_is_left_as_well)
+{
+    up_in_room();
+    keep("one");
+    fake_loop_turn(loop);
+    answer("-ERR Error running script (call to f_1f): @user_script:36: @user_script: 36: "
+           "-READONLY You can't write against a read only replica. \r\n");
+    ck_assert(!figures().up);
+    expect_heard("");
+    return_to_room();
+    answer_health();
+    keep("two");
+    fake_loop_turn(loop);
+    answer_kept("1", false);
+    answer("-ERR Error running script (call to f_1f): @user_script:36: @user_script: 36: "
+           "-OOM command not allowed when used memory > 'maxmemory'. \r\n");
+    ck_assert(figures().up);
+    expect_heard("#7=FW_OK@1 #7=FW_ERR_BACKPLANE@0 ");
+}
+END_TEST
+
 /* min-replicas-to-write: it passes, and publishes of plain rooms aren't concerned. */
 START_TEST(what_waits_for_replicas_is_sent_again_and_the_links_stay)
 {
@@ -247,10 +269,44 @@ START_TEST(what_waits_for_replicas_is_sent_again_and_the_links_stay)
     fake_loop_advance(loop, 100);
     fake_loop_turn(loop);
     ck_assert_uint_eq(WROTE(SERIAL("1")), 1);
-    ck_assert_uint_eq(WROTE(SERIAL("2")), 1);
     answer_kept("1", false);
+    ck_assert_uint_eq(WROTE(SERIAL("2")), 1);
     answer_kept("2", false);
     expect_heard("#7=FW_OK@1 #7=FW_OK@2 ");
+}
+END_TEST
+
+/* Or all that waits would be sent and refused ten times a second. */
+START_TEST(while_redis_lacks_replicas_one_tries_for_all)
+{
+    static const char no[] = "-NOREPLICAS Not enough good replicas to write.\r\n";
+    up_in_room();
+    keep("one");
+    keep("two");
+    fake_loop_turn(loop);
+    answer(no);
+    answer("-OUTOFTURN not yet\r\n");
+    for (int i = 0; i < 3; i++) {
+        forget_written();
+        keep("more");
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 0);
+        fake_loop_advance(loop, 100);
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 1);
+        ck_assert_uint_eq(WROTE(SERIAL("1")), 1);
+        fake_loop_turn(loop);
+        ck_assert_uint_eq(WROTE("EVAL"), 1);
+        answer(i < 2 ? no : "*3\r\n$8\r\n" EPOCH "\r\n:1\r\n:0\r\n");
+    }
+    expect_heard("#7=FW_OK@1 ");
+    ck_assert_uint_eq(WROTE("EVAL"), 5);
+    ck_assert_uint_eq(WROTE(BEHIND("2")), 1);
+    ck_assert_uint_eq(WROTE(BEHIND("3")), 1);
+    ck_assert_uint_eq(WROTE(BEHIND("4")), 1);
+    lose(); /* and what was stuck there isn't at another server */
+    return_to_room();
+    ck_assert_uint_eq(WROTE("EVAL"), 4);
 }
 END_TEST
 
@@ -434,7 +490,7 @@ static void put_entry(fwi_buf *out, fwi_msg_kind kind, fwi_position at)
 /* News about a member that has no name would be the end of whoever shows it. */
 START_TEST(what_is_no_message_of_this_history_is_left_out_of_a_page)
 {
-    const fwi_position other = {at_one.epoch + 1, 2};
+    const fwi_position other = {at_one.epoch + 1, 2}, beyond = {at_one.epoch, 6};
     fwi_buf page = {0}, out = {0};
     up_in_room();
     ask(1);
@@ -442,13 +498,14 @@ START_TEST(what_is_no_message_of_this_history_is_left_out_of_a_page)
     ck_assert(fwi_buf_append(&page, EPOCH "\0\0\0\0\0\0\0\x05", 16));
     put_entry(&page, FWI_MSG_LEFT, at_one);
     put_entry(&page, FWI_MSG_DATA, other);
+    put_entry(&page, FWI_MSG_DATA, beyond);
     put_entry(&page, FWI_MSG_DATA, at_one);
     fwi_buf_printf(&out, "$%zu\r\n", page.len);
     fwi_buf_append(&out, page.data, page.len);
     fwi_buf_puts(&out, "\r\n");
     fake_stream_feed(command, out.data, out.len);
     expect_heard("page1=FW_OK:1@5 ");
-    ck_assert_uint_eq(figures().malformed, 2);
+    ck_assert_uint_eq(figures().malformed, 3);
     fwi_buf_fini(&page);
     fwi_buf_fini(&out);
 }
@@ -481,7 +538,9 @@ int main(void)
     tcase_add_test(tc, a_forgotten_script_is_sent_whole_again_and_what_was_behind_it);
     tcase_add_test(tc, a_room_of_which_one_is_refused_holds_up_no_other_room);
     tcase_add_test(tc, a_server_that_cannot_now_gets_it_later_in_the_same_order);
+    tcase_add_test(tc, a_replica_of_an_old_version_is_left_as_well);
     tcase_add_test(tc, what_waits_for_replicas_is_sent_again_and_the_links_stay);
+    tcase_add_test(tc, while_redis_lacks_replicas_one_tries_for_all);
     tcase_add_test(tc, an_error_about_the_message_is_told_and_it_is_dropped);
     tcase_add_test(tc, an_answer_of_another_kind_ends_the_links);
     tcase_add_test(tc, too_late_is_told_and_it_is_not_sent);

@@ -138,15 +138,48 @@ START_TEST(what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way)
     fwi_redis_pending_put_aside(&pending, b1);
     ck_assert(!fwi_redis_pending_is_behind(&pending, a2));
     ck_assert(fwi_redis_pending_is_behind(&pending, b1));
-    fwi_redis_pending_resume(&pending);
+    fwi_redis_pending_resume(&pending, false);
     ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), b1);
     fwi_redis_publish_set_sent(b1);
     ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), plain);
     fwi_redis_pending_put_aside(&pending, a2);
-    fwi_redis_pending_resume(&pending);
+    fwi_redis_pending_resume(&pending, false);
     ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a1);
     fwi_redis_publish_set_sent(a1);
     ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a2);
+}
+END_TEST
+
+START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
+{
+    fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
+    fwi_redis_publish *b1 = send_kept("r:b");
+    fwi_redis_pending_follow(&pending, a1);
+    fwi_redis_pending_follow(&pending, a2);
+    fwi_redis_pending_follow(&pending, b1);
+    fwi_redis_pending_put_aside(&pending, a1);
+    fwi_redis_pending_put_aside(&pending, a2);
+    fwi_redis_pending_put_aside(&pending, b1);
+    for (int i = 0; i < 2; i++) {
+        fwi_redis_pending_resume(&pending, true);
+        ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a1);
+        ck_assert(!fwi_redis_pending_is_behind(&pending, a1));
+        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
+        fwi_redis_publish_set_sent(a1);
+        ck_assert_ptr_null(fwi_redis_pending_next_unsent(&pending));
+        ck_assert(fwi_redis_pending_is_behind(&pending, a2));
+        fwi_redis_pending_put_aside(&pending, a1);
+    }
+    fwi_redis_pending_resume(&pending, false);
+    const fwi_redis_publish *const want[] = {a1, a2, b1};
+    const uint64_t behind[] = {0, a1->serial, 0};
+    for (size_t i = 0; i < 3; i++) {
+        fwi_redis_publish *e = fwi_redis_pending_next_unsent(&pending);
+        ck_assert_ptr_eq(e, want[i]);
+        ck_assert(!fwi_redis_pending_is_behind(&pending, e));
+        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, e), behind[i]);
+        fwi_redis_publish_set_sent(e);
+    }
 }
 END_TEST
 
@@ -281,6 +314,7 @@ int main(void)
         tc, each_kept_one_follows_the_one_before_it_in_its_room_until_that_is_answered);
     tcase_add_test(tc,
                    what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way);
+    tcase_add_test(tc, one_of_those_put_aside_is_tried_and_comes_back_to_its_place);
     tcase_add_test(tc, what_moves_to_another_server_is_new_there_or_takes_its_place);
     tcase_add_test(tc, what_had_no_answer_when_its_link_was_lost_is_doubtful);
     tcase_add_test(tc, each_is_found_by_its_serial_however_many_there_are);

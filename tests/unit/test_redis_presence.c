@@ -81,6 +81,30 @@ START_TEST(what_redis_refuses_is_written_when_it_takes_a_beat_again)
 }
 END_TEST
 
+/* Else they would pile up here for as long as it refuses. */
+START_TEST(who_comes_and_goes_while_redis_takes_nothing_is_forgotten)
+{
+    be_up();
+    hset_says = hdel_says = "-NOPERM not you\r\n";
+    enter_one(false);
+    serve();
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 ");
+    enter_one(false);
+    fake_loop_turn(loop); /* on its way */
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:2:0 ");
+    enter_one(false);
+    serve();
+    pass(3000);
+    expect_served("SADD HSET:0 1 BEAT:1:3:0 HSET:0 1 ");
+}
+END_TEST
+
 START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
 {
     be_up();
@@ -89,6 +113,25 @@ START_TEST(who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead)
     hdel_says = "-MISCONF can't persist\r\n";
     leave_one();
     serve();
+    forget_written();
+    bp->ops->stop(bp);
+    ck_assert_uint_eq(fake_stream_written(command)->len, 0);
+}
+END_TEST
+
+/* What Redis still has of it is of sessions that have left, and nobody else looks. */
+START_TEST(who_stops_before_its_former_life_is_swept_is_found_dead)
+{
+    be_up();
+    pass(3000);
+    beat_says = "0 1 1\n"; /* it has lost the second */
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 3\n";
+    fake_loop_advance(loop, 1);
+    serve_once();
+    fake_loop_turn(loop);
+    ck_assert_ptr_nonnull(strstr(written(command), "SRANDMEMBER"));
     forget_written();
     bp->ops->stop(bp);
     ck_assert_uint_eq(fake_stream_written(command)->len, 0);
@@ -122,6 +165,57 @@ START_TEST(what_the_lost_link_had_not_answered_is_written_again)
     leave_one();
     go_and_return();
     expect_served("BEAT:1:2:0 HDEL ");
+}
+END_TEST
+
+/* Redis may carry out what it had taken from it after what the new link says. */
+START_TEST(what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat)
+{
+    be_up();
+    enter_one(false);
+    fake_loop_turn(loop); /* sent */
+    forget_written();
+    go_and_return();
+    expect_served("BEAT:1:2:0 SADD HSET:0 1 ");
+    pass(3000);
+    expect_served("BEAT:1:3:0 SADD HSET:0 1 ");
+    pass(3000);
+    expect_served("BEAT:1:4:0 ");
+    enter_one(false); /* it has news of itself */
+    fake_loop_turn(loop);
+    forget_written();
+    leave_one();
+    go_and_return();
+    expect_served("BEAT:1:5:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:6:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:7:0 SREM ");
+}
+END_TEST
+
+/* It may leave the list after somebody who came since was put into it. */
+START_TEST(a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat)
+{
+    be_up();
+    enter_one(false);
+    serve();
+    leave_one();
+    serve();
+    expect_served("SADD HSET:0 1 HDEL ");
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    fake_loop_turn(loop);
+    ck_assert_ptr_nonnull(strstr(written(command), "SREM"));
+    forget_written();
+    enter_another();
+    go_and_return();
+    expect_served("BEAT:1:2:0 BEAT:1:3:0 SADD HSET:0 1 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:4:0 SADD HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:5:0 ");
+    ck_assert_uint_eq(figures().present, 1);
 }
 END_TEST
 
@@ -256,6 +350,24 @@ START_TEST(only_who_has_watched_for_a_lease_judges)
 }
 END_TEST
 
+/* He beats in time: it is Redis' clock that was put forward. */
+START_TEST(who_finds_his_own_lease_ended_watches_for_a_lease_again)
+{
+    be_up();
+    pass(9400);
+    ck_assert_ptr_nonnull(strstr(served, ":1 "));
+    beat_says = "0 2 9999\n000000000000dead -1 0\n";
+    pass(3000);
+    beat_says = "0 1 9999\n000000000000dead -1 0\n";
+    served[0] = '\0';
+    pass(8500);
+    ck_assert_ptr_null(strstr(served, ":1 "));
+    pass(700);
+    ck_assert_ptr_nonnull(strstr(served, ":1 "));
+    ck_assert_uint_eq(figures().lives, 0);
+}
+END_TEST
+
 START_TEST(nodes_are_told_by_name_once)
 {
     char envelope[256] = "1 1 ";
@@ -307,6 +419,27 @@ START_TEST(a_claimed_life_is_swept_channel_by_channel_and_forgotten)
                   "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
     ck_assert_uint_eq(figures().sweeps, 1);
     ck_assert_uint_eq(figures().swept, 6);
+}
+END_TEST
+
+START_TEST(lives_that_followed_each_other_are_all_looked_through)
+{
+    be_up();
+    beat_says = "0 1 9999\n000000000000dead -5 3\n";
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 9999\n";
+    serve();
+    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:3:c NAMES "
+                  "CHANNELS:fanwire:n:000000000000dead:2:c "
+                  "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
+    served[0] = '\0';
+    beat_says = "0 1 9999\n000000000000dead -5 9000000000\n"; /* nobody's */
+    fake_loop_advance(loop, 3000);
+    serve_once();
+    beat_says = "0 1 9999\n";
+    serve();
+    ck_assert_ptr_nonnull(strstr(served, "dead:8999999985:c FORGET "));
 }
 END_TEST
 
@@ -402,10 +535,15 @@ int main(void)
     tcase_add_test(tc, who_comes_and_goes_before_anything_is_sent_costs_nothing);
     tcase_add_test(tc, after_a_break_what_isn_t_safe_is_written_again_and_nothing_else);
     tcase_add_test(tc, what_redis_refuses_is_written_when_it_takes_a_beat_again);
+    tcase_add_test(tc, who_comes_and_goes_while_redis_takes_nothing_is_forgotten);
     tcase_add_test(tc,
                    who_stops_with_a_refused_removal_leaves_it_to_those_who_find_it_dead);
+    tcase_add_test(tc, who_stops_before_its_former_life_is_swept_is_found_dead);
     tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
+    tcase_add_test(tc, what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat);
+    tcase_add_test(tc,
+                   a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat);
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_test(tc, whose_end_nobody_was_told_is_not_told_to_be_back);
@@ -415,8 +553,10 @@ int main(void)
                         0, 2);
     tcase_add_test(tc, a_beat_asks_for_the_last_one_that_was_answered_to_be_known);
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
+    tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);
+    tcase_add_test(tc, lives_that_followed_each_other_are_all_looked_through);
     tcase_add_test(tc, a_sweep_that_gets_nowhere_ends_and_does_not_go_round);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);

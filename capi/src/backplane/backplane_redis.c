@@ -419,9 +419,7 @@ static void redis_flush(fwi_backplane *bp)
     }
     if (rb->state == FWI_REDIS_UP) {
         fwi_redis_presence_send(rb); /* ahead of what is said about it */
-        if (!fwi_timer_is_set(&rb->again)) {
-            fwi_redis_pending_resume(&rb->pending);
-        }
+        fwi_redis_history_resume(rb);
         ok = ok && fwi_redis_history_ask(rb) && fwi_redis_send_publishes(rb, UINT64_MAX);
     }
     if (!ok) {

@@ -27,7 +27,8 @@ typedef struct fwi_present {
     bool tell;
     /* Redis alone: */
     bool gone;      /* it has left, and Redis hasn't confirmed that yet */
-    bool was_sent;  /* Redis may have it */
+    bool was_taken; /* by Redis; or nobody knows whether it was */
+    bool doubtful;  /* Redis may still carry out what was sent by a link that is lost */
     unsigned asked; /* commands about it that aren't answered */
     uint64_t over;  /* the first life that has ended since Redis took it; 0: none */
     uint64_t beat;  /* how many beats of the lease had been confirmed when it was sent */

@@ -119,6 +119,24 @@ static void word_keys(fwi_redis_backplane *rb, fwi_redis_words *w, const keys *k
 
 /* --- a kept publish --- */
 
+/* While Redis lacks replicas it would refuse all that waits each time, a queue full of
+ * messages: so the oldest is sent alone, until it is taken. */
+bool fwi_redis_history_must_wait(const fwi_redis_backplane *rb,
+                                 const fwi_redis_publish *e)
+{
+    const fwi_redis_history *h = &rb->history;
+    return fwi_redis_pending_is_behind(&rb->pending, e) ||
+           (h->stuck && (h->trial != 0 || fwi_timer_is_set(&rb->again)));
+}
+
+void fwi_redis_history_resume(fwi_redis_backplane *rb)
+{
+    const fwi_redis_history *h = &rb->history;
+    if (!fwi_timer_is_set(&rb->again) && h->trial == 0) {
+        fwi_redis_pending_resume(&rb->pending, h->stuck);
+    }
+}
+
 bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     /* Redis replaces it; it only has to be there. */
@@ -148,6 +166,7 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
     word_number(&w, &n, e->terms.ref != 0);
     word_number(&w, &n, fwi_redis_pending_follow(&rb->pending, e));
     fwi_redis_word(&w, rb->verbs->publish, strlen(rb->verbs->publish));
+    rb->history.trial = rb->history.stuck ? e->serial : 0;
     rb->counts.publishes++;
     return fwi_redis_asked_push(&rb->asked, e->serial) &&
            fwi_redis_send_command(rb, FWI_REDIS_COMMAND, w.argc, w.argv, w.lens);
@@ -175,7 +194,8 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
         fwi_redis_pending_put_aside(&rb->pending, e);
         return; /* The flush at the end of this turn sends it again. */
     }
-    if (fwi_redis_script_lacks_replicas(reply)) {
+    rb->history.stuck = fwi_redis_script_lacks_replicas(reply);
+    if (rb->history.stuck) {
         fwi_redis_pending_put_aside(&rb->pending, e);
         fwi_redis_pause(rb); /* Whatever isn't written goes on meanwhile. */
         return;
@@ -257,11 +277,12 @@ static void tell_failed(fwi_redis_backplane *rb, question *q, int err, const cha
 
 /* A message of this history, or NULL: whoever may write to Redis may have put something
  * else there, and what isn't said to the room has no business in it. */
-static fw_message *read_message(const char *p, size_t len, uint64_t epoch)
+static fw_message *read_message(const char *p, size_t len, fwi_position top)
 {
     fwi_envelope e;
     bool ok = fwi_envelope_decode(&e, p, len) == FWI_ENVELOPE_OK &&
-              e.kind == FWI_MSG_DATA && e.epoch == epoch && epoch != 0;
+              e.kind == FWI_MSG_DATA && e.epoch == top.epoch && e.epoch != 0 &&
+              e.offset <= top.offset;
     return ok ? fwi_message_from_envelope(&e) : NULL;
 }
 
@@ -276,7 +297,7 @@ static void read_messages(fwi_redis_backplane *rb, const char *p, size_t left,
         if (len > left) {
             return;
         }
-        fw_message *m = read_message(p, len, page->top.epoch);
+        fw_message *m = read_message(p, len, page->top);
         if (m != NULL) {
             page->messages[page->n++] = m;
         } else {
@@ -423,6 +444,8 @@ void fwi_redis_history_tell(fwi_redis_backplane *rb, uint64_t up_to_serial)
 void fwi_redis_history_link_down(fwi_redis_backplane *rb)
 {
     fwi_redis_scripts_link_down(&rb->history.scripts);
+    rb->history.stuck = false;
+    rb->history.trial = 0;
     fwi_list_splice(&rb->history.unanswered, &rb->history.questions);
 }
 

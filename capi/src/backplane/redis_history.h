@@ -20,6 +20,8 @@ struct fwi_redis_backplane;
 typedef struct fwi_redis_history {
     fwi_redis_scripts scripts;
     fwi_list questions, unanswered; /* to be sent; to be told that they failed */
+    bool stuck; /* Redis keeps nothing for want of replicas: one publish tries for all */
+    uint64_t trial; /* its serial while it is on its way; 0: none is */
 } fwi_redis_history;
 
 void fwi_redis_history_init(fwi_redis_history *h);
@@ -30,6 +32,11 @@ bool fwi_redis_read_history(fwi_backplane *bp, const char *channel,
                             const fwi_history_query *query, uint64_t ref);
 bool fwi_redis_forget_history(fwi_backplane *bp, const char *channel, uint64_t ref);
 
+/* May it not be sent now? */
+bool fwi_redis_history_must_wait(const struct fwi_redis_backplane *rb,
+                                 const fwi_redis_publish *e);
+/* To be sent are now those that were refused and may be accepted. */
+void fwi_redis_history_resume(struct fwi_redis_backplane *rb);
 /* Writes a kept publish. false: out of memory. */
 bool fwi_redis_history_send(struct fwi_redis_backplane *rb, fwi_redis_publish *e);
 /* Its answer. */

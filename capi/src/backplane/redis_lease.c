@@ -13,7 +13,8 @@
 enum {
     /* All find the end of a lease at the same moment; they needn't ask at the same. */
     LOOK_MIN_MS = 5,
-    LOOK_MAX_MS = 100
+    LOOK_MAX_MS = 100,
+    LEASE_HAD_ENDED = 2 /* what a beat says of its node */
 };
 
 void fwi_redis_lease_fini(fwi_redis_backplane *rb)
@@ -50,12 +51,14 @@ static bool may_judge(const fwi_redis_backplane *rb)
            fwi_loop_now_ms(rb->loop) - since_ms >= rb->config.lease_ms;
 }
 
-static void watch(fwi_redis_backplane *rb)
+/* had_ended: by Redis' clock this node's own lease. Who beats in time learns by that that
+ * the clock was put forward: then everybody's has ended, and says nothing. */
+static void watch(fwi_redis_backplane *rb, bool had_ended)
 {
     fwi_redis_lease *l = &rb->lease;
     uint64_t now_ms = fwi_loop_now_ms(rb->loop);
     bool slow = now_ms - l->sent_ms > third(rb);
-    if (l->watching_ms == 0 || slow || has_gap(rb)) {
+    if (l->watching_ms == 0 || slow || had_ended || has_gap(rb)) {
         l->watching_ms = now_ms;
     }
     l->answered_ms = now_ms;
@@ -203,8 +206,9 @@ void fwi_redis_lease_figures(const fwi_redis_backplane *rb, fwi_backplane_figure
 void fwi_redis_lease_end(fwi_redis_backplane *rb)
 {
     fwi_buf *key = &rb->presence.key;
-    /* Who still has entries leaves them to those who find it dead. */
-    if (!rb->lease.is_held || rb->presence.n > 0 ||
+    /* Who still has entries, or may have some of a former life, leaves them to those who
+     * find it dead. */
+    if (!rb->lease.is_held || rb->presence.n > 0 || rb->lease.unswept != 0 ||
         !fwi_list_is_empty(&rb->presence.todo) ||
         !fwi_list_is_empty(&rb->presence.refused) ||
         !fwi_redis_channels_key(rb, key, rb->config.node, rb->lease.life)) {
@@ -411,15 +415,15 @@ static void on_beat(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
     }
     char *at;
     uint64_t over = strtoull(reply->whole.str, &at, 10);
-    bool known = strtoull(at, &at, 10) != 0;
+    uint64_t known = strtoull(at, &at, 10);
     uint64_t beat = strtoull(at, &at, 10);
     if (*at != '\n') {
         fwi_redis_complain(rb, "an unknown answer to a beat", reply->whole.str,
                            reply->whole.len);
         return;
     }
-    watch(rb);
-    if (!check_life(rb, over, known, beat)) {
+    watch(rb, known == LEASE_HAD_ENDED);
+    if (!check_life(rb, over, known != 0, beat)) {
         return;
     }
     l->is_held = l->was_held = true;

@@ -172,11 +172,19 @@ static void insert_all(fwi_redis_pending *p, fwi_redis_publish *e)
     fwi_list_append(at->next, &e->all);
 }
 
-static void insert_unsent(fwi_redis_pending *p, fwi_redis_publish *e)
+static uint64_t serial_at(const fwi_list *at)
 {
-    fwi_list *at = p->unsent.prev;
-    while (at != &p->unsent &&
-           fwi_list_entry(at, fwi_redis_publish, unsent)->serial > e->serial) {
+    return fwi_list_entry(at, fwi_redis_publish, unsent)->serial;
+}
+
+/* That, or those aside. */
+static void insert_unsent(fwi_list *list, fwi_redis_publish *e)
+{
+    fwi_list *at = list->prev;
+    if (at != list && serial_at(list->next) > e->serial) {
+        at = list; /* the first of many was tried, and comes back */
+    }
+    while (at != list && serial_at(at) > e->serial) {
         at = at->prev;
     }
     fwi_list_append(at->next, &e->unsent);
@@ -185,7 +193,7 @@ static void insert_unsent(fwi_redis_pending *p, fwi_redis_publish *e)
 void fwi_redis_pending_put_back(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     fwi_list_remove(&e->unsent);
-    insert_unsent(p, e);
+    insert_unsent(&p->unsent, e);
 }
 
 bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
@@ -205,7 +213,7 @@ bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
         fwi_list_append(&to->unsent, &e->unsent);
     } else {
         insert_all(to, e);
-        insert_unsent(to, e);
+        insert_unsent(&to->unsent, e);
     }
     to->bytes += e->cost;
     *slot_of(to, e->serial) = e;
@@ -257,6 +265,9 @@ uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     fwi_redis_publish *last = last_of_room(p, e->channel);
     uint64_t serial = last != NULL ? last->serial : 0;
+    if (last != NULL && last->aside) {
+        return 0; /* it goes ahead of those that still wait */
+    }
     if (last != NULL) {
         forget_room(p, last);
     }
@@ -267,7 +278,7 @@ uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e)
 bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e)
 {
     const fwi_redis_publish *last = last_of_room(p, e->channel);
-    return last != NULL && last->aside;
+    return last != NULL && last->aside && last->serial <= e->serial;
 }
 
 void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
@@ -281,22 +292,23 @@ void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
         remember_room(p, e);
     }
     fwi_list_remove(&e->unsent);
-    fwi_list_append(&p->aside, &e->unsent);
+    insert_unsent(&p->aside, e);
     e->aside = true;
 }
 
-void fwi_redis_pending_resume(fwi_redis_pending *p)
+void fwi_redis_pending_resume(fwi_redis_pending *p, bool one)
 {
     fwi_list first; /* ahead of what is unsent: of a room it is what came before */
     fwi_list_init(&first);
-    for (fwi_list *l = p->aside.next, *next; l != &p->aside; l = next) {
+    for (fwi_list *l = p->aside.next, *next;
+         l != &p->aside && !(one && !fwi_list_is_empty(&first)); l = next) {
         fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, unsent);
         fwi_redis_publish *last = last_of_room(p, e->channel);
         next = l->next;
         if (last != NULL && !last->aside) {
             continue;
         }
-        if (last != NULL) {
+        if (last != NULL && (!one || last == e)) {
             forget_room(p, last);
         }
         e->aside = false;

@@ -153,8 +153,9 @@ bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_pub
 /* It wasn't carried out, but may be later: it is sent again when it is resumed. */
 void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
 /* To be sent are now all that were put aside, but for rooms of which one is on its way
- * still: what that one is told belongs before them. */
-void fwi_redis_pending_resume(fwi_redis_pending *p);
+ * still: what that one is told belongs before them. Or only the first of these: it may be
+ * put aside again, and the others of its room stay behind it. */
+void fwi_redis_pending_resume(fwi_redis_pending *p, bool one);
 
 /* Frees it if it has been answered and delivered, and nobody is still to be told. */
 void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e);

@@ -1,5 +1,5 @@
 /*
- * Entries and questions. See the header.
+ * Entries. See the header.
  *
  * An entry is on its way (todo), or answered, and safe once a later beat of the lease is
  * confirmed: then a failover that loses it would lose the beat, too, and that is seen. So
@@ -12,18 +12,13 @@
 
 #include "backplane/redis_backplane.h"
 #include "backplane/redis_presence_scripts.h"
-#include "core/error.h"
 #include "wire/envelope.h"
 #include "wire/name.h"
 
-/* Somebody wants a page, or the nodes. */
-typedef struct question {
-    fwi_list link;
-    uint64_t cursor, ref;
-    uint32_t limit;
-    bool of_nodes;
-    char channel[];
-} question;
+/* Of a Cluster's server, from the last write that its replica has got to the moment when
+ * we know that it was lost: cluster-node-timeout (15 s, unless somebody has set it), and
+ * some more. */
+enum { FAILOVER_MS = 60000 };
 
 void fwi_redis_presence_init(fwi_redis_presence *rp)
 {
@@ -38,17 +33,9 @@ void fwi_redis_presence_init(fwi_redis_presence *rp)
     fwi_buf_init(&rp->value);
 }
 
-static void free_questions(fwi_list *list)
-{
-    for (fwi_list *e; (e = fwi_list_pop(list)) != NULL;) {
-        free(fwi_list_entry(e, question, link));
-    }
-}
-
 void fwi_redis_presence_fini(fwi_redis_presence *rp)
 {
-    free_questions(&rp->questions);
-    free_questions(&rp->unanswered);
+    fwi_redis_questions_fini(rp);
     fwi_presence_table_fini(&rp->table);
     fwi_buf_fini(&rp->key);
     fwi_buf_fini(&rp->value);
@@ -121,7 +108,7 @@ void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
         return;
     }
     rp->n--;
-    if (!p->was_sent) {
+    if (!p->was_taken && p->asked == 0) {
         fwi_presence_remove(&rp->table, p);
         return;
     }
@@ -236,23 +223,31 @@ static bool is_listed(const fwi_redis_backplane *rb, const fwi_presence_channel 
     return rb->cluster == NULL || c->listed;
 }
 
-static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+/* Its answer doesn't come, though Redis may have taken it. */
+static void answer_lost(fwi_redis_presence *rp, fwi_present *p)
 {
-    fwi_present *p = about;
-    p->asked--;
-    if (reply == NULL) {
-        if (!fwi_list_is_linked(&p->todo)) {
-            want(&rb->presence, p);
-        }
-        return;
+    p->doubtful = p->was_taken = true;
+    if (!fwi_list_is_linked(&p->todo)) {
+        want(rp, p);
     }
-    if (is_refused(rb, p, reply)) {
-        return;
+}
+
+/* What has just been answered may have been carried out ahead of what a lost link had
+ * said: then it is said again behind a beat, and the channel is listed again. */
+static bool is_repeated(fwi_redis_presence *rp, fwi_present *p)
+{
+    if (!p->doubtful || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
+        return false;
     }
-    if (reply->whole.type != FWI_REDIS_STRING || p->over == 0) {
-        return;
-    }
-    /* Of an entry of a node that was swept. Was the end of this one told? */
+    p->doubtful = p->channel->indexed = p->channel->listed = false;
+    put_off(rp, p);
+    return true;
+}
+
+/* Of an entry of a node that was swept. Was the end of this one told? */
+static void take_return(fwi_redis_backplane *rb, fwi_present *p,
+                        const fwi_redis_reply *reply)
+{
     uint64_t told = strtoull(reply->whole.str, NULL, 10);
     bool is_over = told >= p->over;
     if (fwi_list_is_linked(&p->todo)) {
@@ -265,18 +260,49 @@ static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
     }
 }
 
+static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
+{
+    fwi_present *p = about;
+    p->asked--;
+    if (reply == NULL) {
+        answer_lost(&rb->presence, p);
+        return;
+    }
+    /* A script may have written it before it failed. */
+    p->was_taken = p->was_taken || p->over > 0 || reply->whole.type != FWI_REDIS_ERROR;
+    if (is_refused(rb, p, reply)) {
+        return;
+    }
+    if (reply->whole.type == FWI_REDIS_STRING && p->over > 0) {
+        take_return(rb, p, reply);
+    }
+    (void)is_repeated(&rb->presence, p);
+}
+
+/* Redis has said so. */
+static void has_gone(fwi_redis_presence *rp, fwi_present *p)
+{
+    bool is_back = !p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo);
+    if (!is_repeated(rp, p) && !is_back) {
+        fwi_list_append(&rp->departed, &p->todo);
+    }
+}
+
 static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_present *p = about;
     p->asked--;
-    if (reply != NULL && is_refused(rb, p, reply)) {
+    if (reply == NULL) {
+        answer_lost(rp, p);
         return;
     }
-    if (!p->gone || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
-        return; /* it has come back meanwhile */
+    bool refused = is_refused(rb, p, reply);
+    if (refused && p->gone && !p->was_taken && p->asked == 0) {
+        fwi_presence_remove(&rp->table, p); /* as it was itself */
+    } else if (!refused) {
+        has_gone(rp, p);
     }
-    fwi_list_append(reply != NULL ? &rp->departed : &rp->todo, &p->todo);
 }
 
 /* "TELL LIFE " and the envelope. */
@@ -323,7 +349,6 @@ static bool send_entry(fwi_redis_backplane *rb, fwi_present *p)
         return false;
     }
     p->asked++;
-    p->was_sent = true;
     return true;
 }
 
@@ -370,20 +395,58 @@ static bool send_entries(fwi_redis_backplane *rb)
     return how != NO_MEMORY;
 }
 
+/* How many beats behind the first one it takes till a removal is safe. In a Cluster the
+ * beats are at another server: a replica that takes over from that of the entry may know
+ * nothing of what was removed shortly before. */
+static uint64_t beats_more(const fwi_redis_backplane *rb)
+{
+    return rb->cluster != NULL ? 3 * FAILOVER_MS / rb->config.lease_ms : 0;
+}
+
+/* Its channel has left the list, and so it is forgotten. If nobody knows whether it has,
+ * its removal is said again: then whoever has come there since is listed again, too. */
+static void on_unlisted(fwi_redis_backplane *rb, void *about,
+                        const fwi_redis_reply *reply)
+{
+    fwi_redis_presence *rp = &rb->presence;
+    fwi_present *p = about;
+    p->asked--;
+    if (reply == NULL) {
+        answer_lost(rp, p);
+        return;
+    }
+    fwi_redis_answer_ignored(rb, NULL, reply);
+    if (p->gone && p->asked == 0 && !fwi_list_is_linked(&p->todo)) {
+        fwi_presence_remove(&rp->table, p);
+    }
+}
+
+/* Nobody else is in its channel. */
+static void unlist(fwi_redis_backplane *rb, fwi_present *p)
+{
+    p->channel->indexed = p->channel->listed = false;
+    fwi_list_remove(&p->todo);
+    if (call_list(rb, "SREM", p->channel, on_unlisted, p)) {
+        p->asked++;
+    } else {
+        want(&rb->presence, p);
+    }
+}
+
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_list_splice(&rp->todo, &rp->refused);
     while (!fwi_list_is_empty(&rp->departed)) {
         fwi_present *p = fwi_list_entry(rp->departed.next, fwi_present, todo);
-        if (p->beat >= beat) {
+        if (p->beat + beats_more(rb) >= beat) {
             return; /* in the order in which they were sent */
         }
         if (HASH_COUNT(p->channel->present) == 1) {
-            p->channel->indexed = p->channel->listed = false;
-            call_list(rb, "SREM", p->channel, fwi_redis_answer_ignored, NULL);
+            unlist(rb, p);
+        } else {
+            fwi_presence_remove(&rp->table, p);
         }
-        fwi_presence_remove(&rp->table, p);
     }
 }
 
@@ -406,10 +469,14 @@ void fwi_redis_presence_link_down(fwi_redis_backplane *rb)
     }
 }
 
-/* Whose keys these are: NULL, nobody's just now. */
-static const fwi_redis_backplane *server_of(fwi_redis_backplane *rb, const fwi_buf *key)
+/* Does it lie at the server that was lost? What is nobody's just now may have lain there:
+ * it has said that the slot isn't its own any more, and was lost then. */
+static bool lay_at(fwi_redis_backplane *rb, const fwi_buf *key,
+                   const fwi_redis_backplane *lost)
 {
-    return rb->cluster->server_of(rb->cluster_user, rb, key->data, key->len);
+    const fwi_redis_backplane *at =
+        rb->cluster->server_of(rb->cluster_user, rb, key->data, key->len);
+    return at == lost || at == NULL;
 }
 
 void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
@@ -419,11 +486,11 @@ void fwi_redis_presence_server_lost(fwi_redis_backplane *rb,
     fwi_presence_channel *c, *next;
     bool list_lost =
         fwi_redis_channels_key(rb, &rp->key, rb->config.node, rb->lease.life) &&
-        server_of(rb, &rp->key) == lost;
+        lay_at(rb, &rp->key, lost);
     HASH_ITER(hh, rp->table.channels, c, next)
     {
-        bool entries_lost = fwi_redis_presence_key(rb, &rp->key, c->name) &&
-                            server_of(rb, &rp->key) == lost;
+        bool entries_lost =
+            fwi_redis_presence_key(rb, &rp->key, c->name) && lay_at(rb, &rp->key, lost);
         c->indexed = c->indexed && !list_lost;
         c->listed = c->listed && !list_lost;
         for (fwi_present *p = c->present; p != NULL; p = p->hh.next) {
@@ -448,125 +515,12 @@ void fwi_redis_presence_rewrite(fwi_redis_backplane *rb, uint64_t over)
     }
 }
 
-/* --- questions --- */
-
-static bool ask(fwi_backplane *bp, const char *channel, uint64_t cursor, uint32_t limit,
-                uint64_t ref)
-{
-    fwi_redis_backplane *rb = fwi_redis_of(bp);
-    size_t len = channel ? strlen(channel) : 0;
-    question *q = calloc(1, sizeof *q + len + 1);
-    if (q == NULL) {
-        return false;
-    }
-    q->cursor = cursor;
-    q->limit = limit;
-    q->ref = ref;
-    q->of_nodes = channel == NULL;
-    memcpy(q->channel, channel ? channel : "", len);
-    bool up = channel == NULL ? fwi_redis_lease_can_ask(rb)
-                              : fwi_redis_presence_key(rb, &rb->presence.key, channel) &&
-                                    fwi_redis_call_reaches(rb, rb->presence.key.data,
-                                                           rb->presence.key.len);
-    fwi_list_append(up ? &rb->presence.questions : &rb->presence.unanswered, &q->link);
-    rb->loop->ops->wake(rb->loop); /* it may be asked from inside a flush */
-    return true;
-}
-
-bool fwi_redis_read_presence(fwi_backplane *bp, const char *channel, uint64_t cursor,
-                             uint32_t limit, uint64_t ref)
-{
-    return ask(bp, channel, cursor, limit, ref);
-}
-
-bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref)
-{
-    return ask(bp, NULL, 0, 0, ref);
-}
-
-static void tell(fwi_redis_backplane *rb, question *q, const fwi_member_page *page)
-{
-    uint64_t ref = q->ref;
-    free(q);
-    if (rb->base.sink->on_members != NULL) {
-        rb->base.sink->on_members(rb->base.sink_user, ref, page);
-    }
-}
-
-static void tell_failed(fwi_redis_backplane *rb, question *q, const char *why)
-{
-    tell(rb, q, &(fwi_member_page){.err = FW_ERR_BACKPLANE, .why = why});
-}
-
-void fwi_redis_presence_tell(fwi_redis_backplane *rb)
-{
-    fwi_list all;
-    fwi_list_init(&all);
-    fwi_list_splice(&all, &rb->presence.unanswered);
-    for (fwi_list *e; (e = fwi_list_pop(&all)) != NULL;) {
-        tell_failed(rb, fwi_list_entry(e, question, link),
-                    rb->why[0] != '\0' ? rb->why : "Redis is away");
-    }
-}
-
-static void on_answer(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
-{
-    question *q = about;
-    if (reply == NULL) {
-        fwi_list_append(&rb->presence.unanswered, &q->link);
-        return;
-    }
-    if (!fwi_redis_answer_is_text(rb, "presence can't be read", reply)) {
-        char quoted[160];
-        tell_failed(
-            rb, q,
-            fwi_log_quote(quoted, sizeof quoted, reply->whole.str, reply->whole.len));
-        return;
-    }
-    fwi_member_page page;
-    fwi_redis_members_read(reply->whole.str, reply->whole.len, &page);
-    tell(rb, q, &page);
-    fwi_redis_members_free(&page);
-}
-
-static bool send_question(fwi_redis_backplane *rb, question *q)
-{
-    fwi_buf *key = &rb->presence.key;
-    char cursor[24], limit[16];
-    fwi_redis_words w = {0};
-    if (q->of_nodes) {
-        return fwi_redis_lease_ask_nodes(rb, on_answer, q);
-    }
-    if (!fwi_redis_presence_key(rb, key, q->channel)) {
-        return false;
-    }
-    int n = snprintf(cursor, sizeof cursor, "%" PRIu64, q->cursor);
-    int m = snprintf(limit, sizeof limit, "%" PRIu32, q->limit);
-    fwi_redis_eval_words(&w, fwi_redis_script_members, "1");
-    fwi_redis_word(&w, key->data, key->len);
-    fwi_redis_word(&w, cursor, (size_t)n);
-    fwi_redis_word(&w, limit, (size_t)m);
-    return fwi_redis_call(rb, &w, on_answer, q);
-}
-
-static bool send_questions(fwi_redis_backplane *rb)
-{
-    for (fwi_list *e; (e = fwi_list_pop(&rb->presence.questions)) != NULL;) {
-        question *q = fwi_list_entry(e, question, link);
-        if (!send_question(rb, q)) {
-            fwi_list_append(&rb->presence.unanswered, &q->link);
-            return false;
-        }
-    }
-    return true;
-}
-
 void fwi_redis_presence_send(fwi_redis_backplane *rb)
 {
     bool may = rb->lease.is_held && !fwi_timer_is_set(&rb->again);
     bool ok = !may || send_entries(rb);
     fwi_redis_sweeps_go_on(rb);
-    if (!ok || !send_questions(rb)) {
+    if (!ok || !fwi_redis_questions_send(rb)) {
         rb->give_up = "out of memory";
     }
 }

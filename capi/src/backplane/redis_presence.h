@@ -38,15 +38,9 @@ bool fwi_redis_presence_enter(fwi_backplane *bp, const char *channel, fw_message
                               bool tell);
 void fwi_redis_presence_leave(fwi_backplane *bp, const char *channel,
                               fw_session_id session);
-bool fwi_redis_read_presence(fwi_backplane *bp, const char *channel, uint64_t cursor,
-                             uint32_t limit, uint64_t ref);
-bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref);
 
 /* Sends what is to be sent, if the lease allows it. */
 void fwi_redis_presence_send(struct fwi_redis_backplane *rb);
-
-/* Tells those who asked in vain. Calls the hub. */
-void fwi_redis_presence_tell(struct fwi_redis_backplane *rb);
 
 /* The link is gone: what it may not have done is done again. */
 void fwi_redis_presence_link_down(struct fwi_redis_backplane *rb);
@@ -64,10 +58,29 @@ void fwi_redis_presence_settle(struct fwi_redis_backplane *rb, uint64_t beat);
  * it wasn't they; those whose end was told then are told to be back. */
 void fwi_redis_presence_rewrite(struct fwi_redis_backplane *rb, uint64_t over);
 
+/* --- redis_questions.c --- */
+
+/* Operations of the port. */
+bool fwi_redis_read_presence(fwi_backplane *bp, const char *channel, uint64_t cursor,
+                             uint32_t limit, uint64_t ref);
+bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref);
+
+void fwi_redis_questions_fini(fwi_redis_presence *rp);
+
+/* false: out of memory. */
+bool fwi_redis_questions_send(struct fwi_redis_backplane *rb);
+
+/* Tells those who asked in vain. Calls the hub. */
+void fwi_redis_presence_tell(struct fwi_redis_backplane *rb);
+
+/* --- redis_members.c --- */
+
 /* The page that a script has put together (redis_presence_scripts.h); to be given to
  * free. */
 void fwi_redis_members_read(const char *data, size_t len, fwi_member_page *page);
 void fwi_redis_members_free(fwi_member_page *page);
+
+/* --- redis_presence.c --- */
 
 /* Keys, into out. false: out of memory. */
 bool fwi_redis_presence_key(struct fwi_redis_backplane *rb, fwi_buf *out,

@@ -19,9 +19,10 @@ extern const char fwi_redis_script_nodes[];
  * in ms, life, how-manieth beat, what it says of itself, 1 if it may claim dead ones, the
  * beat that Redis must know of (0: none).
  * "OVER KNOWN BEAT\n": the newest life of this node that others have ended, whether it
- * was among the nodes, its last beat that is known. If its life is over, or Redis knows
- * less than it must, nothing is done: or the next beat, should the answer be lost, would
- * find all in order.
+ * was among the nodes (2: its lease had ended), its last beat that is known. If its life
+ * is over, or Redis knows less than it must, nothing is done: or the next beat, should
+ * the answer be lost, would find all in order. Nor if Redis knows of a later one: then
+ * this is what is left of a lost link. Whose own lease had ended claims nobody.
  * Then for each other node "NODE LEFT CLAIM\n": ms left of its lease, and the life to be
  * swept if it is this node that is to do it, else 0. */
 extern const char fwi_redis_script_beat[];

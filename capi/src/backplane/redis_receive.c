@@ -94,15 +94,28 @@ void fwi_redis_deliver_refused(fwi_redis_backplane *rb)
 
 static const char not_asked_for[] = "not the kind of answer that was asked for";
 
+/* What an error begins with. Before 7.0 what a command inside a script says comes behind
+ * where that was: "ERR Error running script (call to f_...): @user_script:9: ...: -WORD".
+ */
+static const char *error_of(const fwi_redis_reply *reply)
+{
+    static const char script[] = "ERR Error running script ", dash[] = ": -";
+    const char *text = reply->whole.str;
+    bool inside = reply->whole.len >= sizeof script - 1 &&
+                  memcmp(text, script, sizeof script - 1) == 0;
+    const char *at = inside ? strstr(text, dash) : NULL;
+    return at != NULL ? at + sizeof dash - 1 : text;
+}
+
 /* Errors that say "not now" about the server, in contrast to "never" about a message. */
 static bool is_about_the_server(const fwi_redis_reply *reply)
 {
     static const char *const words[] = {"LOADING ", "BUSY ",     "MASTERDOWN ",
                                         "NOAUTH ",  "TRYAGAIN ", "CLUSTERDOWN ",
                                         "READONLY "};
+    const char *error = error_of(reply);
     for (size_t i = 0; i < FWI_ARRAY_LEN(words); i++) {
-        size_t n = strlen(words[i]);
-        if (reply->whole.len >= n && memcmp(reply->whole.str, words[i], n) == 0) {
+        if (strncmp(error, words[i], strlen(words[i])) == 0) {
             return true;
         }
     }
@@ -179,6 +192,9 @@ void fwi_redis_on_command_reply(void *user, const fwi_redis_reply *reply)
     if (!fwi_redis_asked_pop(&rb->asked, &what)) {
         fwi_redis_leave(rb, "an answer that nobody had asked for");
         return;
+    }
+    if (what == rb->history.trial) {
+        rb->history.trial = 0;
     }
     if (rb->cluster != NULL && fwi_redis_is_elsewhere(reply) &&
         fwi_redis_sharded_answered(rb, what, reply)) {

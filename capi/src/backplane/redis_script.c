@@ -2,8 +2,9 @@
  * The scripts of history. What they are given and give is in the header.
  *
  * Offsets stay below 2^53, where Lua's numbers are exact; epochs use all 64 bits and are
- * never numbers here, only eight bytes. The position's place in an envelope is
- * FWI_ENVELOPE_POSITION: bytes 30 to 45, as Lua counts; node and serial are 9 to 24.
+ * never numbers here, only eight bytes. One of another length is somebody else's doing,
+ * and counts as none. The position's place in an envelope is FWI_ENVELOPE_POSITION: bytes
+ * 30 to 45, as Lua counts; node and serial are 9 to 24.
  */
 #include "backplane/redis_script.h"
 
@@ -72,8 +73,8 @@ static const char *const texts[FWI_REDIS_SCRIPTS] = {
         "local f = redis.call('HMGET', KEYS[1], 'e', 'o', ARGV[6])\n"
         "local serial = tonumber(ARGV[7])\n" REPEATED IN_TURN
         "local epoch, top = f[1], tonumber(f[2] or '0') + 1\n"
-        "if not epoch then\n"
-        "  epoch = ARGV[8]\n"
+        "if not epoch or #epoch ~= 8 then\n"
+        "  epoch, top = ARGV[8], 1\n"
         "  redis.call('DEL', KEYS[2])\n"
         "end\n"
         "local now = tonumber(redis.call('TIME')[1])\n"
@@ -93,8 +94,8 @@ static const char *const texts[FWI_REDIS_SCRIPTS] = {
     [FWI_REDIS_SCRIPT_READ] =
         "local f = redis.call('HMGET', KEYS[1], 'e', 'o')\n"
         "local epoch, top = f[1], tonumber(f[2] or '0')\n"
-        "if not epoch then\n"
-        "  epoch = ARGV[1]\n"
+        "if not epoch or #epoch ~= 8 then\n"
+        "  epoch, top = ARGV[1], 0\n"
         "  redis.call('DEL', KEYS[2])\n"
         "  redis.call('HSET', KEYS[1], 'e', epoch, 'o', '0')\n"
         "  redis.call('PEXPIRE', KEYS[1], ARGV[2])\n"

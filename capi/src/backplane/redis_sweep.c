@@ -2,8 +2,8 @@
  * See the header. One life after the other; of one up to a hundred channels at a time; of
  * a channel about a thousand entries a step, so that Redis isn't held up.
  *
- * A life is looked for in the list of the one before it, too: a node that began another
- * one and died at once may have left something of that.
+ * A life is looked for in the lists of those before it, too: a node that began others and
+ * died before they were swept may have left something of each.
  */
 #include "backplane/redis_sweep.h"
 
@@ -12,6 +12,8 @@
 
 #include "backplane/redis_backplane.h"
 #include "backplane/redis_presence_scripts.h"
+
+enum { FORMER_LISTS = 15 }; /* a question each; and a life is whatever Redis says */
 
 typedef struct sweep {
     fwi_list link;
@@ -260,7 +262,7 @@ static void begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life, uint64_
 void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
                            bool loud)
 {
-    begin(rb, node, life, life > 1 ? life - 1 : life, loud);
+    begin(rb, node, life, life > FORMER_LISTS ? life - FORMER_LISTS : 1, loud);
 }
 
 void fwi_redis_sweep_former(fwi_redis_backplane *rb)

@@ -77,8 +77,7 @@ static void admit(fwi_history *h, fwi_joiner *j, bool recovered,
 static void admit_from(fwi_history *h, fwi_joiner *j, uint64_t offset)
 {
     fwi_history_slice *missed = NULL;
-    bool fits = fwi_history_log_bytes(&h->log, offset) <= h->hub->set.outbox_max;
-    if (fits) {
+    if (fwi_history_log_fits(&h->log, offset, h->hub->set.outbox_max)) {
         missed = fwi_history_log_slice(&h->log, offset);
     }
     admit(h, j, missed != NULL && !j->quiet, missed);

@@ -147,13 +147,15 @@ void fwi_history_log_prepend(fwi_history_log *log, fw_message **m, size_t n)
     }
 }
 
-size_t fwi_history_log_bytes(const fwi_history_log *log, uint64_t offset)
+bool fwi_history_log_fits(const fwi_history_log *log, uint64_t offset, size_t max)
 {
     size_t bytes = 0;
-    for (uint64_t i = offset - log->base.offset; i < log->n; i++) {
+    /* A log may hold hundreds of thousands, and anybody may ask for all of them, again
+     * and again: it isn't gone through any further than what an outbox takes. */
+    for (uint64_t i = offset - log->base.offset; i < log->n && bytes <= max; i++) {
         bytes += at_index(log, (uint32_t)i)->frame->len;
     }
-    return bytes;
+    return bytes <= max;
 }
 
 fwi_history_slice *fwi_history_log_slice(const fwi_history_log *log, uint64_t offset)

@@ -63,8 +63,8 @@ static inline bool fwi_history_log_covers(const fwi_history_log *log, uint64_t o
 
 /* What came behind an offset that it covers. NULL: out of memory. */
 fwi_history_slice *fwi_history_log_slice(const fwi_history_log *log, uint64_t offset);
-/* How many bytes its frames have. */
-size_t fwi_history_log_bytes(const fwi_history_log *log, uint64_t offset);
+/* Have its frames no more bytes than that? */
+bool fwi_history_log_fits(const fwi_history_log *log, uint64_t offset, size_t max);
 
 /* slice is a fwi_history_slice; NULL is allowed. */
 void fwi_history_slice_free(void *slice);

@@ -78,10 +78,13 @@ static inline size_t fwi_message_len(const fw_message *m)
     return m->frame->len - m->frame->header;
 }
 
-/* What it costs in a queue. */
+/* What it costs in a queue: what its client says of itself may be a hundred times what it
+ * says, and comes with each message from another node. */
 static inline size_t fwi_message_cost(const fw_message *m)
 {
-    return m->frame->len + 128;
+    const fwi_origin *o = m->origin;
+    size_t who = o != NULL ? sizeof *o + o->info_len + o->room_info_len : 0;
+    return m->frame->len + 128 + who;
 }
 
 /* Appends the envelope (wire/envelope.h) of this message as the serial'th of `node`.
