@@ -37,6 +37,12 @@ typedef struct fwi_farewell {
     const char *reason;
 } fwi_farewell;
 
+/* The last words of a stream: {"code":CODE,"reason":REASON}, and what stands around. */
+typedef struct fwi_goodbye {
+    bool says_when; /* its client is told first when to come again */
+    const char *before, *after;
+} fwi_goodbye;
+
 typedef struct fwi_protocol {
     /* Its clients say nothing: that they take what is written is all their life, and
      * on_message is NULL. */
@@ -121,9 +127,7 @@ typedef struct fwi_protocol {
      * new token. NULL: its tokens are looked at once. */
     void (*refreshed)(fwi_session *s, int64_t expires_s);
 
-    /* Its last words; the caller's reference. NULL: a Close frame. */
-    fwi_frame *(*goodbye)(fwi_session *s, unsigned code, const char *reason);
-
+    const fwi_goodbye *goodbye;   /* what it ends with; NULL: a Close frame */
     const fwi_farewell *farewell; /* by fwi_end */
 } fwi_protocol;
 
