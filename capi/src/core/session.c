@@ -187,6 +187,8 @@ static fwi_stat stat_of_protocol(const fwi_session *s)
         [FWI_CENTRIFUGE] = FWI_STAT_SESSIONS_CENTRIFUGE,
         [FWI_SSE] = FWI_STAT_SESSIONS_SSE,
         [FWI_UNI_SSE] = FWI_STAT_SESSIONS_UNI_SSE,
+        [FWI_CENTRIFUGE_EVENTS] = FWI_STAT_SESSIONS_CENTRIFUGE_SSE,
+        [FWI_CENTRIFUGE_LINES] = FWI_STAT_SESSIONS_HTTP_STREAM,
     };
     return stats[s->protocol];
 }
@@ -515,5 +517,8 @@ void fwi_session_check_credit(fwi_session *s)
         s->paused = false;
         fwi_list_remove(&s->pause_link);
         tell_reading(s, true);
+        if (fwi_session_protocol(s)->resumed != NULL) {
+            fwi_session_protocol(s)->resumed(s);
+        }
     }
 }
