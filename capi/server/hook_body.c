@@ -17,23 +17,30 @@ static void put_text(FILE *out, const char *name, const char *text)
     }
 }
 
-static const char *speaks(const fw_event *e)
+/* How a client is connected, by what it speaks; named as the Centrifuge protocol does. */
+static const struct way {
+    const char *speaks, *transport;
+    bool centrifuge;
+} ways[] = {
+    {"raw", "websocket", false},       {"sse", "sse", false},
+    {"centrifuge", "websocket", true}, {"uni_sse", "uni_sse", true},
+    {"centrifuge_sse", "sse", true},   {"centrifuge_http_stream", "http_stream", true},
+};
+
+static const struct way *way_of(const fw_event *e)
 {
-    const char *fact = fw_event_fact(e, "speaks");
-    return fact != NULL ? fact : "";
+    const char *speaks = fw_event_fact(e, "speaks");
+    for (size_t i = 1; speaks != NULL && i < sizeof ways / sizeof ways[0]; i++) {
+        if (strcmp(ways[i].speaks, speaks) == 0) {
+            return &ways[i];
+        }
+    }
+    return &ways[0];
 }
 
 static bool speaks_centrifuge(const fw_event *e)
 {
-    return strcmp(speaks(e), "centrifuge") == 0 || strcmp(speaks(e), "uni_sse") == 0;
-}
-
-/* By its name in the Centrifuge protocol. */
-static const char *transport(const fw_event *e)
-{
-    return strcmp(speaks(e), "sse") == 0       ? "sse"
-           : strcmp(speaks(e), "uni_sse") == 0 ? "uni_sse"
-                                               : "websocket";
+    return way_of(e)->centrifuge;
 }
 
 /* Who it is, and how it is connected. */
@@ -43,7 +50,7 @@ static void put_client(FILE *out, const fw_event *e, bool centrifuge)
     bool binary = !centrifuge && (fw_event_flags(e) & FW_BINARY) != 0;
     fw_session_id_text(fw_event_session(e), id);
     fwd_put_field(out, true, "client", id, strlen(id));
-    put_text(out, "transport", transport(e));
+    put_text(out, "transport", way_of(e)->transport);
     put_text(out, "protocol", centrifuge ? "json" : "raw");
     put_text(out, "encoding", centrifuge ? "json" : binary ? "binary" : "text");
     put_text(out, "user", fw_event_user(e));

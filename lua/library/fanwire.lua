@@ -50,6 +50,9 @@ local fanwire = {}
 ---@field listen_shared? fanwire.Switch
 ---@field centrifuge_path? string
 ---@field centrifuge_uni_sse_path? string
+---@field centrifuge_sse_path? string
+---@field centrifuge_http_stream_path? string
+---@field centrifuge_emulation_path? string
 ---@field sse_path? string
 ---@field threads? fanwire.Number
 ---@field events_per_session? fanwire.Number
@@ -101,6 +104,7 @@ local fanwire = {}
 ---@field limit_publish_rate_per_address? fanwire.Number
 ---@field limit_join_rate_per_user? fanwire.Number
 ---@field limit_join_rate_per_address? fanwire.Number
+---@field limit_emulation_rate_per_address? fanwire.Number
 ---@field limit_rooms_per_session? fanwire.Number
 ---@field limit_resubscribe_rate? fanwire.Number
 ---@field tls_cert? string

@@ -216,6 +216,31 @@ def centrifuge_sessions(keys):
     }
 
 
+def emulation():
+    def said(*objects, session="\2", node="\3"):
+        text = commands(*objects).decode()
+        # As it lies in a body: 2 and 3 are put in by the target, and are no JSON.
+        return b"r" + ('{"session":"%s","node":"%s","data":%s}'
+                       % (session, node, json.dumps(text))).encode()
+
+    ping, enter = {"id": 2, "ping": {}}, {"id": 3, "subscribe": {"channel": "kept:a"}}
+    return {
+        "ping": b"\x00" + said(ping),
+        "talk": b"\x01" + MARK.join([
+            said(enter, {"id": 4, "publish": {"channel": "kept:a", "data": "zo\u00eb"}}),
+            said({}, {"id": 5, "history": {"channel": "kept:a", "limit": 9}}), b"T\xfe"]),
+        "passed-on": b"\x02" + MARK.join([b"m\2\n" + commands(ping), b"m\2",
+                                          b"m\2\n" + b" " * 1100]),
+        "of-others": b"\x03" + MARK.join([
+            said(ping, session="0" * 81), said(ping, node="0" * 15 + "8"),
+            said(ping, session="a"), said(ping, node="")]),
+        "ends": b"\x00" + MARK.join([said({"id": 2, "connect": {}}), said(ping),
+                                     b"T\xfe", b"T\xfe"]),
+        "no-strings": b"\x01" + MARK.join([b"r", b"r[]", b'r{"session":1}',
+                                           b'r{"data":"\\u0000","session":"\2\\u0000"}']),
+    }
+
+
 def raw_sessions(keys):
     token = keys["hs256"]
     return {
@@ -345,6 +370,7 @@ def seeds(here):
         "ws_frames": frames(), "inflate": inflate(), "http_head": heads(),
         "ws_socket": sockets(), "centrifuge": batches(),
         "centrifuge_sessions": centrifuge_sessions(keys),
-        "raw_sessions": raw_sessions(keys), "token": tokens(keys), "claims": claims(),
+        "emulation": emulation(), "raw_sessions": raw_sessions(keys),
+        "token": tokens(keys), "claims": claims(),
         "keys": key_sets(keys), "http_api": calls(),
     }

@@ -207,7 +207,8 @@ FW_API const struct fw_message *fw_event_message(const fw_event *e, size_t index
  *         (the client's; behind a trusted proxy the one which that names), "peer" (the
  *         socket's other end; "" for a Unix socket), "host", "origin", "scheme" ("ws" or
  *         "wss"), "speaks" ("raw", "centrifuge" for a client of that protocol, "sse"
- *         and "uni_sse" for the same told as Server-Sent Events); NULL
+ *         and "uni_sse" for the same told as Server-Sent Events, "centrifuge_sse" and
+ *         "centrifuge_http_stream" for a client of that protocol without WebSocket); NULL
  *         if there is none; valid as long as the event
  * @param e    borrowed
  * @param name borrowed

@@ -287,6 +287,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
         err = FW_ERR_MEMORY;
         goto fail;
     }
+    fwi_rand_fill(hub->core.seal_key, sizeof hub->core.seal_key);
     fwi_tokens_exchange(&hub->core.tokens, keys);
     keys = NULL;
     hub->core.on_idle = on_idle;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/options_value.h"
+#include "http/emulate.h"
 #include "io/listener_fd.h"
 
 /* --- what comes in --- */
@@ -54,7 +55,8 @@ static const fwi_listener_events listener_events = {on_accept, on_starved};
 
 /* --- the addresses --- */
 
-/* What every listener serves beside raw connections, and where. */
+/* What every listener serves beside raw connections, and where; FWI_PROTOCOLS: no
+ * session, but what is said to some. */
 static const struct {
     fwi_option option;
     fwi_protocol_id protocol;
@@ -62,11 +64,15 @@ static const struct {
     {FWI_OPT_CENTRIFUGE_PATH, FWI_CENTRIFUGE},
     {FWI_OPT_SSE_PATH, FWI_SSE},
     {FWI_OPT_CENTRIFUGE_UNI_SSE_PATH, FWI_UNI_SSE},
+    {FWI_OPT_CENTRIFUGE_SSE_PATH, FWI_CENTRIFUGE_EVENTS},
+    {FWI_OPT_CENTRIFUGE_HTTP_STREAM_PATH, FWI_CENTRIFUGE_LINES},
+    {FWI_OPT_CENTRIFUGE_EMULATION_PATH, FWI_PROTOCOLS},
 };
 
 /* Each path has one meaning. */
 static int prepare_places(const fw_hub *hub, fwi_gate *gate)
 {
+    gate->door.service_path = ""; /* nowhere */
     for (size_t i = 0; i < FWI_ARRAY_LEN(places); i++) {
         const char *name = fwi_option_rows[places[i].option].name;
         const char *path = fwi_options_text(hub->options, places[i].option);
@@ -83,7 +89,10 @@ static int prepare_places(const fw_hub *hub, fwi_gate *gate)
                                  path, fwi_option_rows[places[k].option].name);
             }
         }
-        gate->door.paths[places[i].protocol] = path;
+        const char **at = places[i].protocol < FWI_PROTOCOLS
+                              ? &gate->door.paths[places[i].protocol]
+                              : &gate->door.service_path;
+        *at = path;
     }
     return FW_OK;
 }
@@ -111,8 +120,8 @@ static int prepare_gate(fw_hub *hub, const char *text, bool http)
     gate->hub = hub;
     gate->door.tls = gate->at.tls;
     gate->door.path = http ? NULL : gate->at.path;
-    gate->door.service = http ? &fwi_site_service : NULL;
-    gate->door.user = &hub->site;
+    gate->door.service = http ? &fwi_site_service : &fwi_emulate_service;
+    gate->door.user = http ? (void *)&hub->site : &hub->core;
     hub->n_gates++;
     return FW_OK;
 }

@@ -426,6 +426,7 @@ static void memory_free(fwi_backplane *bp)
 
 static const fwi_backplane_ops memory_ops = {
     .name = "memory",
+    .alone = true,
     .start = memory_start,
     .subscribe = memory_subscribe,
     .unsubscribe = memory_unsubscribe,

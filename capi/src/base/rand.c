@@ -11,7 +11,13 @@ uint64_t fwi_rand_secure(void)
 {
     uint64_t x = 0;
     while (x == 0) {
-        FWI_ASSERT(getrandom(&x, sizeof x, 0) == (ssize_t)sizeof x);
+        fwi_rand_fill(&x, sizeof x);
     }
     return x;
+}
+
+void fwi_rand_fill(void *bytes, size_t n)
+{
+    /* 256: so many come whole, and nothing interrupts that (getrandom(2)). */
+    FWI_ASSERT(n <= 256 && getrandom(bytes, n, 0) == (ssize_t)n);
 }

@@ -9,6 +9,8 @@
 
 /* From the kernel; ends the process if that has none. Never 0. */
 uint64_t fwi_rand_secure(void);
+/* Such bytes, for a key; at most 256. */
+void fwi_rand_fill(void *bytes, size_t n);
 
 typedef struct fwi_rand {
     uint64_t state;

@@ -263,27 +263,12 @@ static void run_feed_close(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
-/* To the loop of a session of this node. item may be NULL, and is taken. */
-static int post(fwi_hub *hub, fw_session_id id, fwi_item *item)
-{
-    fwi_shard *to = fwi_hub_shard_of(hub, id);
-    if (item == NULL) {
-        return fwi_error(FW_ERR_MEMORY, "out of memory");
-    }
-    if (to == NULL) {
-        fwi_item_free(item);
-        return fwi_error(FW_ERR_GONE, "the session is closed, or another node's");
-    }
-    item->id = id;
-    return fwi_shard_post(to, item, true);
-}
-
 int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
     if (fwi_events_is_full(&hub->events)) {
         return fwi_error(FW_ERR_BUSY, "events.max_bytes is reached");
     }
-    return post(hub, id, fwi_item_new(run_feed, NULL, m));
+    return fwi_hub_post(hub, id, fwi_item_new(run_feed, NULL, m));
 }
 
 int fwi_attached_feed_close(fwi_hub *hub, fw_session_id id, unsigned code,
@@ -293,5 +278,5 @@ int fwi_attached_feed_close(fwi_hub *hub, fw_session_id id, unsigned code,
     if (item != NULL) {
         item->code = (int)code;
     }
-    return post(hub, id, item);
+    return fwi_hub_post(hub, id, item);
 }

@@ -141,6 +141,7 @@ typedef struct fwi_backplane_figures {
 
 typedef struct fwi_backplane_ops {
     const char *name; /* "memory", "redis" */
+    bool alone;       /* there are no other nodes, and never will be */
 
     /* Begins to connect; on_state(up) follows when it can be used. Subscriptions and
      * publishes are taken before that too. 0 or FW_ERR_ with the detail set. */

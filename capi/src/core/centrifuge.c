@@ -183,8 +183,11 @@ static bool run(fwi_session *s, const fwi_cf_command *c)
 static bool may_go_on(const fwi_session *s)
 {
     const fwi_centrifuge *cf = s->centrifuge;
-    return s->state == FWI_SESSION_OPEN && !cf->blocked && cf->state != FWI_CF_ASKING &&
-           cf->state != FWI_CF_JOINING && cf->under_way < FWI_CF_UNDER_WAY_MAX;
+    /* The socket of others isn't read while the application is behind. */
+    bool early = s->paused && fwi_session_protocol(s)->emulated;
+    return s->state == FWI_SESSION_OPEN && !cf->blocked && !early &&
+           cf->state != FWI_CF_ASKING && cf->state != FWI_CF_JOINING &&
+           cf->under_way < FWI_CF_UNDER_WAY_MAX;
 }
 
 /* Does what can be done; the rest stays in the batch. */
@@ -214,14 +217,33 @@ static void run_batch(fwi_session *s, fwi_cf_batch *batch)
     }
 }
 
+/* Behind what waits already, which only who comes by several requests has. false: it has
+ * been ended. */
+static bool append(fwi_session *s, const fwi_cf_batch *rest)
+{
+    fwi_buf *waiting = &s->centrifuge->waiting;
+    if (fwi_session_protocol(s)->emulated &&
+        waiting->len + rest->len > s->shard->hub->set.message_max) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_MESSAGE);
+        fwi_session_end(s, FWI_END_FLOOD);
+        return false;
+    }
+    bool ok = (waiting->len == 0 || fwi_buf_puts(waiting, "\n")) &&
+              fwi_buf_append(waiting, rest->at, rest->len);
+    if (!ok) {
+        fwi_cf_close(s, 3004, "internal server error");
+    }
+    return ok;
+}
+
 /* What is left of a message waits, and nothing more is read meanwhile. */
 static void keep(fwi_session *s, const fwi_cf_batch *rest)
 {
     if (rest->len > 0 && s->centrifuge->under_way >= FWI_CF_UNDER_WAY_MAX) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
     }
-    if (rest->len > 0 && !fwi_buf_append(&s->centrifuge->waiting, rest->at, rest->len)) {
-        fwi_cf_close(s, 3004, "internal server error");
+    if (rest->len > 0 && !append(s, rest)) {
+        return;
     }
     if (s->state == FWI_SESSION_OPEN) {
         fwi_session_hold(s, !may_go_on(s));
@@ -237,7 +259,7 @@ static bool is_blank(const char *p, size_t len)
     return len == 0;
 }
 
-static void on_message(fwi_session *s, bool text, const void *data, size_t len)
+void fwi_cf_on_message(fwi_session *s, bool text, const void *data, size_t len)
 {
     (void)text; /* JSON comes in binary frames, too */
     fwi_cf_batch batch = {data, len};
@@ -288,6 +310,13 @@ bool fwi_cf_begin(fwi_session *s)
     return true;
 }
 
+void fwi_cf_let_in(fwi_session *s)
+{
+    if (fwi_session_greet(s)) {
+        fwi_loop_timer_set(s->shard->loop, &s->timer, STALE_MS);
+    }
+}
+
 static void ask(fwi_session *s)
 {
     char value[8];
@@ -298,12 +327,10 @@ static void ask(fwi_session *s)
     cf->frames = fwi_http_query_get(fwi_facts_query(s->facts), "cf_ws_frame_ping_pong", 0,
                                     value, sizeof value) > 0 &&
                  strcmp(value, "true") == 0;
-    if (fwi_session_greet(s)) {
-        fwi_loop_timer_set(s->shard->loop, &s->timer, STALE_MS);
-    }
+    fwi_cf_let_in(s);
 }
 
-static void late(fwi_session *s)
+void fwi_cf_late(fwi_session *s)
 {
     fwi_cf_close(s, 3502, "stale");
 }
@@ -363,8 +390,8 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .published = fwi_cf_published,
     .stays = fwi_cf_stays,
     .freed = fwi_cf_freed,
-    .on_message = on_message,
-    .late = late,
+    .on_message = fwi_cf_on_message,
+    .late = fwi_cf_late,
     .ping = ping,
     .frame = fwi_cf_frame,
     .wants_news = fwi_cf_wants_news,

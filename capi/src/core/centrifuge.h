@@ -3,7 +3,8 @@
  * and what the files of this name want of each other. centrifuge.c has the row of
  * fwi_protocol and the commands' order; _connect, _subscribe, _token, _publish and _read
  * have what they do; _push what is told without having been asked for; _uni has the row
- * of clients that only listen.
+ * of clients that only listen, _streams those of who hears by a stream and speaks
+ * otherwise.
  *
  *   new ---> asking ---> joining ---> connected
  *      \________\___________\____________\______> deaf
@@ -108,6 +109,10 @@ extern const fwi_farewell fwi_cf_farewell[FWI_ENDS];
 
 /* What is kept of a session. false: it has been refused. */
 bool fwi_cf_begin(fwi_session *s);
+/* It is to say `connect` now, or else it is late. */
+void fwi_cf_let_in(fwi_session *s);
+void fwi_cf_on_message(fwi_session *s, bool text, const void *data, size_t len);
+void fwi_cf_late(fwi_session *s);
 void fwi_cf_freed(fwi_session *s);
 
 /* Its end, by a code of the protocol: 3501 and so on. */
@@ -225,8 +230,9 @@ void fwi_cf_presence(fwi_session *s, const fwi_cf_command *c);
 /* A text frame of what was put together in `text` (ok: without running out of memory),
  * which is freed. NULL: out of memory. */
 fwi_frame *fwi_cf_frame_of(fwi_buf *text, bool ok);
-/* The same as s is told it: a frame, or an event. at: see fwi_cf_say_at; place NULL: it
- * is where it came into the rooms that it was given. at NULL: the event has no id. */
+/* The same as s is told it: a frame, an event, or a line. at: see fwi_cf_say_at; place
+ * NULL: it is where it came into the rooms that it was given. at NULL: the event has no
+ * id. */
 fwi_frame *fwi_cf_frame_for(const fwi_session *s, fwi_buf *text, bool ok,
                             const fwi_place *place, const fwi_position *at);
 /* What members of a channel get of m: see fwi_protocol. */
@@ -255,5 +261,10 @@ void fwi_uni_turn_away(fwi_session *s, unsigned code, const char *message,
 /* See fwi_cf_frame_for. */
 fwi_frame *fwi_uni_frame_of(const fwi_session *s, fwi_buf *text, bool ok,
                             const fwi_place *place, const fwi_position *at);
+
+/* --- centrifuge_streams.c --- */
+
+/* See fwi_cf_frame_for. */
+fwi_frame *fwi_emulated_frame_of(const fwi_session *s, fwi_buf *text, bool ok);
 
 #endif

@@ -9,6 +9,7 @@
 #include <fanwire/error.h>
 
 #include "core/centrifuge.h"
+#include "core/emulation.h"
 #include "core/presence.h"
 #include "core/sse_id.h"
 
@@ -226,7 +227,12 @@ static bool all_in(const fwi_session *s)
 static bool put_reply(fwi_buf *text, const fwi_session *s)
 {
     const fwi_centrifuge *cf = s->centrifuge;
-    char client[FW_SESSION_ID_TEXT];
+    char client[FW_SESSION_ID_TEXT], session[FWI_SEAL_TEXT];
+    char node[FWI_EMULATED_NODE] = "";
+    bool emulated = fwi_session_protocol(s)->emulated;
+    if (emulated && !fwi_emulation_names(s, session, node)) {
+        return false;
+    }
     uint64_t ping_ms = cf->frames ? 0 : s->shard->hub->set.heartbeat_interval_ms;
     fwi_cf_connected reply = {
         .client = fw_session_id_text(fwi_session_identity(s), client),
@@ -236,6 +242,8 @@ static bool put_reply(fwi_buf *text, const fwi_session *s)
         .ping_s = (uint32_t)((ping_ms + 999) / 1000),
         .one_way = fwi_session_protocol(s)->only_listens,
         .subs = &cf->given_subs,
+        .session = emulated ? session : NULL,
+        .node = node,
     };
     if (cf->given != NULL) {
         const fwi_json *data = &cf->given->data;

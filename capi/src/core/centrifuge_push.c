@@ -20,8 +20,9 @@ fwi_frame *fwi_cf_frame_of(fwi_buf *text, bool ok)
 fwi_frame *fwi_cf_frame_for(const fwi_session *s, fwi_buf *text, bool ok,
                             const fwi_place *place, const fwi_position *at)
 {
-    return s->protocol == FWI_CENTRIFUGE ? fwi_cf_frame_of(text, ok)
-                                         : fwi_uni_frame_of(s, text, ok, place, at);
+    return s->protocol == FWI_UNI_SSE      ? fwi_uni_frame_of(s, text, ok, place, at)
+           : s->protocol == FWI_CENTRIFUGE ? fwi_cf_frame_of(text, ok)
+                                           : fwi_emulated_frame_of(s, text, ok);
 }
 
 /* Looked at once, whoever asks first, on whatever loop: all come to the same. */

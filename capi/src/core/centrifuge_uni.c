@@ -194,17 +194,8 @@ static fwi_frame *ping(const fwi_session *s)
     return fwi_frame_ref(&ping_frame);
 }
 
-static fwi_frame *goodbye(fwi_session *s, unsigned code, const char *reason)
-{
-    fwi_buf text;
-    fwi_buf_init(&text);
-    bool ok =
-        fwi_sse_put_retry(&text, s) &&
-        fwi_buf_printf(&text, "data: {\"disconnect\":{\"code\":%u,\"reason\":", code) &&
-        fwi_json_put_string(&text, reason, strlen(reason)) &&
-        fwi_buf_puts(&text, "}}\n\n");
-    return fwi_sse_frame_of(&text, ok);
-}
+static const fwi_goodbye goodbye = {
+    .says_when = true, .before = "data: {\"disconnect\":", .after = "}\n\n"};
 
 const fwi_protocol fwi_uni_sse_protocol = {
     .only_listens = true,
@@ -225,6 +216,6 @@ const fwi_protocol fwi_uni_sse_protocol = {
     .join_failed = fwi_cf_join_failed,
     .left = fwi_cf_left,
     .reset = reset,
-    .goodbye = goodbye,
+    .goodbye = &goodbye,
     .farewell = fwi_cf_farewell,
 };

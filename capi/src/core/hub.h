@@ -25,11 +25,15 @@
 #include "core/tokens.h"
 #include "core/trace.h"
 #include "wire/answer.h"
+#include "wire/seal.h"
 
 struct fwi_shard;
 struct fwi_item;
 
-enum { FWI_LOOPS_MAX = 64 };
+enum {
+    FWI_LOOPS_MAX = 64,
+    FWI_GONE_MAX = 64 /* of nodes that are gone so many are remembered */
+};
 
 /* Options as the core needs them. What is atomic may change while the hub runs
  * (fwi_hub_reload): a function that needs one of these twice takes a copy. */
@@ -45,6 +49,7 @@ typedef struct fwi_settings {
     _Atomic int64_t limit_user; /* sessions of one */
     _Atomic int64_t limit_publish_user, limit_publish_address;
     _Atomic int64_t limit_join_user, limit_join_address;
+    _Atomic int64_t limit_emulation; /* requests of one address */
     _Atomic int64_t limit_resubscribe, drain_rate;
     int raw_mode, raw_format, raw_user;
     bool raw_echo;
@@ -55,8 +60,10 @@ typedef struct fwi_settings {
 typedef struct fwi_hub {
     fw_hub *handle; /* what handlers get */
     uint64_t node;
-    char name[256];   /* the node's */
-    char channel[32]; /* the node's: "n:<16 hex digits>" */
+    char name[256];                 /* the node's */
+    char channel[32];               /* the node's: "n:<16 hex digits>" */
+    uint8_t seal_key[FWI_SEAL_KEY]; /* random, the caller's: for what this node alone is
+                                     * to know again */
     fwi_settings set;
     fwi_rooms_options rooms;
     fwi_log log;
@@ -68,6 +75,8 @@ typedef struct fwi_hub {
     fwi_limits limits;
     fwi_rates rates;
     fwi_tokens tokens;
+    _Atomic uint64_t gone[FWI_GONE_MAX]; /* nodes; 0: none. Loop 0 writes */
+    unsigned next_gone;                  /* loop 0 */
     uint64_t started_us; /* loop 0: the clock at start, for the node's uptime */
     fwi_stats outside;   /* what is counted on the application's threads */
     atomic_long sessions, pending;
@@ -189,6 +198,13 @@ void fwi_hub_interest_drop(fwi_hub *hub, struct fwi_shard *from, const char *cha
 
 /* Between the files of core that route, on loop 0. ------------------------------------
  */
+
+/* To the loop of a session of this node. item may be NULL, and is taken. FW_OK,
+ * FW_ERR_GONE, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY. @thread any */
+int fwi_hub_post(fwi_hub *hub, fw_session_id id, struct fwi_item *item);
+
+/* m to the node that the session lives on; it may be NULL, and is taken. @thread any */
+int fwi_hub_send_abroad(fwi_hub *hub, fw_session_id id, fw_message *m);
 
 /* To each of the loops in the mask: on loop 0 at once, else by its inbox. Only messages
  * are limited there: what opens and closes must arrive. */

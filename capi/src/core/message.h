@@ -27,6 +27,7 @@ typedef enum {
     FWI_MSG_ENTERED = 8,   /* origin has come into the channel; data=its info */
     FWI_MSG_LEFT = 9,      /* origin isn't there any more */
     FWI_MSG_SET_INFO = 10, /* target's info, or all of a user's, becomes data */
+    FWI_MSG_EMULATED = 11, /* what a client of the target's node has said: emulation.h */
     FWI_MSG_REFRESH = 12,  /* target, or all of a user's, ends at another time */
     FWI_MSG_TRACE = 16,    /* target asks about the room named by data: trace.h */
     FWI_MSG_TRACED = 17    /* and is told */

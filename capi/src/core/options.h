@@ -27,6 +27,14 @@
        "/connection/uni_sse", "0.1",                                                     \
        "where every listener serves unidirectional SSE of the Centrifuge protocol; "     \
        "empty or off: nowhere")                                                          \
+    XX(CENTRIFUGE_SSE_PATH, "centrifuge.sse.path", PATH, 0, 0, "/connection/sse", "0.1", \
+       "where clients of the Centrifuge protocol hear a stream of events if they have "  \
+       "no WebSocket; empty or off: nowhere")                                            \
+    XX(CENTRIFUGE_HTTP_STREAM_PATH, "centrifuge.http_stream.path", PATH, 0, 0,           \
+       "/connection/http_stream", "0.1",                                                 \
+       "where they hear a stream of lines; empty or off: nowhere")                       \
+    XX(CENTRIFUGE_EMULATION_PATH, "centrifuge.emulation.path", PATH, 0, 0, "/emulation", \
+       "0.1", "where they say what they have to say; empty or off: nowhere")             \
     XX(SSE_PATH, "sse.path", PATH, 0, 0, "/sse", "0.1",                                  \
        "where every listener serves raw clients that only listen, by Server-Sent "       \
        "Events; empty or off: nowhere")                                                  \
@@ -136,6 +144,10 @@
     XX(LIMIT_JOIN_RATE_PER_ADDRESS, "limit.join_rate_per_address", NUMBER, 0, 1000000,   \
        "0", "0.1",                                                                       \
        "rooms a second that clients of one address may enter on a node; 0 is off")       \
+    XX(LIMIT_EMULATION_RATE_PER_ADDRESS, "limit.emulation_rate_per_address", NUMBER, 0,  \
+       1000000, "1000", "0.1",                                                           \
+       "requests a second by which clients of one address that have no WebSocket may "   \
+       "speak on a node; more is 429; 0 is off")                                         \
     XX(LIMIT_ROOMS_PER_SESSION, "limit.rooms_per_session", NUMBER, 1, 65535, "128",      \
        "0.1", "rooms a session may be in")                                               \
     XX(LIMIT_RESUBSCRIBE_RATE, "limit.resubscribe_rate", NUMBER, 1, 1000000, "1000",     \

@@ -108,6 +108,20 @@ static void run_set_user(fwi_shard *shard, fwi_item *item)
 
 /* --- on the way there --- */
 
+int fwi_hub_post(fwi_hub *hub, fw_session_id id, fwi_item *item)
+{
+    fwi_shard *to = fwi_hub_shard_of(hub, id);
+    if (item == NULL) {
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    if (to == NULL) {
+        fwi_item_free(item);
+        return fwi_error(FW_ERR_GONE, "the session is closed, or another node's");
+    }
+    item->id = id;
+    return fwi_shard_post(to, item, true);
+}
+
 /* Loop 0: passes it on. A join or a name takes its interest here already, so that what
  * the same thread publishes next waits for it. */
 static void run_forward(fwi_shard *shard, fwi_item *item)
@@ -150,8 +164,7 @@ static int order(fwi_hub *hub, fw_session_id id, fwi_item *item, fwi_item_fn run
     return fwi_shard_post(hub->shard[0], item, true);
 }
 
-/* To the node that the session lives on. m is taken. */
-static int send_abroad(fwi_hub *hub, fw_session_id id, fw_message *m)
+int fwi_hub_send_abroad(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
     char channel[32];
     if (m == NULL) {
@@ -173,7 +186,7 @@ static int order_abroad(fwi_hub *hub, fw_session_id id, fwi_msg_kind kind, unsig
     if (m != NULL) {
         m->code = (uint16_t)code;
     }
-    return send_abroad(hub, id, m);
+    return fwi_hub_send_abroad(hub, id, m);
 }
 
 int fwi_hub_send(fwi_hub *hub, fw_session_id id, fw_message *m)
@@ -227,7 +240,7 @@ int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
 {
     char channel[FWI_CHANNEL_CAP];
     if (id.node != hub->node) {
-        return send_abroad(hub, id, fwi_message_join(room, since));
+        return fwi_hub_send_abroad(hub, id, fwi_message_join(room, since));
     }
     fwi_shard *here = fwi_shard_here(hub);
     if (here != NULL && here->index == fwi_id_loop(id)) {
@@ -284,7 +297,7 @@ int fwi_hub_set_info(fwi_hub *hub, fw_session_id id, const void *data, size_t le
 int fwi_hub_refresh(fwi_hub *hub, fw_session_id id, int64_t expires_s)
 {
     if (id.node != hub->node) {
-        return send_abroad(hub, id, fwi_message_refresh(expires_s));
+        return fwi_hub_send_abroad(hub, id, fwi_message_refresh(expires_s));
     }
     fwi_item *item = fwi_item_new(NULL, NULL, NULL);
     if (item != NULL) {

@@ -4,6 +4,7 @@
  * one, so what they name is looked at first. @thread loop 0
  */
 #include "base/utf8.h"
+#include "core/emulation.h"
 #include "core/presence.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
@@ -60,6 +61,9 @@ static void on_order(fwi_hub *hub, fw_message *m)
         break;
     case FWI_MSG_REFRESH:
         fwi_hub_refresh(hub, m->target, fwi_message_refresh_time(m));
+        break;
+    case FWI_MSG_EMULATED:
+        fwi_emulation_came(hub, m);
         break;
     default:
         break;

@@ -12,6 +12,7 @@
 #include <fanwire/version.h>
 
 #include "core/asked.h"
+#include "core/emulation.h"
 #include "core/error.h"
 #include "wire/name.h"
 
@@ -317,6 +318,7 @@ void fwi_presence_on_node(void *user, uint64_t node, const char *name, bool up)
     fwi_hub *hub = user;
     FWI_LOG(&hub->log, FWI_LOG_INFO, "hub", "node %s: %016" PRIx64 " name=%s",
             up ? "up" : "down", node, name);
+    fwi_emulation_on_node(hub, node, up);
     fw_event e = {.type = up ? FW_EVENT_NODE_UP : FW_EVENT_NODE_DOWN,
                   .session = {.node = node},
                   .reason = name};

@@ -8,6 +8,8 @@ const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS] = {
     [FWI_CENTRIFUGE] = &fwi_centrifuge_protocol,
     [FWI_SSE] = &fwi_sse_protocol,
     [FWI_UNI_SSE] = &fwi_uni_sse_protocol,
+    [FWI_CENTRIFUGE_EVENTS] = &fwi_centrifuge_events_protocol,
+    [FWI_CENTRIFUGE_LINES] = &fwi_centrifuge_lines_protocol,
 };
 
 fwi_frame *fwi_telling_as(fwi_telling *t, unsigned protocol)

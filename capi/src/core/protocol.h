@@ -2,8 +2,9 @@
  * What sessions speak: the wall between what happens to a session (session.c, room.c,
  * fanout.c) and the bytes by which its client is told. A protocol is a row of functions;
  * raw_rooms.c and centrifuge.c have those on WebSocket, sse.c and
- * centrifuge_uni.c their sisters that only listen (streams of events). A session has one
- * from its handshake to its end. @thread loop
+ * centrifuge_uni.c their sisters that only listen (streams of events), and
+ * centrifuge_streams.c those of clients that have no WebSocket. A session has one from
+ * its handshake to its end. @thread loop
  */
 #ifndef FWI_CORE_PROTOCOL_H
 #define FWI_CORE_PROTOCOL_H
@@ -37,10 +38,20 @@ typedef struct fwi_farewell {
     const char *reason;
 } fwi_farewell;
 
+/* The last words of a stream: {"code":CODE,"reason":REASON}, and what stands around. */
+typedef struct fwi_goodbye {
+    bool says_when; /* its client is told first when to come again */
+    const char *before, *after;
+} fwi_goodbye;
+
 typedef struct fwi_protocol {
     /* Its clients say nothing: that they take what is written is all their life, and
      * on_message is NULL. */
     bool only_listens;
+
+    /* Its clients hear by a stream, and what they say comes by requests of their own, so
+     * it can't be stopped by not reading: emulation.h. */
+    bool emulated;
 
     /* Its handshake is in order: ask the application, let it in, or refuse it. */
     void (*ask)(fwi_session *s);
@@ -76,6 +87,10 @@ typedef struct fwi_protocol {
     void (*freed)(fwi_session *s);
 
     void (*on_message)(fwi_session *s, bool text, const void *data, size_t len);
+
+    /* The application takes messages again. NULL: its socket is read again, and that is
+     * all. */
+    void (*resumed)(fwi_session *s);
 
     /* Its timer, before it was opened. NULL: it isn't used then. */
     void (*late)(fwi_session *s);
@@ -121,14 +136,12 @@ typedef struct fwi_protocol {
      * new token. NULL: its tokens are looked at once. */
     void (*refreshed)(fwi_session *s, int64_t expires_s);
 
-    /* Its last words; the caller's reference. NULL: a Close frame. */
-    fwi_frame *(*goodbye)(fwi_session *s, unsigned code, const char *reason);
-
+    const fwi_goodbye *goodbye;   /* what it ends with; NULL: a Close frame */
     const fwi_farewell *farewell; /* by fwi_end */
 } fwi_protocol;
 
 extern const fwi_protocol fwi_raw_protocol, fwi_centrifuge_protocol, fwi_sse_protocol,
-    fwi_uni_sse_protocol;
+    fwi_uni_sse_protocol, fwi_centrifuge_events_protocol, fwi_centrifuge_lines_protocol;
 
 /* By fwi_protocol_id. */
 extern const fwi_protocol *const fwi_protocols[FWI_PROTOCOLS];

@@ -191,6 +191,25 @@ const fwi_rate_limit *fwi_rates_take(fwi_session *s, fwi_rate_kind kind, const c
     return reached;
 }
 
+bool fwi_rates_take_request(fwi_shard *shard, const char *address)
+{
+    static const fwi_rate_limit limit = {"limit.emulation_rate_per_address", false,
+                                         FWI_STAT_LIMIT_EMULATION};
+    fwi_rates *r = &shard->hub->rates;
+    holding h = {.limit = &limit, .rate = shard->hub->set.limit_emulation};
+    if (h.rate == 0) {
+        return true;
+    }
+    snprintf(h.key, sizeof h.key, "ea%s", address);
+    pthread_mutex_lock(&r->lock);
+    const fwi_rate_limit *reached = take(shard, &h, 1);
+    pthread_mutex_unlock(&r->lock);
+    if (reached != NULL) {
+        fwi_shard_count(shard, reached->stat);
+    }
+    return reached == NULL;
+}
+
 const char *fwi_rate_limit_text(const fwi_rate_limit *limit, char text[FWI_RATE_TEXT])
 {
     snprintf(text, FWI_RATE_TEXT, "over %s: try again later", limit->option);

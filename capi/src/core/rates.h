@@ -1,7 +1,8 @@
 /*
  * How fast clients may publish and enter rooms: by user, by address, by room, each on
- * this node. All loops share what is counted, so it is under a lock; without such a limit
- * nothing is counted and nobody locks.
+ * this node; and speak by requests of their own, by address. All loops share what is
+ * counted, so it is under a lock; without such a limit nothing is counted and nobody
+ * locks.
  */
 #ifndef FWI_CORE_RATES_H
 #define FWI_CORE_RATES_H
@@ -12,6 +13,7 @@
 #include "core/stats.h"
 
 struct fwi_session;
+struct fwi_shard;
 struct fwi_bucket;
 
 /* So many users, addresses and rooms are counted at a time. Who hasn't done anything for
@@ -41,6 +43,10 @@ typedef struct fwi_rate_limit {
  * limit that is reached, and nothing is counted but that. @thread loop, s's */
 const fwi_rate_limit *fwi_rates_take(struct fwi_session *s, fwi_rate_kind kind,
                                      const char *room);
+
+/* May a client at this address say something by a request of its own (emulation.h)?
+ * Counted as above. @thread loop */
+bool fwi_rates_take_request(struct fwi_shard *shard, const char *address);
 
 /* A sentence about it, for its client. */
 enum { FWI_RATE_TEXT = 64 };

@@ -188,6 +188,8 @@ static fwi_stat stat_of_protocol(const fwi_session *s)
         [FWI_CENTRIFUGE] = FWI_STAT_SESSIONS_CENTRIFUGE,
         [FWI_SSE] = FWI_STAT_SESSIONS_SSE,
         [FWI_UNI_SSE] = FWI_STAT_SESSIONS_UNI_SSE,
+        [FWI_CENTRIFUGE_EVENTS] = FWI_STAT_SESSIONS_CENTRIFUGE_SSE,
+        [FWI_CENTRIFUGE_LINES] = FWI_STAT_SESSIONS_HTTP_STREAM,
     };
     return stats[s->protocol];
 }
@@ -351,13 +353,6 @@ bool fwi_session_on_pong(fwi_session *s, const void *data, size_t len)
     return wants_more(s);
 }
 
-static fwi_frame *close_frame(unsigned code, const char *reason)
-{
-    uint8_t payload[FWI_WS_CONTROL_MAX];
-    size_t n = fwi_ws_close_payload(payload, code, reason);
-    return fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
-}
-
 /* Puts its last words behind what waits. */
 static void send_close(fwi_session *s, unsigned code, const char *reason,
                        uint64_t deadline_ms)
@@ -366,9 +361,7 @@ static void send_close(fwi_session *s, unsigned code, const char *reason,
     if (s->mute & FWI_MUTE_UNGREETED) {
         fwi_session_forget_output(s);
     }
-    const fwi_protocol *p = fwi_session_protocol(s);
-    fwi_frame *f =
-        p->goodbye != NULL ? p->goodbye(s, code, reason) : close_frame(code, reason);
+    fwi_frame *f = fwi_session_last_words(s, code, reason);
     if (f != NULL) {
         fwi_outbox_push_last(&s->ob, &s->shard->pool, f);
     }
@@ -531,5 +524,8 @@ void fwi_session_check_credit(fwi_session *s)
         s->paused = false;
         fwi_list_remove(&s->pause_link);
         tell_reading(s, true);
+        if (fwi_session_protocol(s)->resumed != NULL) {
+            fwi_session_protocol(s)->resumed(s);
+        }
     }
 }

@@ -22,6 +22,10 @@ typedef enum {
     FWI_CENTRIFUGE,
     FWI_SSE,     /* raw, told as Server-Sent Events */
     FWI_UNI_SSE, /* what clients of the Centrifuge protocol call unidirectional SSE */
+    /* These clients where they have no WebSocket: they hear a stream of events, or of
+     * lines, and speak by requests (emulation.h). */
+    FWI_CENTRIFUGE_EVENTS,
+    FWI_CENTRIFUGE_LINES,
     FWI_PROTOCOLS
 } fwi_protocol_id;
 

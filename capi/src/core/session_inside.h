@@ -191,9 +191,11 @@ void fwi_session_flush(fwi_session *s);
 void fwi_session_mark_dirty(fwi_session *s);
 void fwi_session_free(fwi_session *s);
 
-/* Between session.c and session_out.c: what waits is thrown away; the Close frame is
- * written, and the connection is the transport's alone. */
+/* Between session.c and session_out.c: what waits is thrown away; what a session ends
+ * with (the caller's reference; NULL: out of memory); the Close frame is written, and the
+ * connection is the transport's alone. */
 void fwi_session_forget_output(fwi_session *s);
+fwi_frame *fwi_session_last_words(fwi_session *s, unsigned code, const char *reason);
 void fwi_session_finish(fwi_session *s);
 
 /* The session is open: begin to ping it. Its timer says: see to it. */

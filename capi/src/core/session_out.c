@@ -7,6 +7,9 @@
 
 #include "core/compress.h"
 #include "core/session_inside.h"
+#include "core/sse_id.h"
+#include "wire/json.h"
+#include "wire/ws_codec.h"
 
 /* To join more into one write saves nothing, and what waits leaves the cache. */
 enum { ENOUGH_TO_WRITE = 32 * 1024 };
@@ -135,4 +138,29 @@ void fwi_session_put(fwi_session *s, fwi_frame *f, uint64_t tag)
         write_out(s);
     }
     fwi_session_mark_dirty(s);
+}
+
+/* --- its last words --- */
+
+static fwi_frame *close_frame(unsigned code, const char *reason)
+{
+    uint8_t payload[FWI_WS_CONTROL_MAX];
+    size_t n = fwi_ws_close_payload(payload, code, reason);
+    return fwi_frame_new_ws(FWI_WS_CLOSE, payload, n);
+}
+
+fwi_frame *fwi_session_last_words(fwi_session *s, unsigned code, const char *reason)
+{
+    const fwi_goodbye *words = fwi_session_protocol(s)->goodbye;
+    if (words == NULL) {
+        return close_frame(code, reason);
+    }
+    fwi_buf text;
+    fwi_buf_init(&text);
+    bool ok = (!words->says_when || fwi_sse_put_retry(&text, s)) &&
+              fwi_buf_puts(&text, words->before) &&
+              fwi_buf_printf(&text, "{\"code\":%u,\"reason\":", code) &&
+              fwi_json_put_string(&text, reason, strlen(reason)) &&
+              fwi_buf_puts(&text, "}") && fwi_buf_puts(&text, words->after);
+    return fwi_sse_frame_of(&text, ok);
 }

@@ -30,6 +30,7 @@ static void read_live(fwi_settings *set, const fw_options *o)
         fwi_options_int(o, FWI_OPT_LIMIT_PUBLISH_RATE_PER_ADDRESS);
     set->limit_join_user = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_USER);
     set->limit_join_address = fwi_options_int(o, FWI_OPT_LIMIT_JOIN_RATE_PER_ADDRESS);
+    set->limit_emulation = fwi_options_int(o, FWI_OPT_LIMIT_EMULATION_RATE_PER_ADDRESS);
     set->limit_resubscribe = fwi_options_int(o, FWI_OPT_LIMIT_RESUBSCRIBE_RATE);
     set->drain_rate = fwi_options_int(o, FWI_OPT_DRAIN_RATE);
 }

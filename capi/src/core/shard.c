@@ -290,6 +290,8 @@ static const char *const speaks[FWI_PROTOCOLS] = {
     [FWI_CENTRIFUGE] = "centrifuge",
     [FWI_SSE] = "sse",
     [FWI_UNI_SSE] = "uni_sse",
+    [FWI_CENTRIFUGE_EVENTS] = "centrifuge_sse",
+    [FWI_CENTRIFUGE_LINES] = "centrifuge_http_stream",
 };
 
 bool fwi_shard_raise(fwi_shard *shard, fw_event *e, fwi_session *s)

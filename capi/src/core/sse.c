@@ -10,14 +10,11 @@
  * A frame of these sessions is the text of whole events, as it goes into the socket.
  * @thread loop
  */
-#include <string.h>
-
 #include "core/fanout.h"
 #include "core/presence.h"
 #include "core/raw_rooms.h"
 #include "core/sse_id.h"
 #include "wire/base64.h"
-#include "wire/json.h"
 #include "wire/protocol_raw.h"
 
 /* --- coming in --- */
@@ -135,17 +132,8 @@ static fwi_frame *ping(const fwi_session *s)
     return fwi_frame_ref(&ping_frame);
 }
 
-static fwi_frame *goodbye(fwi_session *s, unsigned code, const char *reason)
-{
-    fwi_buf text;
-    fwi_buf_init(&text);
-    bool ok =
-        fwi_sse_put_retry(&text, s) &&
-        fwi_buf_printf(&text, "event: close\ndata: {\"code\":%u,\"reason\":", code) &&
-        fwi_json_put_string(&text, reason, strlen(reason)) &&
-        fwi_buf_puts(&text, "}\n\n");
-    return fwi_sse_frame_of(&text, ok);
-}
+static const fwi_goodbye goodbye = {
+    .says_when = true, .before = "event: close\ndata: ", .after = "\n\n"};
 
 const fwi_protocol fwi_sse_protocol = {
     .only_listens = true,
@@ -159,6 +147,6 @@ const fwi_protocol fwi_sse_protocol = {
     .since = fwi_sse_heard,
     .joined = joined,
     .reset = reset,
-    .goodbye = goodbye,
+    .goodbye = &goodbye,
     .farewell = fwi_raw_farewell,
 };

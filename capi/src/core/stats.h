@@ -19,6 +19,10 @@
     XX(SESSIONS_SSE, "fanwire_protocol_sessions", "protocol=\"sse\"", "gauge", "")       \
     XX(SESSIONS_UNI_SSE, "fanwire_protocol_sessions", "protocol=\"uni_sse\"", "gauge",   \
        "")                                                                               \
+    XX(SESSIONS_CENTRIFUGE_SSE, "fanwire_protocol_sessions",                             \
+       "protocol=\"centrifuge_sse\"", "gauge", "")                                       \
+    XX(SESSIONS_HTTP_STREAM, "fanwire_protocol_sessions",                                \
+       "protocol=\"centrifuge_http_stream\"", "gauge", "")                               \
     XX(PENDING, "fanwire_pending_connections", "", "gauge",                              \
        "Connections without a verdict yet")                                              \
     XX(ROOMS, "fanwire_rooms", "", "gauge", "Rooms with members, a loop each")           \
@@ -120,6 +124,8 @@
        "limit=\"join_rate_per_address\"", "counter", "")                                 \
     XX(LIMIT_JOIN_ROOM, "fanwire_limit_hits_total", "limit=\"join_rate\"", "counter",    \
        "")                                                                               \
+    XX(LIMIT_EMULATION, "fanwire_limit_hits_total",                                      \
+       "limit=\"emulation_rate_per_address\"", "counter", "")                            \
     XX(LIMIT_RATES, "fanwire_limit_hits_total", "limit=\"rates\"", "counter", "")        \
     XX(LIMIT_RESUBSCRIBE, "fanwire_limit_hits_total", "limit=\"resubscribe_rate\"",      \
        "counter", "")                                                                    \
@@ -151,6 +157,10 @@
        "counter", "")                                                                    \
     XX(HTTP_REQUESTS, "fanwire_http_requests_total", "", "counter",                      \
        "Requests on http.listen that were complete")                                     \
+    XX(EMULATED, "fanwire_emulation_requests_total", "result=\"taken\"", "counter",      \
+       "Requests by which clients without WebSocket speak: passed on, or refused")       \
+    XX(EMULATION_REFUSED, "fanwire_emulation_requests_total", "result=\"refused\"",      \
+       "counter", "")                                                                    \
     XX(API_COMMANDS, "fanwire_api_commands_total", "", "counter",                        \
        "Commands of the HTTP API that were answered, each of a batch")                   \
     XX(API_ERRORS, "fanwire_api_errors_total", "", "counter",                            \

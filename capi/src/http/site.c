@@ -127,10 +127,7 @@ bool fwi_site_init(fwi_site *site, fwi_hub *hub, const fw_options *o)
         .api_max_items = (uint64_t)fwi_options_int(o, FWI_OPT_API_MAX_ITEMS),
         .admin_password = fwi_options_text(o, FWI_OPT_ADMIN_PASSWORD),
     };
-    for (size_t i = 0; i < sizeof site->admin_key; i += sizeof(uint64_t)) {
-        uint64_t random = fwi_rand_secure();
-        memcpy(site->admin_key + i, &random, sizeof random);
-    }
+    fwi_rand_fill(site->admin_key, sizeof site->admin_key);
     fwi_list_init(&site->jobs);
     site->api_keys = calloc(site->n_api_keys + 1, sizeof *site->api_keys);
     if (site->api_keys == NULL) {

@@ -28,6 +28,13 @@ typedef enum fwi_phase {
     FWI_PHASE_DEAD       /* to be closed, or closed */
 } fwi_phase;
 
+/* What a request asks for, by its path. */
+typedef enum fwi_wish {
+    FWI_WISH_NOTHING, /* that is here */
+    FWI_WISH_SESSION,
+    FWI_WISH_CALL /* of the door's service */
+} fwi_wish;
+
 /* Until the verdict, or as long as requests come. */
 typedef struct fwi_head {
     fwi_conn *conn;
@@ -38,7 +45,8 @@ typedef struct fwi_head {
     bool begun;   /* something of the request has been read */
     bool another; /* it is not the connection's first */
     const fwi_door *door;
-    fwi_protocol_id protocol; /* of a handshake, or a stream */
+    fwi_wish wish;            /* NOTHING until its head is there */
+    fwi_protocol_id protocol; /* of a session */
     char peer[];
 } fwi_head;
 
@@ -119,9 +127,8 @@ void fwi_socket_doom(fwi_conn *c);
 
 /* --- door_route.c, for door_request.c: what a request asks for --- */
 
-/* Is a session wanted, by the path? *protocol says which. */
-bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
-                           fwi_protocol_id *protocol);
+/* Finds out wish and protocol. */
+void fwi_door_find(fwi_head *head);
 
 /* May the handshake be taken? 0, or the status to refuse it with, and *why, valid for
  * ever. */
@@ -134,9 +141,16 @@ const char *fwi_door_subprotocol(const fwi_head *head);
 /* NULL: out of memory. */
 fwi_facts *fwi_door_facts(const fwi_conn *c);
 
-/* --- door_stream.c, for door_request.c: who comes for a stream of events --- */
+/* The client's address, which a proxy may have told. */
+enum { FWI_ADDRESS_CAP = 64 };
+void fwi_door_address(const fwi_conn *c, char address[FWI_ADDRESS_CAP]);
+
+/* --- door_stream.c, for door_request.c: who comes for a stream, or has one --- */
 
 bool fwi_stream_is_wanted(const fwi_head *head);
+/* Or is it what somebody says who has one (fwi_door.service_path)? What follows is for
+ * both. */
+bool fwi_stream_is_meant(const fwi_head *head);
 
 /* As fwi_door_check. */
 int fwi_stream_check(const fwi_transport_config *config, const fwi_head *head,
@@ -144,6 +158,14 @@ int fwi_stream_check(const fwi_transport_config *config, const fwi_head *head,
 
 /* What asks for no stream, but about one: HEAD and OPTIONS. */
 bool fwi_stream_is_question(const fwi_head *head);
+
+/* How large the body may be of who wants one; 0: there may be none. */
+size_t fwi_stream_body_max(const fwi_transport_config *config, const fwi_head *head);
+
+/* What the client says with its request for a stream whose session it also speaks to; a
+ * copy, by free(). NULL: *status says what to refuse it with, and *why. */
+char *fwi_stream_first_words(const fwi_head *head, size_t *len, int *status,
+                             const char **why);
 
 /* Appends the answer to that, the head of a stream, the whole of one that only says when
  * to come again (status 503, for those who would come no more), or the header lines of a
@@ -157,6 +179,9 @@ bool fwi_stream_put_retry(fwi_buf *out, const fwi_transport_config *config,
                           const fwi_head *head, uint32_t retry_ms, const char *reason);
 bool fwi_stream_put_lines(fwi_buf *out, const fwi_transport_config *config,
                           const fwi_head *head);
+/* Those that let pages of other origins read an answer. */
+bool fwi_stream_put_cors(fwi_buf *out, const fwi_transport_config *config,
+                         const fwi_head *head);
 
 /* --- door_request.c, for the socket --- */
 

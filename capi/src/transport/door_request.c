@@ -1,7 +1,7 @@
 /*
- * Requests at the door. A handshake becomes a session and so does who wants a stream of
- * events, any other request a call of the door's service (wire/http_call.h), and every
- * refusal is an HTTP answer that the peer really receives.
+ * Requests at the door. A handshake becomes a session and so does who wants a stream, any
+ * other request a call of the door's service (wire/http_call.h), and every refusal is an
+ * HTTP answer that the peer really receives.
  *
  * A door without a path is for HTTP alone: there connections are kept for the next
  * request, which may be sent before the answer to the one before, and is served after it.
@@ -25,10 +25,14 @@ static bool keeps_connections(const fwi_door *door)
     return door->path == NULL;
 }
 
+/* Only what the service has set a limit to, or would have. */
 static void count_limit(const fwi_conn *c, fwi_http_limit which)
 {
-    const fwi_door *door = c->head->door;
-    if (door->service != NULL) {
+    const fwi_head *head = c->head;
+    const fwi_door *door = head->door;
+    bool counts = keeps_connections(door) || head->wish == FWI_WISH_CALL ||
+                  fwi_stream_body_max(config_of(c), head) > 0;
+    if (door->service != NULL && counts) {
         door->service->on_limit(door->user, which);
     }
 }
@@ -49,7 +53,7 @@ static bool put_lines(fwi_buf *out, const fwi_conn *c, int status)
     bool ok = fwi_buf_puts(out, status == 426   ? fwi_ws_upgrade_headers
                                 : status == 401 ? "WWW-Authenticate: Bearer\r\n"
                                                 : "");
-    if (c->head != NULL && fwi_stream_is_wanted(c->head)) {
+    if (c->head != NULL && fwi_stream_is_meant(c->head)) {
         ok = ok && fwi_stream_put_lines(out, config_of(c), c->head);
     }
     return ok && fwi_buf_text(out) != NULL;
@@ -112,7 +116,32 @@ static void ask(fwi_conn *c)
     fwi_session_ask(c->session);
 }
 
-static void shake_hands(fwi_conn *c)
+/* The request goes with the verdict, so what came with it is copied before. */
+static void ask_and_say(fwi_conn *c)
+{
+    size_t len;
+    int status;
+    const char *why;
+    char *words = fwi_stream_first_words(c->head, &len, &status, &why);
+    if (words == NULL) {
+        end_by_fault(c, status, why);
+        return;
+    }
+    ask(c);
+    if (c->session != NULL && c->phase == FWI_PHASE_OPEN) {
+        fwi_session_on_message(c->session, true, words, len);
+    }
+    free(words);
+}
+
+static bool speaks_by_requests(const fwi_head *head)
+{
+    return head->protocol == FWI_CENTRIFUGE_EVENTS ||
+           head->protocol == FWI_CENTRIFUGE_LINES;
+}
+
+/* false: it has been refused, or answered. */
+static bool is_in_order(fwi_conn *c)
 {
     const char *why = "";
     int status = fwi_door_check(config_of(c), c->head, &why);
@@ -126,11 +155,12 @@ static void shake_hands(fwi_conn *c)
         }
         end_with(c, &answer);
     } else {
-        ask(c);
+        return true;
     }
+    return false;
 }
 
-/* It says nothing more: the stream is all that there is. */
+/* It says nothing more here: the stream is all that there is. */
 static bool begin_stream(fwi_conn *c)
 {
     fwi_buf head;
@@ -194,12 +224,20 @@ static void await_another(fwi_conn *c)
 }
 
 /* Appends the whole answer; nothing if out of memory. */
-static void put_answer(const fwi_http_request *r, const fwi_http_reply *reply, bool close,
+static void put_answer(const fwi_conn *c, const fwi_http_reply *reply, bool close,
                        fwi_buf *out)
 {
-    if (fwi_http_answer(out, reply->status, reply->type, reply->body, reply->len, close,
-                        reply->extra) &&
-        strcmp(fwi_http_request_method(r), "HEAD") == 0) {
+    const fwi_head *head = c->head;
+    fwi_buf lines;
+    fwi_buf_init(&lines);
+    bool ok =
+        (reply->extra == NULL || fwi_buf_puts(&lines, reply->extra)) &&
+        (!fwi_stream_is_meant(head) || fwi_stream_put_cors(&lines, config_of(c), head)) &&
+        fwi_buf_text(&lines) != NULL &&
+        fwi_http_answer(out, reply->status, reply->type, reply->body, reply->len, close,
+                        lines.data);
+    fwi_buf_fini(&lines);
+    if (ok && strcmp(fwi_http_request_method(head->request), "HEAD") == 0) {
         /* The head as for GET, its Content-Length too (RFC 9110 9.3.2), without body. */
         out->len -= reply->len;
     }
@@ -215,7 +253,7 @@ static void on_answer(fwi_http_call *call, const fwi_http_reply *reply)
                  !fwi_http_request_keeps_alive(head->request);
     fwi_buf answer;
     fwi_buf_init(&answer);
-    put_answer(head->request, reply, close, &answer);
+    put_answer(c, reply, close, &answer);
     if (close || answer.len == 0) {
         end_with(c, &answer);
         return;
@@ -229,18 +267,36 @@ static void on_answer(fwi_http_call *call, const fwi_http_reply *reply)
     }
 }
 
-/* A stream is asked for by a request that has a body: false, it has been answered. That
- * its method is another one than GET is the first thing to say. */
-static bool may_be_stream(fwi_conn *c)
+/* Before the body is looked at: false, it has been answered. That the method is another
+ * one than that of streams is the first thing to say. */
+static bool may_have_body(fwi_conn *c)
 {
     const char *why = "";
-    fwi_door_is_handshake(c->head->door, c->head->request, &c->head->protocol);
     int status =
-        fwi_stream_is_wanted(c->head) ? fwi_stream_check(config_of(c), c->head, &why) : 0;
+        fwi_stream_is_meant(c->head) ? fwi_stream_check(config_of(c), c->head, &why) : 0;
     if (status != 0) {
         end_by_fault(c, status, why);
     }
     return status == 0;
+}
+
+/* The service sees the head of a call. false: it has answered. */
+static bool show_head(fwi_conn *c, size_t *max)
+{
+    fwi_head *head = c->head;
+    char address[FWI_ADDRESS_CAP];
+    if (fwi_stream_is_meant(head)) {
+        fwi_door_address(c, address);
+        head->call.address = address;
+    }
+    head->called = true;
+    *max = head->door->service->on_head(head->door->user, &head->call);
+    if (c->head == NULL || !head->called) {
+        return false;
+    }
+    head->called = false;
+    head->call.address = NULL;
+    return true;
 }
 
 /* false: it has been answered. */
@@ -248,17 +304,12 @@ static bool on_body(fwi_conn *c)
 {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     fwi_head *head = c->head;
-    const fwi_door *door = head->door;
-    size_t max = 0;
-    if (door->service != NULL) {
-        head->called = true;
-        max = door->service->on_head(door->user, &head->call);
-        if (c->head == NULL || !head->called) {
-            return false;
-        }
-        head->called = false;
+    fwi_door_find(head);
+    if (!may_have_body(c)) {
+        return false;
     }
-    if (!may_be_stream(c)) {
+    size_t max = fwi_stream_body_max(config_of(c), head);
+    if (head->wish == FWI_WISH_CALL && !show_head(c, &max)) {
         return false;
     }
     if (!fwi_http_request_allow_body(head->request, max)) {
@@ -275,18 +326,20 @@ static bool on_body(fwi_conn *c)
 static void on_request(fwi_conn *c)
 {
     fwi_head *head = c->head;
-    const fwi_door *door = head->door;
-    const fwi_http_request *r = head->request;
-    bool here = fwi_door_is_handshake(door, r, &head->protocol);
-    bool upgrade = fwi_http_request_has_token(r, "upgrade", "websocket");
-    if (here && (upgrade || door->service == NULL)) {
-        shake_hands(c);
-    } else if (door->service != NULL) {
+    fwi_door_find(head);
+    bool session = head->wish == FWI_WISH_SESSION;
+    if (head->wish == FWI_WISH_NOTHING) {
+        end_by_fault(c, 404, "nothing is here");
+    } else if ((session || fwi_stream_is_meant(head)) && !is_in_order(c)) {
+        return;
+    } else if (session && speaks_by_requests(head)) {
+        ask_and_say(c);
+    } else if (session) {
+        ask(c);
+    } else {
         head->whole = head->called = true;
         fwi_door_enter(c, FWI_PHASE_ASKED);
-        door->service->on_request(door->user, &head->call);
-    } else {
-        end_by_fault(c, 404, "nothing is here");
+        head->door->service->on_request(head->door->user, &head->call);
     }
 }
 

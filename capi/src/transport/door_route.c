@@ -1,24 +1,38 @@
 /*
- * What a request at the door asks for: a session, and in which protocol, by its path; and
- * whether that can be had. Looks at the request alone. @thread loop
+ * What a request at the door asks for, by its path: a session, and in which protocol, or
+ * an answer; and whether that can be had. Looks at the request alone. @thread loop
  */
 #include <string.h>
 
 #include "transport/conn.h"
 #include "wire/ws_handshake.h"
 
-bool fwi_door_is_handshake(const fwi_door *door, const fwi_http_request *r,
-                           fwi_protocol_id *protocol)
+static bool is_at(const fwi_head *head, const char *path)
 {
-    const char *path = fwi_http_request_path(r);
+    return path != NULL && strcmp(fwi_http_request_path(head->request), path) == 0;
+}
+
+static bool is_for_service(const fwi_head *head)
+{
+    const fwi_door *door = head->door;
+    return door->service != NULL &&
+           (door->service_path == NULL || is_at(head, door->service_path));
+}
+
+void fwi_door_find(fwi_head *head)
+{
+    const fwi_door *door = head->door;
+    head->wish = FWI_WISH_SESSION;
     for (unsigned i = 0; i < FWI_PROTOCOLS; i++) {
-        if (door->paths[i] != NULL && strcmp(path, door->paths[i]) == 0) {
-            *protocol = (fwi_protocol_id)i;
-            return true;
+        if (is_at(head, door->paths[i])) {
+            head->protocol = (fwi_protocol_id)i;
+            return;
         }
     }
-    *protocol = FWI_RAW;
-    return door->path != NULL && strcmp(path, door->path) == 0;
+    head->protocol = FWI_RAW;
+    if (!is_at(head, door->path)) {
+        head->wish = is_for_service(head) ? FWI_WISH_CALL : FWI_WISH_NOTHING;
+    }
 }
 
 /* Is the binary form of the Centrifuge protocol asked for? */
@@ -41,7 +55,7 @@ static bool wants_protobuf(const fwi_http_request *r)
 int fwi_door_check(const fwi_transport_config *config, const fwi_head *head,
                    const char **why)
 {
-    if (fwi_stream_is_wanted(head)) {
+    if (fwi_stream_is_meant(head)) {
         return fwi_stream_check(config, head, why);
     }
     int status = fwi_ws_handshake_check(head->request, why);
@@ -69,12 +83,18 @@ const char *fwi_door_subprotocol(const fwi_head *head)
     return json ? "centrifuge-json" : NULL;
 }
 
+void fwi_door_address(const fwi_conn *c, char address[FWI_ADDRESS_CAP])
+{
+    const fwi_transport_config *config = fwi_transport_config_of(c->transport);
+    fwi_client_address(c->head->request, c->head->peer, config->trusted, address,
+                       FWI_ADDRESS_CAP);
+}
+
 fwi_facts *fwi_door_facts(const fwi_conn *c)
 {
     const fwi_http_request *r = c->head->request;
-    char address[64];
-    fwi_client_address(r, c->head->peer, fwi_transport_config_of(c->transport)->trusted,
-                       address, sizeof address);
+    char address[FWI_ADDRESS_CAP];
+    fwi_door_address(c, address);
     size_t n_headers = 0;
     const char *const *headers = fwi_http_request_headers(r, &n_headers);
     const fwi_facts_source source = {

@@ -22,8 +22,10 @@ typedef struct fwi_door {
     const char *path;
     /* And where who speaks something else comes in; NULL: nowhere. */
     const char *paths[FWI_PROTOCOLS];
-    /* Answers requests that are no handshakes. NULL: 426 on the path, 404 elsewhere. */
+    /* Answers requests elsewhere; NULL: 404. Where service_path isn't NULL only those
+     * there, which are what clients say who hear by a stream. */
     const fwi_http_service *service;
+    const char *service_path;
     void *user;
 } fwi_door;
 

@@ -23,6 +23,8 @@ typedef struct fwi_http_reply {
 struct fwi_http_call {
     const fwi_http_request *request; /* valid until the answer */
     void *state;                     /* the service's; NULL at first */
+    /* Inside on_head, where sessions come in: the client's. Else NULL. */
+    const char *address;
     /* Once, and then the call is no more. What reply points to is copied. */
     void (*answer)(fwi_http_call *call, const fwi_http_reply *reply);
 };

@@ -119,6 +119,9 @@ typedef struct fwi_cf_connected {
     bool one_way;        /* it can't answer them */
     fwi_cf_data data;    /* len 0: none */
     const fwi_buf *subs; /* put together, without braces; NULL: none */
+    /* What it is to name where it speaks by requests of its own; session NULL: nothing.
+     * They need no escapes. */
+    const char *session, *node;
 } fwi_cf_connected;
 
 /* The whole reply; id 0: without one, for who hasn't asked by a command. */

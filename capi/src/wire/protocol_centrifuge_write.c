@@ -115,6 +115,10 @@ bool fwi_cf_put_connected(fwi_buf *out, uint32_t id, const fwi_cf_connected *c)
         ok = fwi_buf_printf(out, ",\"ping\":%u", (unsigned)c->ping_s) &&
              (c->one_way || put_flag(out, "pong", true));
     }
+    if (ok && c->session != NULL) {
+        ok = fwi_buf_printf(out, ",\"session\":\"%s\",\"node\":\"%s\"", c->session,
+                            c->node);
+    }
     return ok && fwi_buf_puts(out, "}}");
 }
 

@@ -1,6 +1,7 @@
 /*
  * Sealed numbers: text that only who has the key can have made, by HMAC-SHA256. For
- * cookies that say until when somebody is let in. Pure. @thread any
+ * cookies that say until when somebody is let in, and for what names a session to those
+ * who are to speak for it. Pure. @thread any
  */
 #ifndef FWI_WIRE_SEAL_H
 #define FWI_WIRE_SEAL_H
