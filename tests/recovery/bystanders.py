@@ -7,6 +7,7 @@ answer no pings, so their nodes need heartbeat.interval=0s.
 import json
 import select
 import socket
+import struct
 import time
 from urllib.parse import urlsplit
 
@@ -19,6 +20,13 @@ AT_ONCE = 100  # handshakes on their way: less than a listener's queue
 HEAD = ("GET {path}?{query} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+
+
+def frame(text):
+    """Masked with zeros, which leave it as it is."""
+    head = struct.pack(">BB", 0x81, 0x80 | len(text)) if len(text) < 126 else \
+        struct.pack(">BBH", 0x81, 0x80 | 126, len(text))
+    return head + bytes(4) + text
 
 
 class Bystander:
@@ -69,10 +77,13 @@ class Bystander:
         if len(data) < begin + length:
             return None
         if kind == 1:
-            self.heard.append(json.loads(data[begin:begin + length]))
+            self.hear(data[begin:begin + length])
         elif kind == 8:
             self.closed = True
         return begin + length
+
+    def hear(self, text):
+        self.heard.append(json.loads(text))
 
     def news(self, kind):
         """The sessions of which it was told a "join" or "leave", with their rooms."""
@@ -85,9 +96,14 @@ class Bystander:
 
 def come(url, queries):
     """A bystander for each query, when all have come in."""
+    return let_in([lambda query=query: Bystander(url, query) for query in queries])
+
+
+def let_in(makers):
+    """What each of them makes, when all have come in."""
     found = []
-    for begin in range(0, len(queries), AT_ONCE):
-        some = [Bystander(url, query) for query in queries[begin:begin + AT_ONCE]]
+    for begin in range(0, len(makers), AT_ONCE):
+        some = [make() for make in makers[begin:begin + AT_ONCE]]
         for one in some:
             one.enter()
         found += some

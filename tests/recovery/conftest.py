@@ -16,10 +16,11 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
-from fanwired import Running  # noqa: E402
+from fanwired import SLOW, Running  # noqa: E402
 from fault_proxy import FaultProxy  # noqa: E402
 from own_cluster import OwnCluster  # noqa: E402
 from own_redis import OwnRedis  # noqa: E402
+from own_sentinels import OwnSentinels  # noqa: E402
 
 
 class Cluster:
@@ -36,14 +37,19 @@ class Cluster:
 
     def start(self, count, *options):
         for _ in range(count):
-            number = len(self.nodes)
-            command = ["--listen", "ws://127.0.0.1:0/ws", "--http.listen", "127.0.0.1:0",
-                       "--redis.url", self.redis_url(), "--redis.required", "on",
-                       "--node.name", f"n{number}", *options]
-            node = Running(command, None, self.folder / f"stderr-{number}")
-            self.nodes.append(node)
-            node.read_addresses("redis")
+            self.add(options)
         return self
+
+    def add(self, options, command=()):
+        """command: what is started in place of fanwired."""
+        number = len(self.nodes)
+        node = Running(["--listen", "ws://127.0.0.1:0/ws", "--http.listen", "127.0.0.1:0",
+                        "--redis.url", self.redis_url(), "--redis.required", "on",
+                        "--node.name", f"n{number}", *options],
+                       None, self.folder / f"stderr-{number}", command=command)
+        self.nodes.append(node)
+        node.read_addresses("redis")
+        return node
 
     def urls(self):
         return [node.url for node in self.nodes]
@@ -67,8 +73,8 @@ class Cluster:
             proxy.stop()
 
 
-class OnRedisCluster(Cluster):
-    """The same on a Redis Cluster, whose nodes are reached without a proxy."""
+class Direct(Cluster):
+    """The same without proxies, where what fails is Redis itself."""
 
     def redis_url(self):
         return self.redis.url
@@ -92,7 +98,25 @@ def cluster(redis, tmp_path):
 @pytest.fixture
 def sharded(tmp_path):
     """The same; sharded.redis is an OwnCluster."""
-    c = OnRedisCluster(OwnCluster(tmp_path), tmp_path)
+    c = Direct(OwnCluster(tmp_path), tmp_path)
     yield c
     c.end()
     c.redis.end()
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """The same; watched.redis is an OwnSentinels, and a master that is silent for two
+    seconds is down. Shorter ones are no fault on a busy machine."""
+    c = Direct(OwnSentinels(tmp_path, 2000 * SLOW, in_a_hurry=True), tmp_path)
+    yield c
+    c.end()
+    c.redis.end()
+
+
+@pytest.fixture
+def direct(redis, tmp_path):
+    """The same; direct.redis is an OwnRedis."""
+    c = Direct(redis, tmp_path)
+    yield c
+    c.end()

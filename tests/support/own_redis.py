@@ -42,11 +42,12 @@ class OwnRedis:
             return False
 
     def command(self, *args):
-        """One command on a connection of its own; its reply: str, int, list or None."""
+        """One command, of texts, numbers and bytes, on a connection of its own; its
+        reply: str, int, list or None."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(DEADLINE)
             s.connect(self.path)
-            words = [str(a).encode() for a in args]
+            words = [a if isinstance(a, bytes) else str(a).encode() for a in args]
             s.sendall(b"*%d\r\n" % len(words) +
                       b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
             with s.makefile("rb") as f:
