@@ -21,7 +21,11 @@ void fwd_print_plain(const char *text, size_t len)
 {
     putchar(' ');
     for (size_t i = 0; i < len; i++) {
-        putchar((unsigned char)text[i] < ' ' ? '?' : text[i]);
+        unsigned char c = (unsigned char)text[i];
+        /* U+0080-9F are C2 80 to C2 9F, and have a terminal's orders, too. */
+        bool second = c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0;
+        putchar(c < ' ' || c == 0x7f || second ? '?' : text[i]);
+        i += second;
     }
 }
 

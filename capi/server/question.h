@@ -42,7 +42,8 @@ void fwd_question_end(fwd_question *q, int err, const char *why);
 
 /* fwd_put_field, printed. */
 void fwd_print_field(bool first, const char *name, const char *text, size_t len);
-/* A blank and the text; a line stays a line, whatever is in it. */
+/* A blank and the text, without control characters: a line stays a line, and a terminal
+ * is told nothing, whatever is in it. */
 void fwd_print_plain(const char *text, size_t len);
 
 #endif

@@ -404,7 +404,7 @@ test('pings: it stays connected by them, and is let go without', async () => {
   const quick = await stage.fanwired({
     ...options,
     'heartbeat.interval': '1s',
-    'heartbeat.timeout': '500ms',
+    'heartbeat.timeout': '3s',
   });
   const client = await come(quick);
   const socket = await dial(address(quick));

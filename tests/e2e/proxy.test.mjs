@@ -94,12 +94,12 @@ test('without the heartbeat nginx cuts an idle connection after its time-out', a
 });
 
 test('a peer that answers no ping is closed', async () => {
-  const node = await stage.fanwired({ 'heartbeat.interval': '1s', 'heartbeat.timeout': '1s' });
+  const node = await stage.fanwired({ 'heartbeat.interval': '1s', 'heartbeat.timeout': '3s' });
   const deaf = await dial(`${node.url}?room=quiet`, { autoPong: false });
   const polite = await dial(`${node.url}?room=quiet`);
   const start = Date.now();
   await deaf.closed;
-  assert.ok(Date.now() - start < 6_000 * slow, 'closed soon after the time-out');
+  assert.ok(Date.now() - start < 10_000 * slow, 'closed soon after the time-out');
   assert.ok(deaf.pings >= 1);
   polite.send('I am well');
   await polite.hears('the echo');

@@ -68,6 +68,19 @@ def test_binary_is_base64_for_machines(fanwired, redis_url):
     assert json.loads(kept(redis_url, "--json")[-1])["data64"] == "/wABCg=="
 
 
+def test_what_is_printed_is_a_line_and_no_order_to_a_terminal(fanwired, redis_url):
+    f = node(fanwired, redis_url, "one")
+
+    async def scenario():
+        async with websockets.connect(f.url + "?room=news:a") as ann:
+            await told(ann)
+            await ann.send("a\nb\x1b[2J\x7f\u009b2J\u00e9")
+            await told(ann)
+
+    asyncio.run(scenario())
+    assert kept(redis_url)[-1].endswith(" a?b?[2J??2J\u00e9")
+
+
 def test_history_needs_redis_and_says_what_is_wrong(redis_url):
     done = run("history", "a")
     assert done.status == 2 and "redis.url: history needs it" in done.err

@@ -233,13 +233,16 @@ def test_rpc_is_answered_by_the_back_end(fanwired, back_end):
 
 def test_refresh_and_sub_refresh_decide_who_stays(fanwired, back_end):
     f = fanwired(*back_end.options("connect", "refresh", "subscribe", "sub_refresh"))
-    soon = math.ceil(time.time()) + 1  # whole seconds: never at once
-    back_end.answers["connect"] = {"result": {"user": "ann", "expire_at": soon}}
-    back_end.answers["subscribe"] = {"result": {"expire_at": soon}}
+
+    def soon():  # from the question on; in whole seconds, so never at once
+        return math.ceil(time.time()) + 1
+
+    back_end.answers["connect"] = lambda question: {
+        "result": {"user": "ann", "expire_at": soon()}}
+    back_end.answers["subscribe"] = lambda question: {"result": {"expire_at": soon()}}
     back_end.answers["sub_refresh"] = {"result": {"expired": True}}
     back_end.answers["refresh"] = lambda question: {
-        "result": {"expire_at": int(time.time()) + 2} if not refreshed else
-        {"expired": True}}
+        "result": {"expire_at": soon()} if not refreshed else {"expired": True}}
     refreshed = []
 
     async def scenario():
@@ -288,7 +291,7 @@ FAILURES = {
     "redirect": ((302, b"", {"Location": "/rpc"}), "redirects aren't followed"),
     "malformed": ((200, b"<html>", {}), "it is no JSON from byte 0 on"),
     "too_large": ((200, b" " * 5000, {}), "more than 4096 bytes"),
-    "timeout": (Held({"result": {}}), "no answer within 200 ms"),
+    "timeout": (Held({"result": {}}), "no answer within 1000 ms"),
 }
 
 
@@ -299,7 +302,8 @@ def test_a_failure_is_a_temporary_error_and_harms_nobody_else(
     nobody = f"http://user:hidden@{host}:{port}/rpc"
     f = fanwired("--hook.rpc.url", nobody if result == "unreachable" else
                  back_end.url("rpc"), "--client.insecure", "on",
-                 "--hook.timeout", "200ms", "--hook.max_bytes", "4KiB")
+                 "--hook.timeout", "1s" if result == "timeout" else "20s",
+                 "--hook.max_bytes", "4KiB")
     answer, sentence = FAILURES.get(result, (None, "Failed to connect"))
     back_end.answers["rpc"] = answer
 
@@ -328,7 +332,7 @@ def test_a_failure_refuses_a_raw_connection_with_503(fanwired, closed_port):
 
 def test_the_breaker_opens_and_one_request_closes_it_again(fanwired, back_end):
     f = fanwired(*back_end.options("rpc"), "--client.insecure", "on",
-                 "--hook.breaker.failures", "3", "--hook.breaker.pause", "300ms")
+                 "--hook.breaker.failures", "3", "--hook.breaker.pause", "2s")
 
     def state():
         families = exposition.read(f.get("/metrics")[2])
@@ -352,7 +356,7 @@ def test_the_breaker_opens_and_one_request_closes_it_again(fanwired, back_end):
         assert await in_thread(state) == 0
 
     play(scenario)
-    f.wait_for_log("isn't asked for 300 ms")
+    f.wait_for_log("isn't asked for 2000 ms")
     f.wait_for_log("it answers again")
     assert figure(f, "rpc", "unreachable") == 3
     assert figure(f, "rpc", "broken") >= 1

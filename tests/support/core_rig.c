@@ -84,17 +84,24 @@ uint64_t core_rig_node = 7;
 
 void core_rig_init(core_rig *rig, unsigned loops, ...)
 {
-    memset(rig, 0, sizeof *rig);
-    rig->options = fw_options_new();
-    ck_assert_ptr_nonnull(rig->options);
+    fw_options *o = fw_options_new();
+    ck_assert_ptr_nonnull(o);
     va_list ap;
     va_start(ap, loops);
     for (const char *name; (name = va_arg(ap, const char *)) != NULL;) {
-        ck_assert_int_eq(fw_options_set(rig->options, name, va_arg(ap, const char *)), 0);
+        ck_assert_int_eq(fw_options_set(o, name, va_arg(ap, const char *)), 0);
     }
     va_end(ap);
+    core_rig_init_with(rig, loops, o);
+    rig->own = o;
+}
+
+void core_rig_init_with(core_rig *rig, unsigned loops, fw_options *o)
+{
+    memset(rig, 0, offsetof(core_rig, shard)); /* what is behind it is large */
+    rig->options = o;
     rig->loops = loops;
-    ck_assert(fwi_hub_init(&rig->hub, NULL, core_rig_node, "node", rig->options));
+    ck_assert(fwi_hub_init(&rig->hub, NULL, core_rig_node, "node", o));
     rig->hub.n_shards = rig->hub.routes.n_loops = loops;
     for (unsigned i = 0; i < loops; i++) {
         rig->hub.shard[i] = &rig->shard[i];
@@ -131,16 +138,27 @@ void core_rig_fini(core_rig *rig)
         fwi_shard_fini(&rig->shard[i]);
     }
     fwi_hub_fini(&rig->hub);
-    fw_options_free(rig->options);
+    fw_options_free(rig->own);
+}
+
+/* A loop that hasn't been woken waits for its sockets and timers, as it would outside. */
+static bool is_any_woken(const core_rig *rig)
+{
+    bool any = false;
+    for (unsigned i = 0; i < rig->loops; i++) {
+        any = any || fake_loop_is_woken(rig->loop[i]);
+    }
+    return any;
 }
 
 void core_rig_settle(core_rig *rig)
 {
-    for (int round = 0; round < 20; round++) {
+    int rounds = 0;
+    do {
         for (unsigned i = 0; i < rig->loops; i++) {
             fake_loop_turn(rig->loop[i]);
         }
-    }
+    } while (is_any_woken(rig) && ++rounds < 20);
     fwi_shard_leave_thread();
 }
 

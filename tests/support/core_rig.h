@@ -11,11 +11,11 @@
 
 typedef struct core_rig {
     fw_options *options;
+    fw_options *own; /* the same, if they are the rig's own */
     fwi_hub hub;
     unsigned loops;
     fwi_loop *loop[4];
     fwi_shard shard[4];
-    unsigned conns; /* that are still tied to a session */
 } core_rig;
 
 /* A connection: the transport's side, as the test sees it. */
@@ -40,11 +40,13 @@ extern uint64_t core_rig_node;
 
 /* options: name, value, ..., NULL. Without CONNECT handler everybody is let in. */
 void core_rig_init(core_rig *rig, unsigned loops, ...);
+/* The same with the options of somebody who makes many rigs of them; borrowed. */
+void core_rig_init_with(core_rig *rig, unsigned loops, fw_options *options);
 /* Before the first session. */
 void core_rig_on(core_rig *rig, fw_event_type type, fw_handler fn, void *user);
 void core_rig_fini(core_rig *rig);
 
-/* Everything that is on its way arrives. */
+/* Everything that is on its way arrives: turns until no loop has been woken any more. */
 void core_rig_settle(core_rig *rig);
 void core_rig_advance(core_rig *rig, uint64_t ms);
 

@@ -2,6 +2,8 @@
 each, of which one can be killed and a slot be moved.
 """
 
+import contextlib
+import random
 import socket
 
 from fanwired import DEADLINE, SLOW, wait_until
@@ -14,12 +16,18 @@ NODE_TIMEOUT_MS = 3000 * SLOW
 
 
 def free_ports(count):
-    """Ports that were free a moment ago, all of them at once."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports of loopback that were free a moment ago, all of them at once. Below those that
+    the kernel gives to anybody's connections, which would come in between; also while a
+    server that was killed isn't back yet."""
+    ports = random.sample(range(20000, 32000), 8 * count)
+    with contextlib.ExitStack() as stack:
+        free = []
+        for port in ports:
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("127.0.0.1", port)))
+                free.append(port)
+        assert len(free) >= count, "hardly a port is free"
+        return free[:count]
 
 
 class OwnCluster:

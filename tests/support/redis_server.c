@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -49,19 +50,26 @@ static long now_ms(void)
     return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* A port that was free a moment ago. */
+/* A port that was free a moment ago. Below those that the kernel gives to anybody's
+ * connections: it is to be free, too, when a server that was killed comes back. */
 static int free_port(void)
 {
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t len = sizeof a;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) != 0 ||
-        getsockname(fd, (struct sockaddr *)&a, &len) != 0) {
-        fail("no free port", strerror(errno));
+    for (;;) {
+        struct sockaddr_in a = {.sin_family = AF_INET};
+        uint16_t dice;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (fd < 0 || getrandom(&dice, sizeof dice, 0) != sizeof dice) {
+            fail("no free port", strerror(errno));
+        }
+        int port = 20000 + dice % 12000;
+        a.sin_port = htons((uint16_t)port);
+        a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        bool is_free = bind(fd, (struct sockaddr *)&a, sizeof a) == 0;
+        close(fd);
+        if (is_free) {
+            return port;
+        }
     }
-    close(fd);
-    return ntohs(a.sin_port);
 }
 
 /* Runs a program to its end; its output goes to `out` (a descriptor) if that is >= 0. */

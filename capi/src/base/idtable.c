@@ -5,26 +5,27 @@
 #include "base/idtable.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { NONE = UINT32_MAX };
 enum { LIVE = 1, CLAIMED = 2 };
 
 void fwi_idtable_init(fwi_idtable *t)
 {
+    memset(t, 0, sizeof *t);
+    t->first_free = NONE;
+}
+
+/* Chunks were made one behind the other: the first that isn't there is the end. */
+void fwi_idtable_fini(fwi_idtable *t)
+{
+    for (size_t i = 0; i < FWI_IDTABLE_CHUNKS && atomic_load(&t->chunk[i]) != NULL; i++) {
+        free(atomic_load(&t->chunk[i]));
+        atomic_store(&t->chunk[i], NULL);
+    }
     t->first_free = NONE;
     t->used = 0;
     t->live = 0;
-    for (size_t i = 0; i < FWI_IDTABLE_CHUNKS; i++) {
-        atomic_init(&t->chunk[i], NULL);
-    }
-}
-
-void fwi_idtable_fini(fwi_idtable *t)
-{
-    for (size_t i = 0; i < FWI_IDTABLE_CHUNKS; i++) {
-        free(atomic_load(&t->chunk[i]));
-    }
-    fwi_idtable_init(t);
 }
 
 static fwi_idslot *slot_at(const fwi_idtable *t, uint32_t index)
