@@ -15,9 +15,9 @@
  */
 #include "io/uv_inside.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -218,7 +218,8 @@ int fwi_loop_uv_start(fwi_loop *loop, unsigned index)
     int err = pthread_create(&u->thread, NULL, thread_main, u);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err != 0) {
-        return fwi_error(FW_ERR_SYSTEM, "thread of loop %u: %s", index, strerror(err));
+        errno = err;
+        return fwi_error(FW_ERR_SYSTEM, "thread of loop %u: %m", index);
     }
     u->has_thread = true;
     char name[16];

@@ -29,9 +29,10 @@ static int check_file(const char *option, const char *path)
         close(fd);
         return FW_OK;
     }
+    char text[128];
     const char *why = path == NULL                 ? "is missing"
                       : fd >= 0 && errno != EISDIR ? "is empty"
-                                                   : strerror(errno);
+                                                   : strerror_r(errno, text, sizeof text);
     if (fd >= 0) {
         close(fd);
     }
