@@ -138,7 +138,7 @@ fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *er
         .origins = a->origins,
         .n_origins = n_origins,
         .trusted = a->trusted,
-        .run_pending = fwi_loop_uv_run_pending,
+        .vacate = fwi_loop_uv_vacate,
     };
     *err = FW_OK;
     return a;

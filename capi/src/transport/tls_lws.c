@@ -1,6 +1,6 @@
 /*
- * The TLS of listeners as libwebsockets is told of it. Called by socket_lws.c when a
- * transport is made; certificates that change later are socket_lws.c's affair.
+ * The TLS of listeners as libwebsockets is told of it. Called by context_lws.c
+ * when a context is made; certificates that change later are its affair.
  *
  * Versions and ciphers are no options: whoever needs older ones puts a proxy in front.
  */
