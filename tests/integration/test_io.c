@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
+#include <uv.h>
 
 #include "io_rig.h"
 
@@ -288,6 +289,25 @@ START_TEST(a_forked_child_can_let_go_of_the_loop)
 }
 END_TEST
 
+START_TEST(what_others_leave_on_a_loop_is_closed_with_it)
+{
+    static const fwi_loop_events events = {count_wake, stop_when_all_taken};
+    static uv_idle_t idle;
+    static uv_timer_t timer;
+    fwi_loop *loop = fwi_loop_uv_new(&events, NULL);
+    ck_assert(fwi_loop_uv_vacate(loop));
+    uv_timer_init(loop->ops->native(loop), &timer);
+    uv_close((uv_handle_t *)&timer, NULL);
+    ck_assert(fwi_loop_uv_vacate(loop)); /* closed in time */
+    uv_timer_init(loop->ops->native(loop), &timer);
+    uv_idle_init(loop->ops->native(loop), &idle);
+    ck_assert(!fwi_loop_uv_vacate(loop));
+    uv_close((uv_handle_t *)&timer, NULL);
+    fwi_loop_uv_free(loop); /* ends the process if something is left */
+    ck_assert(uv_is_closing((uv_handle_t *)&idle));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("io");
@@ -303,6 +323,7 @@ int main(void)
     tcase_add_test(tc, an_idle_loop_does_not_turn);
     tcase_add_test(tc, a_thousand_lives_leave_nothing_behind);
     tcase_add_test(tc, a_forked_child_can_let_go_of_the_loop);
+    tcase_add_test(tc, what_others_leave_on_a_loop_is_closed_with_it);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -126,7 +126,7 @@ static inline void rig_prepare(void)
         .http_max = 100,
         .message_max = 4 << 20,
         .trusted = fwi_networks_new(networks, 1, &bad),
-        .run_pending = fwi_loop_uv_run_pending,
+        .vacate = fwi_loop_uv_vacate,
     };
     R.door.path = "/ws";
     R.loop = fwi_loop_uv_new(&rig_loop_events, &R);

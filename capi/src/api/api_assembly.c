@@ -5,8 +5,6 @@
  */
 #include "api/hub_inside.h"
 
-#include <errno.h>
-#include <string.h>
 #include <unistd.h>
 
 /* --- taking apart, the reverse of what follows; each part may be absent --- */
@@ -75,7 +73,7 @@ static int make_loop(fw_hub *hub, unsigned i)
     hub->shard[i] = hub->core.shard[i] = shard;
     hub->loop[i] = shard->loop = fwi_loop_uv_new(&fwi_shard_loop_events, shard);
     if (hub->loop[i] == NULL) {
-        return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %s", strerror(errno));
+        return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %m");
     }
     return fwi_transport_new(&hub->transport[i], hub->loop[i], shard,
                              &hub->access->config);
@@ -140,7 +138,7 @@ fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *er
         .origins = a->origins,
         .n_origins = n_origins,
         .trusted = a->trusted,
-        .run_pending = fwi_loop_uv_run_pending,
+        .vacate = fwi_loop_uv_vacate,
     };
     *err = FW_OK;
     return a;

@@ -87,7 +87,7 @@ int fw_hub_event_wake(fw_hub *hub, int fd)
         }
         own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (own < 0) {
-            return fwi_error(FW_ERR_SYSTEM, "dup: %s", strerror(errno));
+            return fwi_error(FW_ERR_SYSTEM, "dup: %m");
         }
     }
     fwi_events *q = &hub->core.events;

@@ -300,7 +300,7 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
         if (hub->event_fd < 0) {
             fwi_hub_fini(&hub->core);
             fwi_forkmark_fini(&hub->process);
-            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %s", strerror(errno));
+            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %m");
             goto fail;
         }
         hub->core.events.notify = notify_events;

@@ -35,6 +35,12 @@ static int failed(const char *what, const char *why)
     return fwi_error(FW_ERR_BACKPLANE, "redis: %s: %s", what, why);
 }
 
+/* A call of the system, by errno. */
+static int call_failed(const char *what)
+{
+    return fwi_error(FW_ERR_BACKPLANE, "redis: %s: %m", what);
+}
+
 /* --- the socket --- */
 
 static int wait_for(int fd, short events, uint64_t deadline_us)
@@ -52,7 +58,7 @@ static int wait_for(int fd, short events, uint64_t deadline_us)
             return FW_OK;
         }
         if (n < 0 && errno != EINTR) {
-            return failed("poll", strerror(errno));
+            return call_failed("poll");
         }
     }
 }
@@ -70,7 +76,7 @@ static int socket_write(int fd, const char *data, size_t len, uint64_t deadline_
                 return err;
             }
         } else if (errno != EINTR) {
-            return failed("send", strerror(errno));
+            return call_failed("send");
         }
     }
     return FW_OK;
@@ -92,7 +98,7 @@ static long socket_read(int fd, void *data, size_t cap, uint64_t deadline_us)
                 return err;
             }
         } else if (errno != EINTR) {
-            return failed("receive", strerror(errno));
+            return call_failed("receive");
         }
     }
 }
@@ -103,7 +109,7 @@ static int connect_to(const struct sockaddr *a, socklen_t len, uint64_t deadline
 {
     *fd = socket(a->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0) {
-        return failed("socket", strerror(errno));
+        return call_failed("socket");
     }
     int err = FW_OK;
     if (connect(*fd, a, len) != 0) {
@@ -117,7 +123,8 @@ static int connect_to(const struct sockaddr *a, socklen_t len, uint64_t deadline
             }
         }
         if (err == FW_OK && why != 0) {
-            err = failed("connect", strerror(why));
+            errno = why;
+            err = call_failed("connect");
         }
     }
     if (err != FW_OK) {

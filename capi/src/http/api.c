@@ -11,7 +11,7 @@
 #include "http/api_inside.h"
 #include "http/api_key.h"
 
-static const char path_prefix[] = "/api/";
+enum { PREFIX_LEN = sizeof "/api/" - 1 };
 
 /* --- refusals of a request as a whole --- */
 
@@ -38,7 +38,7 @@ void fwi_api_refuse(fwi_http_call *call, int status, fwi_api_code code,
 static const char *name_of(const fwi_http_call *call)
 {
     const char *path = fwi_http_request_path(call->request);
-    return strlen(path) < sizeof path_prefix ? "" : path + sizeof path_prefix - 1;
+    return strlen(path) <= PREFIX_LEN ? "" : path + PREFIX_LEN;
 }
 
 static bool shows_key(fwi_site *site, fwi_http_call *call)

@@ -373,7 +373,7 @@ static int watch(fwi_listener *l)
         return fwi_error(FW_ERR_SYSTEM, "%s", fwi_uv_strerror(err, text, sizeof text));
     }
     l->poll.data = l;
-    l->u->open++;
+    l->u->handles++;
     return FW_OK;
 }
 
@@ -490,7 +490,7 @@ int fwi_listener_port(const fwi_listener *l)
 static void on_poll_closed(uv_handle_t *handle)
 {
     fwi_listener *l = handle->data;
-    l->u->open--;
+    l->u->handles--;
     free_listener(l);
 }
 

@@ -15,9 +15,9 @@
  */
 #include "io/uv_inside.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -143,13 +143,13 @@ static void on_prepare(uv_prepare_t *handle)
 static void on_handle_closed(uv_handle_t *handle)
 {
     fwi_uv_loop *u = handle->data;
-    u->open--;
+    u->handles--;
 }
 
 static void own(fwi_uv_loop *u, void *handle)
 {
     ((uv_handle_t *)handle)->data = u;
-    u->open++;
+    u->handles++;
 }
 
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
@@ -218,7 +218,8 @@ int fwi_loop_uv_start(fwi_loop *loop, unsigned index)
     int err = pthread_create(&u->thread, NULL, thread_main, u);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (err != 0) {
-        return fwi_error(FW_ERR_SYSTEM, "thread of loop %u: %s", index, strerror(err));
+        errno = err;
+        return fwi_error(FW_ERR_SYSTEM, "thread of loop %u: %m", index);
     }
     u->has_thread = true;
     char name[16];
@@ -245,9 +246,8 @@ void fwi_loop_uv_join(fwi_loop *loop)
 
 /* --- the end --- */
 
-void fwi_loop_uv_run_pending(fwi_loop *loop)
+static void run_pending(fwi_uv_loop *u)
 {
-    fwi_uv_loop *u = fwi_uv_of(loop);
     FWI_ASSERT(!u->has_thread);
     /* A callback that closes a handle makes work for another round. The limit is for a
      * foreign idle handle, which would ask for rounds for ever. */
@@ -255,6 +255,31 @@ void fwi_loop_uv_run_pending(fwi_loop *loop)
     do {
         uv_run(&u->uv, UV_RUN_NOWAIT);
     } while (uv_backend_timeout(&u->uv) == 0 && ++rounds < 64);
+}
+
+static void count_handle(uv_handle_t *handle, void *user)
+{
+    size_t *n = user;
+    (void)handle;
+    ++*n;
+}
+
+bool fwi_loop_uv_vacate(fwi_loop *loop)
+{
+    fwi_uv_loop *u = fwi_uv_of(loop);
+    run_pending(u);
+    size_t n = 0;
+    uv_walk(&u->uv, count_handle, &n);
+    u->inherits |= n > u->handles;
+    return n == u->handles;
+}
+
+static void close_left(uv_handle_t *handle, void *user)
+{
+    (void)user;
+    if (!uv_is_closing(handle)) {
+        uv_close(handle, NULL);
+    }
 }
 
 void fwi_loop_uv_free(fwi_loop *loop)
@@ -275,10 +300,13 @@ void fwi_loop_uv_free(fwi_loop *loop)
     uv_close((uv_handle_t *)&u->prepare, on_handle_closed);
     /* Waits for nothing but our own: a name that is being looked up can't be called back
      * from the thread it blocks. */
-    while (u->open > 0) {
+    while (u->handles > 0 || u->requests > 0) {
         uv_run(&u->uv, UV_RUN_ONCE);
     }
-    fwi_loop_uv_run_pending(loop);
+    if (u->inherits) {
+        uv_walk(&u->uv, close_left, NULL);
+    }
+    run_pending(u);
     int err = uv_loop_close(&u->uv);
     if (err != 0) {
         uv_print_all_handles(&u->uv, stderr);

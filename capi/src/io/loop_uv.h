@@ -22,15 +22,16 @@ void fwi_loop_uv_stop(fwi_loop *loop);
 /* Waits for the thread. @thread any other */
 void fwi_loop_uv_join(fwi_loop *loop);
 
-/* Lets what was closed come to its end, on a loop that has no thread (any more); never
- * waits. No events are told. libwebsockets needs that between the two calls of
- * lws_context_destroy. @thread any */
-void fwi_loop_uv_run_pending(fwi_loop *loop);
+/* Lets what others have closed on the loop come to its end, when it has no thread (any
+ * more); never waits, and tells no events. libwebsockets needs that between the two calls
+ * of lws_context_destroy. false: they have handles here that they haven't closed. The
+ * loop closes those when it is freed, so their memory must stay. @thread any */
+bool fwi_loop_uv_vacate(fwi_loop *loop);
 
 /* After join, or when never started. Takes NULL. Closes streams and listeners that are
  * left, without telling them. Waits for a name that is being looked up just then: the
  * resolver can't be interrupted. Ends the process if a handle of somebody else is still
- * open on the loop (that is a bug). @thread any */
+ * open on the loop, unless fwi_loop_uv_vacate has said so (that is a bug). @thread any */
 void fwi_loop_uv_free(fwi_loop *loop);
 
 /* In a forked child: closes the descriptors that the loop has, those of its streams and

@@ -76,7 +76,7 @@ static fwi_stream_conn *new_conn(fwi_stream *s, bool pipe)
     c->u = s->u;
     c->s = s;
     c->h.handle.data = c;
-    s->u->open++;
+    s->u->handles++;
     s->conn = c;
     return c;
 }
@@ -124,7 +124,7 @@ static void on_resolved(uv_getaddrinfo_t *req, int status, struct addrinfo *foun
     lookup *l = fwi_container_of(req, lookup, req);
     fwi_stream *s = l->s;
     fwi_uv_turn_begins(l->u);
-    l->u->open--;
+    l->u->requests--;
     free(l);
     if (s == NULL) {
         uv_freeaddrinfo(found);
@@ -170,7 +170,7 @@ static bool begin_tcp(fwi_stream *s, const fwi_stream_target *target)
         return false;
     }
     s->lookup = l;
-    s->u->open++;
+    s->u->requests++;
     return true;
 }
 

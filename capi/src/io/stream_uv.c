@@ -30,7 +30,7 @@ typedef struct write_req {
 static void on_conn_closed(uv_handle_t *handle)
 {
     fwi_stream_conn *c = handle->data;
-    c->u->open--;
+    c->u->handles--;
     free(c);
 }
 
@@ -54,7 +54,7 @@ void fwi_stream_close_conn(fwi_stream *s)
 static void on_patience_closed(uv_handle_t *handle)
 {
     fwi_stream_conn *c = handle->data;
-    c->u->open--;
+    c->u->handles--;
     uv_close(&c->h.handle, on_conn_closed);
 }
 
@@ -84,7 +84,7 @@ static void say_goodbye(fwi_stream *s)
     }
     uv_timer_init(&c->u->uv, &c->patience);
     c->patience.data = c;
-    c->u->open++;
+    c->u->handles++;
     uv_timer_start(&c->patience, on_patience_over, GOODBYE_MS, 0);
     c->s = NULL;
     s->conn = NULL;
@@ -178,7 +178,7 @@ static bool write_failed(fwi_stream *s, int err)
 static void on_written(uv_write_t *req, int status)
 {
     fwi_stream_conn *c = req->handle->data;
-    c->u->open--;
+    c->u->requests--;
     if (status < 0 && c->s != NULL) {
         write_failed(c->s, status);
     }
@@ -218,7 +218,7 @@ static bool write_raw(fwi_stream *s, const char *data, size_t len)
         free(w);
         return write_failed(s, err);
     }
-    s->u->open++;
+    s->u->requests++;
     return true;
 }
 

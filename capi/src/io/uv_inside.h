@@ -33,7 +33,9 @@ typedef struct fwi_uv_loop {
     bool stopping;
     uint64_t window_us, lag_us, lag_before_us; /* for loop.lag_us */
     uint64_t turns;   /* counts the turns, so that "once a turn" can be asked */
-    size_t open;      /* handles and requests of ours that libuv hasn't given back */
+    size_t handles;   /* of ours, that libuv hasn't given back */
+    size_t requests;  /* likewise: names looked up, writes */
+    bool inherits;    /* what others have left here is ours to close */
     fwi_list streams; /* fwi_stream.link */
     fwi_list listeners;
     char read_bytes[FWI_READ_BYTES];

@@ -1,7 +1,7 @@
 /*
- * How libwebsockets is driven: a context on the loop's own libuv loop, one virtual host
- * for plain sockets and one for TLS, sockets adopted in the RAW role, bytes in and out,
- * closing. It knows nothing of HTTP, frames or phases (door.c).
+ * How libwebsockets is driven: sockets adopted in the RAW role, bytes in and out, and how
+ * they are closed. It knows nothing of contexts and virtual hosts (context_lws.c), nor of
+ * HTTP, frames or phases (door.c).
  *
  * What libwebsockets 4.1.6 makes necessary here:
  *  - lws_set_timeout(LWS_TO_KILL_ASYNC) wakes nobody up on a foreign loop, and closing a
@@ -18,7 +18,6 @@
  */
 #include <linux/sockios.h>
 #include <linux/tcp.h>
-#include <pthread.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -28,7 +27,7 @@
 
 #include "core/error.h"
 #include "transport/conn.h"
-#include "transport/tls_lws.h"
+#include "transport/context_lws.h"
 
 /* Connections that have all the same time to wait: the first in the list is the first to
  * be late, so one timer serves them all, and a connection needs none of its own. */
@@ -43,11 +42,7 @@ struct fwi_transport {
     fwi_loop *loop;
     fwi_shard *shard;
     const fwi_transport_config *config;
-    struct lws_context *context;
-    struct lws_vhost *plain, *tls;
-    struct lws_protocols protocols[2];
-    lws_retry_bo_t no_retry; /* all zero: no pings or hang-ups of libwebsockets' own */
-    void *native;
+    fwi_context *context;
     fwi_inflater *inflater;
     fwi_list resting;
     deadlines heads, requests, idles, ends;
@@ -59,39 +54,8 @@ struct fwi_transport {
 
 enum {
     /* After FIN the peer has this long to say FIN too. */
-    END_MS = 1000,
-    /* What one read takes, so that a message of 64 KiB comes in one; a buffer for all
-     * connections of a loop. */
-    READ_BYTES = 128 * 1024,
-    /* One write is one send() as far as the kernel takes it. */
-    WRITE_BYTES = 1 << 30,
-    /* Above any handshake.timeout: libwebsockets' own timer is never to strike first. */
-    LWS_TIMEOUT_SECONDS = 2 * 3600
+    END_MS = 1000
 };
-
-/* --- libwebsockets' log --- */
-
-/* Where the lines of this thread go to: libwebsockets' function for them has no user
- * pointer. While a transport is made the last error is also kept, as the reason. */
-static _Thread_local const fwi_log *line_log;
-static _Thread_local char *line_copy;
-enum { LINE_COPY_BYTES = 200 };
-
-static void on_line(int level, const char *line)
-{
-    int len = (int)strcspn(line, "\n");
-    if (line_copy != NULL && line_copy[0] == '\0' && (level & LLL_ERR) != 0) {
-        snprintf(line_copy, LINE_COPY_BYTES, "%.*s", len, line);
-    }
-    if (line_log != NULL) {
-        FWI_LOG(line_log, FWI_LOG_WARN, "libwebsockets", "%.*s", len, line);
-    }
-}
-
-static void set_log_level(void)
-{
-    lws_set_log_level(LLL_ERR | LLL_WARN, on_line);
-}
 
 /* --- what the door uses --- */
 
@@ -323,19 +287,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 static bool adopt(fwi_conn *c, int fd)
 {
-    fwi_transport *t = c->transport;
-    lws_adoption_type type = LWS_ADOPT_SOCKET;
-    if (c->secure) {
-        type |= LWS_ADOPT_ALLOW_SSL;
-    }
-    const lws_adopt_desc_t what = {
-        .vh = c->secure ? t->tls : t->plain,
-        .type = type,
-        .fd = {.sockfd = fd},
-        .vh_prot_name = t->protocols[0].name,
-        .opaque = c,
-    };
-    c->wsi = lws_adopt_descriptor_vhost_via_info(&what);
+    c->wsi = fwi_context_adopt(c->transport->context, fd, c->secure, c);
     if (c->wsi != NULL && c->secure) {
         lws_set_timeout(c->wsi, NO_PENDING_TIMEOUT, 0);
     }
@@ -353,12 +305,12 @@ static int admit_guest(fwi_transport *t, const fwi_door *door)
 
 void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const char *peer)
 {
-    FWI_ASSERT(!door->tls || t->tls != NULL);
+    FWI_ASSERT(!door->tls || fwi_context_has_tls(t->context));
     if (t->closed) {
         close(fd);
         return;
     }
-    line_log = t->config->log;
+    fwi_context_set_log(t->config->log);
     /* Who watches over us is to be answered when too many wait at the other door, too. */
     bool counted = door->path != NULL;
     int status = counted ? fwi_shard_admit(t->shard) : admit_guest(t, door);
@@ -392,90 +344,6 @@ void fwi_transport_adopt(fwi_transport *t, int fd, const fwi_door *door, const c
 
 /* --- making it --- */
 
-static int make_context(fwi_transport *t, const char *line)
-{
-    void *loops[] = {t->native};
-    struct lws_context_creation_info info;
-    memset(&info, 0, sizeof info);
-    info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
-    if (t->config->tls_cert != NULL) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-    }
-    info.foreign_loops = loops;
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
-    info.pt_serv_buf_size = READ_BYTES;
-    info.retry_and_idle_policy = &t->no_retry;
-    info.timeout_secs = LWS_TIMEOUT_SECONDS;
-    t->context = lws_create_context(&info);
-    if (t->context == NULL) {
-        return fwi_error(FW_ERR_SYSTEM,
-                         "libwebsockets could not start on libuv (is its package "
-                         "libwebsockets-evlib-uv installed?)%s%s",
-                         line[0] != '\0' ? ": " : "", line);
-    }
-    return FW_OK;
-}
-
-static struct lws_vhost *make_vhost(fwi_transport *t, bool tls)
-{
-    struct lws_context_creation_info info;
-    memset(&info, 0, sizeof info);
-    info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
-    info.protocols = t->protocols;
-    info.vhost_name = tls ? "fanwire-tls" : "fanwire";
-    info.retry_and_idle_policy = &t->no_retry;
-    if (tls) {
-        fwi_tls_fill(&info, t->config);
-        /* It makes a TLS context for clients too, with all authorities of the system
-         * (700 kB), and 4.1.6 never frees that of a second context. We have no clients:
-         * told that the application has brought one, it makes none. It passes the pointer
-         * on to a callback, and does nothing else with it. */
-        info.provided_client_ssl_ctx = (void *)t;
-    }
-    return lws_create_vhost(t->context, &info);
-}
-
-static int make_vhosts(fwi_transport *t, char *line)
-{
-    t->plain = make_vhost(t, false);
-    if (t->plain == NULL) {
-        return fwi_error(FW_ERR_SYSTEM, "libwebsockets: no virtual host: %s", line);
-    }
-    const char *cert = t->config->tls_cert, *key = t->config->tls_key;
-    if (cert == NULL) {
-        return FW_OK;
-    }
-    line[0] = '\0';
-    t->tls = make_vhost(t, true);
-    if (t->tls == NULL) {
-        /* The line says which of the two it is, and OpenSSL's reason. */
-        return fwi_error(FW_ERR_TLS, "tls.cert %s with tls.key %s: %s", cert, key,
-                         line[0] != '\0' ? line : "they can't be used");
-    }
-    return FW_OK;
-}
-
-static int make_all(fwi_transport *t)
-{
-    const fwi_transport_config *config = t->config;
-    if (config->tls_cert != NULL) {
-        int err = fwi_tls_check_files(config);
-        if (err != FW_OK) {
-            return err;
-        }
-    }
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, set_log_level);
-    char line[LINE_COPY_BYTES] = "";
-    line_copy = line;
-    int err = make_context(t, line);
-    if (err == FW_OK) {
-        err = make_vhosts(t, line);
-    }
-    line_copy = NULL;
-    return err;
-}
-
 int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
                       const fwi_transport_config *config)
 {
@@ -486,13 +354,6 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     t->loop = loop;
     t->shard = shard;
     t->config = config;
-    t->native = loop->ops->native(loop);
-    t->protocols[0] = (struct lws_protocols){
-        .name = "fanwire",
-        .callback = on_event,
-        .rx_buffer_size = READ_BYTES,
-        .tx_packet_size = WRITE_BYTES,
-    };
     fwi_list_init(&t->resting);
     deadlines_init(&t->heads, t, config->handshake_timeout_ms);
     deadlines_init(&t->requests, t, config->request_timeout_ms);
@@ -500,7 +361,7 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
     deadlines_init(&t->ends, t, END_MS);
     fwi_list_init(&t->doomed);
     fwi_timer_init(&t->reaper, on_reap);
-    int err = make_all(t);
+    int err = fwi_context_new(&t->context, loop, on_event, config);
     if (err == FW_OK && config->compression) {
         t->inflater = fwi_inflater_new();
         err = t->inflater != NULL ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
@@ -516,11 +377,8 @@ int fwi_transport_new(fwi_transport **out, fwi_loop *loop, fwi_shard *shard,
 bool fwi_transport_reload(fwi_transport *t, const fwi_transport_config *config)
 {
     t->config = config;
-    /* It loads them into the context that all later handshakes are made by; those that
-     * are made already have their own reference to what they began with. */
-    line_log = config->log;
-    return t->tls == NULL || lws_tls_cert_updated(t->context, config->tls_cert,
-                                                  config->tls_key, NULL, 0, NULL, 0) == 0;
+    fwi_context_set_log(config->log);
+    return fwi_context_reload(t->context, config);
 }
 
 /* --- the end --- */
@@ -546,7 +404,7 @@ void fwi_transport_close(fwi_transport *t)
     fwi_loop_timer_clear(t->loop, &t->idles.timer);
     fwi_loop_timer_clear(t->loop, &t->ends.timer);
     fwi_loop_timer_clear(t->loop, &t->reaper);
-    line_log = NULL;
+    fwi_context_set_log(NULL);
 }
 
 void fwi_transport_free(fwi_transport *t)
@@ -555,13 +413,7 @@ void fwi_transport_free(fwi_transport *t)
         return;
     }
     fwi_transport_close(t);
-    if (t->context != NULL) {
-        /* The first call begins to close what it has on the loop, the loop lets that come
-         * to its end, the second call frees. */
-        lws_context_destroy(t->context);
-        t->config->run_pending(t->loop);
-        lws_context_destroy(t->context);
-    }
+    fwi_context_free(t->context);
     fwi_inflater_free(t->inflater);
     free(t);
 }

@@ -1,6 +1,6 @@
 /*
- * The TLS of listeners as libwebsockets is told of it. Called by socket_lws.c when a
- * transport is made; certificates that change later are socket_lws.c's affair.
+ * The TLS of listeners as libwebsockets is told of it. Called by context_lws.c
+ * when a context is made; certificates that change later are its affair.
  *
  * Versions and ciphers are no options: whoever needs older ones puts a proxy in front.
  */
@@ -29,9 +29,10 @@ static int check_file(const char *option, const char *path)
         close(fd);
         return FW_OK;
     }
+    char text[128];
     const char *why = path == NULL                 ? "is missing"
                       : fd >= 0 && errno != EISDIR ? "is empty"
-                                                   : strerror(errno);
+                                                   : strerror_r(errno, text, sizeof text);
     if (fd >= 0) {
         close(fd);
     }

@@ -41,10 +41,10 @@ typedef struct fwi_transport_config {
     const char *const *origins;
     size_t n_origins;
     const fwi_networks *trusted;
-    /* Runs one turn of a loop that has no thread (fwi_loop_uv_run_pending): libwebsockets
-     * can't be taken down without. Called from fwi_transport_new if that fails, and from
-     * fwi_transport_free. */
-    void (*run_pending)(fwi_loop *loop);
+    /* Runs a loop that has no thread, until what libwebsockets has closed on it is gone
+     * (fwi_loop_uv_vacate): it can't be taken down without. false: it has something there
+     * still. Called from fwi_transport_new if that fails, and from fwi_transport_free. */
+    bool (*vacate)(fwi_loop *loop);
 } fwi_transport_config;
 
 /* Makes the context on a loop whose thread doesn't run yet. config and what it points to
