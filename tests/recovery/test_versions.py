@@ -87,7 +87,7 @@ STRANGE = [
     (MALFORMED, lambda: envelope(b"")[:20]),
     (MALFORMED, lambda: envelope(b"", fields=b"\x63\xff\xff")),
     (UNKNOWN, lambda: envelope(b"no kind", kind=0)),
-    (UNKNOWN, lambda: envelope(b"a kind between known ones", kind=11)),
+    (UNKNOWN, lambda: envelope(b"a kind between known ones", kind=14)),
     (UNKNOWN, lambda: envelope(b"a kind with a field", kind=13,
                                fields=b"\x63\x00\x01!")),
     (UNKNOWN, lambda: envelope(b"the last kind", kind=255)),

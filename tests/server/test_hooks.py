@@ -303,7 +303,7 @@ def test_a_failure_is_a_temporary_error_and_harms_nobody_else(
     f = fanwired("--hook.rpc.url", nobody if result == "unreachable" else
                  back_end.url("rpc"), "--client.insecure", "on",
                  "--hook.timeout", "1s" if result == "timeout" else "20s",
-                 "--hook.max_bytes", "4KiB")
+                 "--decision.timeout", "60s", "--hook.max_bytes", "4KiB")
     answer, sentence = FAILURES.get(result, (None, "Failed to connect"))
     back_end.answers["rpc"] = answer
 
