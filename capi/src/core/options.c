@@ -82,6 +82,8 @@ static const fwi_option live[] = {
     FWI_OPT_LOG_LEVEL,
     FWI_OPT_LOG_FORMAT,
     FWI_OPT_LOG_FILE,
+    FWI_OPT_API_KEY,
+    FWI_OPT_ADMIN_PASSWORD,
 };
 
 struct fw_options {
