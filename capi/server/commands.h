@@ -10,13 +10,11 @@
  * options if there are hooks. */
 int fwd_serve(const fwd_args *args, fw_options *options);
 
-/* fanwired publish ROOM TEXT. */
-int fwd_publish(const fwd_args *args, const fw_options *options);
+/* fanwired publish ROOM TEXT. Changes the options that a server would have. */
+int fwd_publish(const fwd_args *args, fw_options *options);
 
-/* fanwired presence ROOM. Changes the options that a server would have. */
+/* fanwired presence ROOM, and history ROOM. Likewise. */
 int fwd_presence(const fwd_args *args, fw_options *options);
-
-/* fanwired history ROOM. Likewise. */
 int fwd_history(const fwd_args *args, fw_options *options);
 
 /* fanwired token --user USER. */

@@ -39,7 +39,7 @@ static const char head[] =
     ".TP\n.B serve\n"
     "Serve clients until a signal comes. This is what fanwired does without a command.\n"
     ".TP\n.B publish\n"
-    "Send a text to a room.\n"
+    "Send a text to a room; where the same options give it a history it is kept.\n"
     ".TP\n.B presence\n"
     "Print who is in a room, a line a member; the room needs the option presence.\n"
     ".TP\n.B history\n"

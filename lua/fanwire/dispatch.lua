@@ -26,6 +26,8 @@ local CONNECT, OPEN, MESSAGE = native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN,
   native.FW_EVENT_MESSAGE
 local CLOSE, JOIN = native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN
 local LEAVE, RPC = native.FW_EVENT_LEAVE, native.FW_EVENT_RPC
+local PUBLISH, REFRESH = native.FW_EVENT_PUBLISH, native.FW_EVENT_REFRESH
+local SUB_REFRESH = native.FW_EVENT_SUB_REFRESH
 local ROOM_MESSAGE, RESULT = native.FW_EVENT_ROOM_MESSAGE, native.FW_EVENT_RESULT
 local PRESENCE, ROOM_JOIN, ROOM_LEAVE = native.FW_EVENT_PRESENCE,
   native.FW_EVENT_ROOM_JOIN, native.FW_EVENT_ROOM_LEAVE
@@ -197,7 +199,7 @@ function Life:_call(handler, kind, whose, event, n, a, b, c, d)
     if verdict.decide(self, kind, whose, event, ok, outcome, more) then
       self:_keep_state(whose)
     end
-  elseif kind == JOIN or kind == RPC then
+  elseif verdict.is_asked(kind) then
     verdict.decide(self, kind, whose, event, ok, outcome, more)
   elseif not ok then
     self.log:failed(NAMES[kind] or kind, whose, outcome)
@@ -370,6 +372,21 @@ on[JOIN] = function(self, e)
     return false
   end
   return self:_submit(self._of_sessions, e[2], JOIN, s, e[3], 2, s, e[4])
+end
+
+on[PUBLISH] = function(self, e)
+  local s = self.sessions[e[2]] or self:_meet(e)
+  return self:_submit(self._of_sessions, e[2], PUBLISH, s, e[3], 4, s, e[6], e[4], e[5])
+end
+
+on[REFRESH] = function(self, e)
+  local s = self.sessions[e[2]] or self:_meet(e)
+  return self:_submit(self._of_sessions, e[2], REFRESH, s, e[3], 1, s)
+end
+
+on[SUB_REFRESH] = function(self, e)
+  local s = self.sessions[e[2]] or self:_meet(e)
+  return self:_submit(self._of_sessions, e[2], SUB_REFRESH, s, e[3], 2, s, e[4])
 end
 
 on[RPC] = function(self, e)

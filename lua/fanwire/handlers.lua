@@ -14,6 +14,9 @@ local KINDS = {
   message = native.FW_EVENT_MESSAGE,
   close = native.FW_EVENT_CLOSE,
   join = native.FW_EVENT_JOIN,
+  publish = native.FW_EVENT_PUBLISH,
+  refresh = native.FW_EVENT_REFRESH,
+  sub_refresh = native.FW_EVENT_SUB_REFRESH,
   rpc = native.FW_EVENT_RPC,
   leave = native.FW_EVENT_LEAVE,
   room_message = native.FW_EVENT_ROOM_MESSAGE,
@@ -26,7 +29,8 @@ local KINDS = {
   backplane_down = native.FW_EVENT_BACKPLANE_DOWN,
 }
 
-local OF_SESSIONS = {"connect", "open", "message", "close", "join", "leave", "rpc"}
+local OF_SESSIONS = {"connect", "open", "message", "close", "join", "leave", "publish",
+  "refresh", "sub_refresh", "rpc"}
 
 --- Their names by the events.
 handlers.names = {}

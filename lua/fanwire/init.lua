@@ -43,6 +43,12 @@ are addressed.
     open(session)
     message(session, data, binary)
     join(session, room)           return false or refuse() to refuse
+    publish(session, room, data, binary)
+                                  a client asks to say something in a room; as join, or
+                                  return JSON (a text, a table) to be said instead
+    refresh(session), sub_refresh(session, room)
+                                  the time that its token allowed is over; return until
+                                  when it may stay, in seconds since 1970, or false
     rpc(session, method, data)    a client of the Centrifuge protocol calls, data is JSON;
                                   return a text, a table for JSON, nothing, or refuse()
     leave(session, room)
@@ -77,8 +83,8 @@ are addressed.
   hub:room(name)                  .name, and the same without the room: :publish,
                                   :history, :forget, :presence
   hub:user(name)                  .name, :send(data [, how]),
-                                  :disconnect([code [, reason]]), :leave(room),
-                                  :sessions(...), as hub:presence
+                                  :disconnect([code [, reason]]), :join(room),
+                                  :leave(room), :sessions(...), as hub:presence
   hub:session(id)                 a session of any node by its id
   hub:sessions()                  list of the open sessions of this node
   hub:attach{user =, head =, address =, on_deliver = function(data, binary, code, reason),

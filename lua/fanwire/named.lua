@@ -111,17 +111,30 @@ function User:disconnect(code, reason)
   return native.fw_user_disconnect(self._hub._life.handle, self.name, good, why)
 end
 
---- Take every session of a user, on all nodes, out of a room. Not being there is not an
---- error.
-function User:leave(room)
-  check.type(room, "string", "room", 2)
+-- Called by methods, so that the application is at level 3.
+local function move(self, call, room)
+  check.type(room, "string", "room", 3)
   local ok, why, name = check.text(room, "room")
   if not ok then
     return nil, why, name
   elseif self._hub._life == nil then
     return not_running()
   end
-  return native.fw_user_leave(self._hub._life.handle, self.name, room)
+  return call(self._hub._life.handle, self.name, room)
+end
+
+--- Put every session of a user, on all nodes, into a room: those that there are now.
+--- Nobody there is not an error.
+function User:join(room)
+  local ok, why, name = move(self, native.fw_user_join, room)
+  return ok, why, name
+end
+
+--- Take every session of a user, on all nodes, out of a room. Not being there is not an
+--- error.
+function User:leave(room)
+  local ok, why, name = move(self, native.fw_user_leave, room)
+  return ok, why, name
 end
 
 --- Ask whether a user is online, and where: as hub:presence(). nil, why and

@@ -381,6 +381,13 @@ function User:send(data, how) end
 ---@return fanwire.ErrorName? name
 function User:disconnect(code, reason) end
 
+---Those of its sessions that there are now.
+---@param room string
+---@return true?
+---@return string? why
+---@return fanwire.ErrorName? name
+function User:join(room) end
+
 ---@param room string
 ---@return true?
 ---@return string? why

@@ -7,6 +7,14 @@
 ---@alias fanwire.OnConnect fun(request: fanwire.Request): string|fanwire.Refuse|nil
 ---@alias fanwire.OnMessage fun(session: fanwire.Session, data: string, binary: boolean)
 ---@alias fanwire.OnJoin fun(session: fanwire.Session, room: string): fanwire.Verdict
+---true: as it is; a text or a table: this JSON instead.
+---@alias fanwire.Said boolean|string|table|fanwire.Refuse|nil
+---@alias fanwire.OnPublish
+---| fun(s: fanwire.Session, room: string, data: string, binary: boolean): fanwire.Said
+---Until when it may stay, in seconds since 1970.
+---@alias fanwire.Stay number|false|fanwire.Refuse
+---@alias fanwire.OnRefresh fun(session: fanwire.Session): fanwire.Stay
+---@alias fanwire.OnSubRefresh fun(session: fanwire.Session, room: string): fanwire.Stay
 ---@alias fanwire.Reply string|table|fanwire.Refuse|nil
 ---The text that a client gave is JSON.
 ---@alias fanwire.OnRpc fun(s: fanwire.Session, name: string, data: string): fanwire.Reply

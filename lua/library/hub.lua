@@ -8,6 +8,9 @@ local Hub = {}
 ---@overload fun(self, event: "open", handler: fun(session: fanwire.Session)): fanwire.Hub
 ---@overload fun(self, event: "message", handler: fanwire.OnMessage): fanwire.Hub
 ---@overload fun(self, event: "join", handler: fanwire.OnJoin): fanwire.Hub
+---@overload fun(self, event: "publish", handler: fanwire.OnPublish): fanwire.Hub
+---@overload fun(self, event: "refresh", handler: fanwire.OnRefresh): fanwire.Hub
+---@overload fun(self, event: "sub_refresh", handler: fanwire.OnSubRefresh): fanwire.Hub
 ---@overload fun(self, event: "rpc", handler: fanwire.OnRpc): fanwire.Hub
 ---@overload fun(self, event: "leave", handler: fanwire.OnLeave): fanwire.Hub
 ---@overload fun(self, event: "close", handler: fanwire.OnClose): fanwire.Hub

@@ -15,6 +15,9 @@ local resty = {}
 ---@field open? fun(session: fanwire.Session)
 ---@field message? fun(session: fanwire.Session, data: string, binary: boolean)
 ---@field join? fun(session: fanwire.Session, room: string): boolean|fanwire.Refuse|nil
+---@field publish? fanwire.OnPublish
+---@field refresh? fanwire.OnRefresh
+---@field sub_refresh? fanwire.OnSubRefresh
 ---@field rpc? fanwire.OnRpc
 ---@field leave? fun(session: fanwire.Session, room: string)
 ---@field close? fun(session: fanwire.Session, code: integer, reason: string)

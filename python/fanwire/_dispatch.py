@@ -50,6 +50,9 @@ RESULT: int = native.FW_EVENT_RESULT
 HISTORY: int = native.FW_EVENT_HISTORY
 PRESENCE: int = native.FW_EVENT_PRESENCE
 ROOM_RESET: int = native.FW_EVENT_ROOM_RESET
+PUBLISH: int = native.FW_EVENT_PUBLISH
+REFRESH: int = native.FW_EVENT_REFRESH
+SUB_REFRESH: int = native.FW_EVENT_SUB_REFRESH
 RPC: int = native.FW_EVENT_RPC
 ROOM_JOIN: int = native.FW_EVENT_ROOM_JOIN
 ROOM_LEAVE: int = native.FW_EVENT_ROOM_LEAVE
@@ -104,6 +107,9 @@ class Dispatcher:
             HISTORY: self._on_answer,
             PRESENCE: self._on_answer,
             ROOM_RESET: self._on_room_reset,
+            PUBLISH: self._on_publish,
+            REFRESH: self._on_refresh,
+            SUB_REFRESH: self._on_sub_refresh,
             RPC: self._on_rpc,
             ROOM_JOIN: partial(self._on_member, ROOM_JOIN),
             ROOM_LEAVE: partial(self._on_member, ROOM_LEAVE),
@@ -262,6 +268,20 @@ class Dispatcher:
                 return False
             return self._call(self._busy, identity, JOIN, session, (session, room), event)
         return self._submit(self._busy, identity, JOIN, session, (session, room), event)
+
+    def _on_publish(self, identity: str, payload: Tuple[str, Any], event: Any) -> bool:
+        session = self.sessions.get(identity) or self._meet(identity, event)
+        return self._submit(self._busy, identity, PUBLISH, session, (session, *payload),
+                            event)
+
+    def _on_refresh(self, identity: str, payload: None, event: Any) -> bool:
+        session = self.sessions.get(identity) or self._meet(identity, event)
+        return self._submit(self._busy, identity, REFRESH, session, (session,), event)
+
+    def _on_sub_refresh(self, identity: str, room: str, event: Any) -> bool:
+        session = self.sessions.get(identity) or self._meet(identity, event)
+        return self._submit(self._busy, identity, SUB_REFRESH, session, (session, room),
+                            event)
 
     def _on_rpc(self, identity: str, payload: Tuple[str, str], event: Any) -> bool:
         session = self.sessions.get(identity) or self._meet(identity, event)

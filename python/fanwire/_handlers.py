@@ -18,6 +18,9 @@ ARGUMENTS = {
     "on_message": (native.FW_EVENT_MESSAGE, ("session", "data")),
     "on_close": (native.FW_EVENT_CLOSE, ("session", "code", "reason")),
     "on_join": (native.FW_EVENT_JOIN, ("session", "room")),
+    "on_publish": (native.FW_EVENT_PUBLISH, ("session", "room", "data")),
+    "on_refresh": (native.FW_EVENT_REFRESH, ("session",)),
+    "on_sub_refresh": (native.FW_EVENT_SUB_REFRESH, ("session", "room")),
     "on_rpc": (native.FW_EVENT_RPC, ("session", "method", "data")),
     "on_leave": (native.FW_EVENT_LEAVE, ("session", "room")),
     "on_room_message": (native.FW_EVENT_ROOM_MESSAGE, ("room", "data")),
@@ -35,6 +38,7 @@ MORE = {"on_room_message": "position"}
 OF_SESSIONS = {
     native.FW_EVENT_CONNECT, native.FW_EVENT_OPEN, native.FW_EVENT_MESSAGE,
     native.FW_EVENT_CLOSE, native.FW_EVENT_JOIN, native.FW_EVENT_LEAVE,
+    native.FW_EVENT_PUBLISH, native.FW_EVENT_REFRESH, native.FW_EVENT_SUB_REFRESH,
     native.FW_EVENT_RPC,
 }
 

@@ -8,7 +8,6 @@ import asyncio
 import logging
 import os
 import threading
-import weakref
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
@@ -18,7 +17,7 @@ from ._data import Data, Message, Skip, check_id, encode, message, plain
 from ._errors import ClosedError, OptionError, StateError
 from ._handlers import Handlers
 from ._history import History, history, position_of
-from ._life import Life, check_fork, stop_abandoned
+from ._life import Life, check_fork, loop_is_running, stop_abandoned, weakly
 from ._log import Log
 from ._options import OptionValue
 from ._presence import Node, Presence, nodes, presence
@@ -120,6 +119,27 @@ class Hub:
         """
         return self._register("on_join", handler)
 
+    def on_publish(self, handler: _F) -> _F:
+        """handler(session, room, data): a client asks to say something in a room.
+
+        data is str or bytes. Return None or True to have it said; JSON, as str, dict or
+        list, to be said instead; False or raise Refuse to refuse.
+        """
+        return self._register("on_publish", handler)
+
+    def on_refresh(self, handler: _F) -> _F:
+        """handler(session): a client has been connected for as long as its token allowed.
+
+        Of clients of the Centrifuge protocol. Return until when it may stay, in seconds
+        since 1970; False, or raise Refuse, and its connection ends. If the handler fails,
+        it stays and is asked about again in a minute.
+        """
+        return self._register("on_refresh", handler)
+
+    def on_sub_refresh(self, handler: _F) -> _F:
+        """handler(session, room): the same of its subscription to a room, which ends."""
+        return self._register("on_sub_refresh", handler)
+
     def on_rpc(self, handler: _F) -> _F:
         """handler(session, method, data): a client of the Centrifuge protocol calls.
 
@@ -191,7 +211,7 @@ class Hub:
                 "hub.run() is left out: `fanwire run` runs the hub. "
                 "Put it under `if __name__ == \"__main__\":`")
             return
-        if _loop_is_running():
+        if loop_is_running():
             raise StateError("run() has an event loop of its own, and here one is "
                              "running: use `await hub.serve()`")
         asyncio.run(self._run())
@@ -545,7 +565,7 @@ class Hub:
             if self._life is not None:
                 raise StateError("the hub is running")
             self._life = Life(self._options, self._handlers, self._concurrency, self._log,
-                              _weakly(self._has_started), _weakly(self._forget))
+                              weakly(self._has_started), weakly(self._forget))
             return self._life
 
     async def _start_here(self) -> Life:
@@ -564,19 +584,6 @@ class Hub:
                 self._life = self._handle = None
 
 
-def _weakly(method: Callable[[Life], None]) -> Callable[[Life], None]:
-    """Called only if its hub is still there: one that is running and that nobody has any
-    more could never be collected if its own thread held it."""
-    reference = weakref.WeakMethod(method)
-
-    def call(life: Life) -> None:
-        found = reference()
-        if found is not None:
-            found(life)
-
-    return call
-
-
 def _refuse_events(options: Dict[str, OptionValue]) -> None:
     if "events" in options:
         raise OptionError("events: in Python they always wait in a queue")
@@ -584,11 +591,3 @@ def _refuse_events(options: Dict[str, OptionValue]) -> None:
 
 def _not_running() -> ClosedError:
     return ClosedError("the hub is not running")
-
-
-def _loop_is_running() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

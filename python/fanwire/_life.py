@@ -295,3 +295,25 @@ def stop_abandoned(life: Life) -> None:
 def _stop_all() -> None:
     for life in list(_running):
         stop_abandoned(life)
+
+
+def weakly(method: Callable[[Life], None]) -> Callable[[Life], None]:
+    """Called only if its hub is still there: one that is running and that nobody has any
+    more could never be collected if its own thread held it."""
+    reference = weakref.WeakMethod(method)
+
+    def call(life: Life) -> None:
+        found = reference()
+        if found is not None:
+            found(life)
+
+    return call
+
+
+def loop_is_running() -> bool:
+    """In this thread, and so around the caller."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

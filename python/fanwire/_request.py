@@ -14,10 +14,11 @@ _broken = re.compile("%(?![0-9A-Fa-f]{2})").search
 
 
 class Refuse(Exception):
-    """Raised by on_connect, on_join or on_rpc: let them not in, or don't do it.
+    """Raised by a handler that decides, on_connect say: let them not in, or don't do it.
 
     status is the HTTP status that the client sees, 400 to 599 (it is not passed on to
-    who wanted to join a room), reason the text that goes with it, one line.
+    who wanted to join a room, nor to who has to go), reason the text that goes with it,
+    one line.
     """
 
     def __init__(self, status: int = 403, reason: str = "") -> None:

@@ -83,6 +83,13 @@ class User:
         """Close every session of a user, on all nodes."""
         native.fw_user_disconnect(self._hub._running_handle(), self.name, code, reason)
 
+    def join(self, room: str) -> None:
+        """Put every session of a user, on all nodes, into a room.
+
+        Those that there are now, each as by Session.join. Nobody there is not an error.
+        """
+        native.fw_user_join(self._hub._running_handle(), self.name, room)
+
     def leave(self, room: str) -> None:
         """Take every session of a user, on all nodes, out of a room.
 

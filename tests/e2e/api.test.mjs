@@ -3,23 +3,31 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import cent from 'cent.js';
+import { Client, token } from './lib/centrifuge.mjs';
 import { dial } from './lib/dial.mjs';
 import { Stage, until } from './lib/stage.mjs';
 
 const apiKey = 'correct-horse';
 let stage, server, client, http;
 
-before(async () => {
-  stage = new Stage();
-  server = await stage.fanwired({
+/** A node, and a client of its API. */
+async function start(options = {}) {
+  const node = await stage.fanwired({
     'http.listen': '127.0.0.1:0',
     'api.key': apiKey,
     'namespace.news.history.size': '100',
     'namespace.team.presence': 'on',
     'node.name': 'one',
+    ...options,
   });
-  [, http] = await stage.printed(server.child, /^http (\S+)$/m);
-  client = new cent.CentClient({ url: `http://${http}/api`, apiKey });
+  [, node.http] = await stage.printed(node.child, /^http (\S+)$/m);
+  return [node, new cent.CentClient({ url: `http://${node.http}/api`, apiKey })];
+}
+
+before(async () => {
+  stage = new Stage();
+  [server, client] = await start();
+  http = server.http;
 });
 
 after(() => stage.strike());
@@ -84,6 +92,24 @@ test('users are subscribed, unsubscribed, refreshed and disconnected', async () 
   await client.disconnect({ user: 'bob', disconnect: { code: 4000, reason: 'bye' } });
   const { code, reason } = await bob.closed;
   assert.deepEqual([code, reason], [4000, 'bye']);
+});
+
+test('the back end subscribes users, with data and info, and takes them out', async () => {
+  const secret = 'a secret that the back end has too';
+  const [node, api] = await start({ 'token.hmac_secret': secret });
+  const ann = new Client(node, { token: token(secret, { sub: 'ann' }) });
+  await ann.connect();
+  const order = { user: 'ann', channel: 'team:z' };
+  await api.subscribe({ ...order, data: { unread: 3 }, info: { vip: true } });
+  const isIt = ({ channel }) => channel === 'team:z';
+  assert.deepEqual((await ann.hears('subscribed', isIt)).data, { unread: 3 });
+  const { presence } = await api.getPresence({ channel: 'team:z' });
+  assert.deepEqual(Object.values(presence).map((p) => p.chan_info), [{ vip: true }]);
+  await api.publish({ channel: 'team:z', data: 1 });
+  assert.equal((await ann.hears('publication', isIt)).data, 1);
+  await api.unsubscribe(order);
+  await ann.hears('unsubscribed', isIt);
+  ann.close();
 });
 
 test('a pipeline of commands is answered in its order', async () => {

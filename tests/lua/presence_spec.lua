@@ -205,6 +205,8 @@ for _, with in ipairs{"one node", "two nodes and Redis"} do
       end)
       assert.equal(0, total)
       all_of(second, "r", 3)
+      assert.is_true(second:user("ann"):join("other"))
+      assert.is_table(all_of(first, "other", 2).ann)
       assert.is_true(second:user("ann"):leave("r"))
       assert.is_table(all_of(first, "r", 1).bob)
       _, total = answer(function(f) return first:user("ann"):sessions(f) end)

@@ -149,6 +149,8 @@ def test_where_a_user_is_and_out_of_a_room_with_all_of_it(nodes, come):
         one.node_name for one in nodes.each}
     assert nodes.second.user("nobody").sessions(limit=0).result(DEADLINE) == (0, [], None)
     all_of(nodes.second, "r", 3)
+    nodes.second.user("ann").join("other")
+    assert set(all_of(nodes.first, "other", 2)) == {"ann"}
     nodes.second.user("ann").leave("r")
     assert set(all_of(nodes.first, "r", 1)) == {"bob"}
     assert ann.sessions().result(DEADLINE).total == 2  # they are still online

@@ -113,6 +113,24 @@ def test_what_is_published_reaches_members_on_all_nodes(fanwired, redis_url):
     asyncio.run(scenario())
 
 
+def test_what_is_given_with_a_room_reaches_a_client_of_another_node(fanwired, redis_url):
+    options = ("--redis.url", redis_url, "--redis.required", "on", *OPTIONS,
+               "--client.insecure", "on")
+    first, second = fanwired(*options), fanwired(*options)
+
+    async def scenario():
+        url = second.url.replace("/ws", "/connection/websocket")
+        async with websockets.connect(url) as ws:
+            await ws.send('{"id":1,"connect":{}}')
+            client = json.loads(await hear(ws))["connect"]["client"]
+            await in_thread(lambda: Caller(first).result(
+                "subscribe", client=client, channel="offers", data=[1]))
+            assert json.loads(await hear(ws)) == {"push": {
+                "channel": "offers", "subscribe": {"data": [1]}}}
+
+    asyncio.run(scenario())
+
+
 def test_positions_of_all_nodes_are_one(fanwired, redis_url):
     nodes = [Caller(fanwired("--redis.url", redis_url, *OPTIONS)) for _ in range(2)]
     places = [nodes[i % 2].result("publish", channel="news:a", data=i) for i in range(6)]

@@ -1,6 +1,8 @@
 """HUP: the configuration is read anew, sessions stay, what is wrong changes nothing."""
 
 import asyncio
+import http.client
+import json
 import re
 import signal
 import socket
@@ -166,6 +168,63 @@ def test_the_log_changes_level_format_and_file(fanwired, config, tmp_path):
     f.signal(signal.SIGTERM)
     assert f.wait() == 0
     assert "stopped" in f.err() and "stopped" not in log.read_text()
+
+
+# --- secrets ---
+
+def post(f, path, body=None, **headers):
+    """(status, cookie) of a request to http.listen."""
+    connection = http.client.HTTPConnection(*f.http.split(":"), timeout=DEADLINE)
+    try:
+        connection.request("POST", path, json.dumps(body or {}), {
+            "Content-Type": "application/json",
+            **{name.replace("_", "-"): value for name, value in headers.items()}})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.status, (answer.headers["Set-Cookie"] or "").split(";")[0]
+    finally:
+        connection.close()
+
+
+def test_keys_of_the_api_hold_from_then_on(fanwired, config):
+    f = start(fanwired, config)
+
+    def status_with(key):
+        return post(f, "/api/channels", X_API_Key=key)[0]
+
+    def write(keys):
+        config.write_text(f"listen = ws://127.0.0.1:0/ws\n{keys}")
+        reload(f)
+
+    assert status_with("one") == 404
+    write("api.key = one, two\n")
+    assert [status_with(key) for key in ("one", "two", "three")] == [200, 200, 401]
+    write("api.key = two, three\n")
+    assert [status_with(key) for key in ("one", "two", "three")] == [401, 200, 200]
+    write("")
+    assert status_with("two") == 404
+
+
+def test_who_has_logged_in_with_the_old_password_must_do_it_again(fanwired, config):
+    config.write_text(config.read_text() + "admin.password = the old one\n")
+    f = start(fanwired, config)
+
+    def log_in(password):
+        return post(f, "/admin/login", {"password": password})
+
+    def info(cookie):
+        return post(f, "/admin/api/info", Cookie=cookie)[0]
+
+    number, cookie = log_in("the old one")
+    assert number == 200 and info(cookie) == 200
+    config.write_text(config.read_text() + "limit.sessions = 9\n")
+    reload(f)
+    assert info(cookie) == 200  # the password is the same
+    config.write_text(config.read_text().replace("the old", "the new"))
+    reload(f)
+    assert info(cookie) == 401 and log_in("the old one")[0] == 401
+    number, cookie = log_in("the new one")
+    assert number == 200 and info(cookie) == 200
 
 
 # --- certificates ---

@@ -10,6 +10,7 @@
 
 #include "http/site.h"
 #include "support/core_rig.h"
+#include "wire/ws_codec.h"
 
 static core_rig rig;
 static fwi_site site;
@@ -122,6 +123,30 @@ static inline const char *heard(fwi_conn *c)
         text[0] = '\0';
     }
     return text;
+}
+
+static inline fwi_conn *enter(unsigned loop, const char *query)
+{
+    fwi_conn *c = core_connect(&rig, loop, query);
+    core_rig_settle(&rig);
+    return c;
+}
+
+static inline const char *id_of(const fwi_conn *c)
+{
+    static char text[4][FW_SESSION_ID_TEXT];
+    static unsigned at;
+    return fw_session_id_text(c->id, text[at++ % 4]);
+}
+
+/* The code of the Close frame that it has got; 0: none has come. */
+static inline unsigned close_of(fwi_conn *c)
+{
+    core_rig_settle(&rig);
+    if (c->out.len < 4 || ((uint8_t)c->out.data[0] & 15) != FWI_WS_CLOSE) {
+        return 0;
+    }
+    return (unsigned)(uint8_t)c->out.data[2] << 8 | (uint8_t)c->out.data[3];
 }
 
 #endif

@@ -2,21 +2,6 @@
  * The HTTP API's methods that ask about rooms and nodes, and that order users about.
  */
 #include "api_rig.h"
-#include "wire/ws_codec.h"
-
-static const char *id_of(const fwi_conn *c)
-{
-    static char text[4][FW_SESSION_ID_TEXT];
-    static unsigned at;
-    return fw_session_id_text(c->id, text[at++ % 4]);
-}
-
-static fwi_conn *enter(unsigned loop, const char *query)
-{
-    fwi_conn *c = core_connect(&rig, loop, query);
-    core_rig_settle(&rig);
-    return c;
-}
 
 /* --- presence --- */
 
@@ -103,8 +88,9 @@ static const struct {
     {"history", "{\"channel\":\"a\"}"},
     {"history_remove", "{\"channel\":\"a\"}"},
     {"connections", "{\"user\":\"ann\"}"},
-    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"data\":1}"},
-    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"expire_at\":1}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\","
+                  "\"override\":{\"presence\":{\"value\":true}}}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"session\":\"x\"}"},
     {"disconnect",
      "{\"user\":\"ann\",\"whitelist\":["
      "\"00000000000000070000000000000001\",\"00000000000000070000000000000002\"]}"},
@@ -350,16 +336,6 @@ START_TEST(one_client_is_put_into_a_room_from_where_it_has_heard)
 }
 END_TEST
 
-/* The code of the Close frame that c has got; 0: none. */
-static unsigned close_of(fwi_conn *c)
-{
-    core_rig_settle(&rig);
-    if (c->out.len < 4 || ((uint8_t)c->out.data[0] & 15) != FWI_WS_CLOSE) {
-        return 0;
-    }
-    return (unsigned)(uint8_t)c->out.data[2] << 8 | (uint8_t)c->out.data[3];
-}
-
 START_TEST(a_user_is_disconnected_but_for_one_client)
 {
     char body[200];
@@ -435,6 +411,10 @@ static const struct {
     {"subscribe", "{\"channel\":\"a\"}"},
     {"subscribe", "{\"user\":\"ann\"}"},
     {"subscribe", "{\"user\":\"a\\nb\",\"channel\":\"a\"}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"expire_at\":1}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"expire_at\":1e99}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"b64data\":\"?\"}"},
+    {"subscribe", "{\"user\":\"ann\",\"channel\":\"a\",\"b64info\":\"eA==\"}"},
     {"unsubscribe", "{\"user\":\"ann\"}"},
     {"disconnect", "{}"},
     {"disconnect", "{\"user\":\"ann\",\"client\":\"xyz\"}"},

@@ -60,7 +60,8 @@ START_TEST(what_is_not_set_for_a_namespace_is_the_table_s_default)
     ck_assert_str_eq(fw_options_get(o, SIZE), "100");
     ck_assert_str_eq(fw_options_shown(o, SIZE), "100");
     ck_assert_str_eq(fw_options_shown(o, "namespace.news.history.ttl"), "300s");
-    ck_assert_str_eq(fw_options_get(o, "namespace.other.history.size"), "0");
+    ck_assert_str_eq(fw_options_get(o, "namespace.other.history.size"), "7");
+    ck_assert_str_eq(fw_options_shown(o, "namespace.other.history.ttl"), "9s");
     ck_assert_uint_eq(fwi_options_namespaces(o), 1);
     ck_assert_int_eq(fwi_options_namespace_int(o, 0, FWI_OPT_ROOM_HISTORY_SIZE), 100);
     ck_assert_int_eq(fwi_options_namespace_int(o, 0, FWI_OPT_ROOM_HISTORY_TTL), 300000);

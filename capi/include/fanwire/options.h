@@ -51,7 +51,8 @@ FW_API void fw_options_free(fw_options *o);
 FW_API int fw_options_set(fw_options *o, const char *name, const char *value);
 
 /**
- * The present value of an option as text; a list is joined by commas.
+ * The present value of an option as text; a list is joined by commas. Of a namespace of
+ * which no option was set it is what its rooms have: that of "room.X".
  *
  * @return valid until the option is set again or the set is freed; NULL for an unknown
  *         name

@@ -47,7 +47,33 @@ static void run_reload(fwi_shard *shard, fwi_item *item)
     if (hub->beats_changed) {
         fwi_shard_reload(shard);
     }
+    if (shard->index == 0) {
+        fwi_site_exchange(&hub->site, hub->secrets);
+        hub->secrets = NULL;
+    }
     fwi_api_ack(hub, item);
+}
+
+/* All that can fail. */
+static int prepare(fw_hub *hub, const fw_options *options, fwi_access **next,
+                   fwi_keys **keys)
+{
+    int err;
+    *next = fwi_access_new(hub, options, &err);
+    err = *next != NULL ? check_tls(&(*next)->config) : err;
+    hub->secrets = err == FW_OK ? fwi_site_secrets_new(options) : NULL;
+    if (err == FW_OK && hub->secrets == NULL) {
+        err = fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
+    if (err == FW_OK) {
+        err = fwi_api_read_keys(options, keys);
+    }
+    if (err != FW_OK) {
+        fwi_access_free(*next);
+        fwi_site_secrets_free(hub->secrets);
+        hub->secrets = NULL;
+    }
+    return err;
 }
 
 /* Under hub->life, so it runs until we are done. */
@@ -56,15 +82,10 @@ static int reload(fw_hub *hub, const fw_options *options)
     if (atomic_load(&hub->state) != FWI_HUB_RUNNING) {
         return fwi_error(FW_ERR_STATE, "the hub is not running");
     }
-    int err;
+    fwi_access *next = NULL;
     fwi_keys *keys = NULL;
-    fwi_access *next = fwi_access_new(hub, options, &err);
-    err = next != NULL ? check_tls(&next->config) : err;
-    if (err == FW_OK) {
-        err = fwi_api_read_keys(options, &keys);
-    }
+    int err = prepare(hub, options, &next, &keys);
     if (err != FW_OK) {
-        fwi_access_free(next);
         return err;
     }
     hub->log.level = (int)fwi_options_int(options, FWI_OPT_LOG_LEVEL);
@@ -76,6 +97,8 @@ static int reload(fw_hub *hub, const fw_options *options)
     fwi_access *before = hub->access;
     hub->access = next;
     fwi_api_on_loops(hub, run_reload, false);
+    fwi_site_secrets_free(hub->secrets); /* a loop that ends took nothing */
+    hub->secrets = NULL;
     fwi_access_free(before);
     FWI_LOG(&hub->log, FWI_LOG_INFO, "reload", "options taken over");
     return FW_OK;

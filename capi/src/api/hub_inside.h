@@ -64,7 +64,9 @@ struct fw_hub {
     fwi_transport *transport[FWI_LOOPS_MAX];
     bool thread[FWI_LOOPS_MAX];
     fwi_access *access;
-    bool beats_changed; /* by the reload that is under way */
+    /* Of the reload that is under way: */
+    bool beats_changed;
+    fwi_site_secrets *secrets; /* until loop 0 has taken them */
     fwi_redis_config redis;
     uint64_t started_us;
     int boot_err; /* what the last start's first act on loop 0 came to */

@@ -386,6 +386,7 @@ const fwi_protocol fwi_centrifuge_protocol = {
     .ask = ask,
     .verdict = fwi_cf_verdict,
     .granted = fwi_cf_granted,
+    .given = fwi_cf_given,
     .replied = fwi_cf_replied,
     .published = fwi_cf_published,
     .stays = fwi_cf_stays,

@@ -202,6 +202,7 @@ fwi_claims *fwi_cf_verify_sub(fwi_session *s, const fwi_cf_command *c,
                               const char *channel);
 void fwi_cf_sub_take_claims(fwi_session *s, fwi_cf_sub *sub, const fwi_claims *claims);
 void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given);
+bool fwi_cf_given(fwi_session *s, const fw_message *gift);
 void fwi_cf_stays(fwi_session *s, const char *room, const fwi_stay *stay);
 /* Seconds until it ends unless the client does something; 0: it needn't. */
 uint32_t fwi_cf_ttl(const fwi_session *s);

@@ -174,7 +174,7 @@ bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c)
         return true;
     }
     fwi_cf_sub *sub = fwi_cf_drop_lost(s, channel) ? NULL : fwi_cf_sub_find(s, channel);
-    if (sub != NULL && sub->pending) {
+    if (sub != NULL && sub->pending && !sub->given) {
         return false;
     }
     if (sub != NULL) {
@@ -226,6 +226,12 @@ static bool put_missed(fwi_buf *out, const fwi_session *s, const fwi_cf_sub *sub
     return ok;
 }
 
+static fwi_cf_data data_of(const fwi_cf_sub *sub)
+{
+    size_t len = sub->data != NULL ? strlen(sub->data) : 0;
+    return (fwi_cf_data){FWI_CF_VALUE, sub->data, len};
+}
+
 /* What the subscriber is told of its place. text: where it is put. */
 static bool put_result(fwi_buf *text, const fwi_session *s, const fwi_cf_sub *sub,
                        const fwi_admission *a)
@@ -241,7 +247,7 @@ static bool put_result(fwi_buf *text, const fwi_session *s, const fwi_cf_sub *su
         .epoch = a->at.epoch,
         .offset = a->at.offset,
         .ttl_s = fwi_cf_sub_ttl(s, sub),
-        .data = {FWI_CF_VALUE, sub->data, sub->data != NULL ? strlen(sub->data) : 0},
+        .data = data_of(sub),
         .publications = &missed,
     };
     bool ok = true;
@@ -321,6 +327,7 @@ static void push_given(fwi_session *s, const fwi_cf_sub *sub, const fwi_admissio
         .recovered = is_recovered(sub, a),
         .epoch = a->at.epoch,
         .offset = n > 0 ? a->missed->m[0]->at.offset - 1 : a->at.offset,
+        .data = data_of(sub),
     };
     fwi_buf text;
     fwi_buf_init(&text);
@@ -389,16 +396,18 @@ void fwi_cf_join_failed(fwi_session *s, const char *room, int err, const char *r
     }
     if (sub != NULL && sub->pending) {
         uint32_t id = sub->id;
-        bool required = sub->required;
+        bool given = sub->given, required = sub->required;
         fwi_cf_sub_drop(s, sub);
         if (required) {
             fwi_cf_refuse(s, err);
             return;
         }
-        cf->under_way--;
-        fwi_cf_failure(s, id, err, reason);
-        cf->blocked = false;
-        fwi_cf_go_on(s);
+        if (!given) { /* it is told of what it has asked for */
+            cf->under_way--;
+            fwi_cf_failure(s, id, err, reason);
+            cf->blocked = false;
+            fwi_cf_go_on(s);
+        }
     }
     fwi_cf_check_joining(s);
 }

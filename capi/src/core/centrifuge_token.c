@@ -8,11 +8,13 @@
 
 #include "core/centrifuge.h"
 #include "core/decision.h"
+#include "core/gift.h"
 #include "core/presence.h"
 
 enum {
     AGAIN_S = 60, /* when the application couldn't say, it is asked again */
     EXPIRED = 2501,
+    GIVEN_EXPIRED = 3006,   /* it can't ask for the room again: its connection ends */
     LOOK_AGAIN_MS = 3600000 /* the clock on the wall may be put, token.grace changed */
 };
 
@@ -99,33 +101,37 @@ static char *text_of(const fwi_json *value)
 /* --- when it is over --- */
 
 /* When something has to be done about it; INT64_MAX: never. A client brings a token of
- * its own accord, and may be token.grace late with it; the application is asked in time.
- */
-static int64_t due_of(const fwi_session *s, fw_event_type asks, bool asking,
-                      int64_t expires_s)
+ * its own accord, and may be token.grace late with it; the application is asked in time,
+ * and for what it was given a client has no token. */
+static int64_t due_of(const fwi_session *s, bool by_token, bool asking, int64_t expires_s)
 {
     const int64_t far_s = INT64_MAX / 2000;
     if (expires_s == 0 || expires_s > far_s || asking) {
         return INT64_MAX;
     }
-    uint64_t grace_ms = asks_stay(s, asks) ? 0 : s->shard->hub->set.token_grace_ms;
+    uint64_t grace_ms = by_token ? s->shard->hub->set.token_grace_ms : 0;
     return expires_s * 1000 + (int64_t)grace_ms;
 }
 
 static int64_t due_ms(const fwi_session *s)
 {
     const fwi_centrifuge *cf = s->centrifuge;
-    return due_of(s, FW_EVENT_REFRESH, cf->staying, cf->expires_s);
+    return due_of(s, !asks_stay(s, FW_EVENT_REFRESH), cf->staying, cf->expires_s);
 }
 
 static int64_t sub_due_ms(const fwi_session *s, const fwi_cf_sub *sub)
 {
-    return due_of(s, FW_EVENT_SUB_REFRESH, sub->asking || sub->pending, sub->expires_s);
+    return due_of(s, !sub->given && !asks_stay(s, FW_EVENT_SUB_REFRESH),
+                  sub->asking || sub->pending, sub->expires_s);
 }
 
 static void end_sub(fwi_session *s, fwi_cf_sub *sub)
 {
-    fwi_cf_sub_lose(s, sub, EXPIRED, "subscription expired");
+    if (sub->given) {
+        fwi_cf_close(s, GIVEN_EXPIRED, "subscription expired");
+    } else {
+        fwi_cf_sub_lose(s, sub, EXPIRED, "subscription expired");
+    }
 }
 
 /* Its time is over: it ends, unless the application says otherwise. */
@@ -479,6 +485,24 @@ void fwi_cf_granted(fwi_session *s, const char *room, const fwi_claims *given)
     if (sub != NULL && sub->pending && !sub->given) {
         fwi_cf_sub_take_claims(s, sub, given);
     }
+}
+
+bool fwi_cf_given(fwi_session *s, const fw_message *gift)
+{
+    char channel[FWI_CHANNEL_CAP];
+    fwi_claims *claims = s->state == FWI_SESSION_OPEN ? fwi_gift_of(gift) : NULL;
+    fwi_cf_sub *sub = NULL;
+    if (claims != NULL && fwi_cf_sub_find(s, claims->channel) == NULL &&
+        fwi_session_place_in(s, fwi_channel_name('r', claims->channel, channel)) ==
+            NULL) {
+        sub = fwi_cf_sub_add(s, claims->channel);
+    }
+    if (sub != NULL) {
+        sub->given = sub->pending = true;
+        fwi_cf_sub_take_claims(s, sub, claims);
+    }
+    fwi_claims_free(claims);
+    return sub != NULL;
 }
 
 void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)

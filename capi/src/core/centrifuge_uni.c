@@ -202,6 +202,7 @@ const fwi_protocol fwi_uni_sse_protocol = {
     .ask = ask,
     .verdict = fwi_cf_verdict,
     .granted = fwi_cf_granted,
+    .given = fwi_cf_given,
     .stays = fwi_cf_stays,
     .refreshed = fwi_cf_refreshed,
     .room_info = fwi_cf_room_info,

@@ -388,7 +388,8 @@ static void on_channel_message(fwi_hub *hub, const char *channel, fw_message *m)
 
 static bool is_known(const fw_message *m)
 {
-    return m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_REFRESH;
+    return (m->kind >= FWI_MSG_DATA && m->kind <= FWI_MSG_REFRESH) ||
+           m->kind == FWI_MSG_GIVE;
 }
 
 static void on_message(void *user, const char *channel, fw_message *m)

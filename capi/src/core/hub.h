@@ -138,6 +138,8 @@ int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
 /* since: see fwi_join. */
 int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
                        fwi_position since, uint64_t ref);
+/* gift: an order of gift.h, which names the room, too; it is used up. */
+int fwi_hub_give(fwi_hub *hub, fw_session_id id, const char *room, fw_message *gift);
 int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room);
 int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
 
@@ -152,6 +154,7 @@ int fwi_hub_refresh(fwi_hub *hub, fw_session_id id, int64_t expires_s);
 int fwi_hub_user_leave(fwi_hub *hub, const char *user, const char *room);
 int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
                       fwi_position since);
+int fwi_hub_user_give(fwi_hub *hub, const char *user, fw_message *gift);
 int fwi_hub_user_close(fwi_hub *hub, const char *user, unsigned code, const char *reason,
                        fw_session_id except);
 int fwi_hub_user_set_info(fwi_hub *hub, const char *user, const void *data, size_t len);

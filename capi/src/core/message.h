@@ -30,7 +30,8 @@ typedef enum {
     FWI_MSG_EMULATED = 11, /* what a client of the target's node has said: emulation.h */
     FWI_MSG_REFRESH = 12,  /* target, or all of a user's, ends at another time */
     FWI_MSG_TRACE = 16,    /* target asks about the room named by data: trace.h */
-    FWI_MSG_TRACED = 17    /* and is told */
+    FWI_MSG_TRACED = 17,   /* and is told */
+    FWI_MSG_GIVE = 18      /* as JOIN; data says what is given with the room: gift.h */
 } fwi_msg_kind;
 
 /* Who said it, where that is to be told on (raw.format=json, the Centrifuge protocol). */
@@ -101,6 +102,7 @@ bool fwi_message_encode_at(const fw_message *m, uint64_t node, uint64_t serial,
  * of memory. */
 fw_message *fwi_message_join(const char *room, fwi_position since);
 
+/* Of a GIVE, too. */
 static inline fwi_position fwi_message_join_since(const fw_message *m)
 {
     return (fwi_position){m->except.node, m->except.local};

@@ -83,6 +83,8 @@ static const fwi_option live[] = {
     FWI_OPT_LOG_LEVEL,
     FWI_OPT_LOG_FORMAT,
     FWI_OPT_LOG_FILE,
+    FWI_OPT_API_KEY,
+    FWI_OPT_ADMIN_PASSWORD,
 };
 
 struct fw_options {
@@ -224,22 +226,20 @@ int fw_options_set(fw_options *o, const char *name, const char *value)
                                       o->source, value);
 }
 
-/* NULL: it was never set, and is at the default of its row. */
+/* A namespace of which nothing was set has what rooms without one have. */
 static const fwi_option_value *held(const fw_options *o, int which,
                                     const fwi_namespaced *of)
 {
-    return of->name != NULL ? fwi_namespaces_get(&o->namespaces, of) : &o->values[which];
+    const fwi_option_value *v =
+        of->name != NULL ? fwi_namespaces_get(&o->namespaces, of) : NULL;
+    return v != NULL ? v : &o->values[which];
 }
 
 const char *fw_options_get(const fw_options *o, const char *name)
 {
     fwi_namespaced of;
     int which = o != NULL && name != NULL ? find_row(name, &of) : -1;
-    if (which < 0) {
-        return NULL;
-    }
-    const fwi_option_value *v = held(o, which, &of);
-    return v != NULL ? v->text : fwi_option_rows[which].initial;
+    return which < 0 ? NULL : held(o, which, &of)->text;
 }
 
 const char *fw_options_shown(const fw_options *o, const char *name)
@@ -250,9 +250,7 @@ const char *fw_options_shown(const fw_options *o, const char *name)
         return NULL;
     }
     const fwi_option_value *v = held(o, which, &of);
-    return v == NULL          ? fwi_option_rows[which].initial
-           : v->shown != NULL ? v->shown
-                              : v->text;
+    return v->shown != NULL ? v->shown : v->text;
 }
 
 int64_t fwi_options_int(const fw_options *o, fwi_option which)

@@ -43,7 +43,7 @@ static void run_close(fwi_shard *shard, fwi_item *item)
 }
 
 /* text is the channel; count: interests that loop 0 has taken for it; at and code: since
- * and quiet. */
+ * and quiet; m: what it gets with the room, or NULL. */
 static void run_join(fwi_shard *shard, fwi_item *item)
 {
     fwi_session *s = fwi_session_find(shard, item->id);
@@ -51,6 +51,7 @@ static void run_join(fwi_shard *shard, fwi_item *item)
         fwi_join join = {.ref = item->ref,
                          .brought = item->count,
                          .since = item->at,
+                         .gift = item->m,
                          .quiet = item->code != 0};
         int err = fwi_session_join(s, item->text + 2, &join);
         if (err == FW_ERR_LIMIT || (err == FW_ERR_MEMORY && item->ref != 0)) {
@@ -235,23 +236,38 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room,
     return err;
 }
 
-int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
-                       fwi_position since, uint64_t ref)
+static int put_into(fwi_hub *hub, fw_session_id id, const char *room,
+                    const fwi_join *join)
 {
     char channel[FWI_CHANNEL_CAP];
     if (id.node != hub->node) {
-        return fwi_hub_send_abroad(hub, id, fwi_message_join(room, since));
+        return fwi_hub_send_abroad(hub, id,
+                                   join->gift != NULL
+                                       ? fw_message_ref(join->gift)
+                                       : fwi_message_join(room, join->since));
     }
     fwi_shard *here = fwi_shard_here(hub);
     if (here != NULL && here->index == fwi_id_loop(id)) {
-        return join_here(here, id, room, &(fwi_join){.ref = ref, .since = since});
+        return join_here(here, id, room, join);
     }
-    fwi_item *item = fwi_item_new(NULL, fwi_channel_name('r', room, channel), NULL);
+    fwi_item *item = fwi_item_new(NULL, fwi_channel_name('r', room, channel), join->gift);
     if (item != NULL) {
-        item->ref = ref;
-        item->at = since;
+        item->ref = join->ref;
+        item->at = join->since;
     }
     return order(hub, id, item, run_join);
+}
+
+int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
+                       fwi_position since, uint64_t ref)
+{
+    return put_into(hub, id, room, &(fwi_join){.ref = ref, .since = since});
+}
+
+int fwi_hub_give(fwi_hub *hub, fw_session_id id, const char *room, fw_message *gift)
+{
+    return put_into(hub, id, room,
+                    &(fwi_join){.since = fwi_message_join_since(gift), .gift = gift});
 }
 
 int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)

@@ -5,6 +5,7 @@
  */
 #include "base/utf8.h"
 #include "core/emulation.h"
+#include "core/gift.h"
 #include "core/presence.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
@@ -33,6 +34,15 @@ static bool is_fit(const fw_message *m, const char *text)
     }
 }
 
+static void give(fwi_hub *hub, fw_message *m)
+{
+    fwi_claims *gift = fwi_gift_of(m);
+    if (gift != NULL) {
+        fwi_hub_give(hub, m->target, gift->channel, m);
+    }
+    fwi_claims_free(gift);
+}
+
 /* About one of our sessions. */
 static void on_order(fwi_hub *hub, fw_message *m)
 {
@@ -49,6 +59,9 @@ static void on_order(fwi_hub *hub, fw_message *m)
         break;
     case FWI_MSG_JOIN:
         fwi_hub_join_since(hub, m->target, text, fwi_message_join_since(m), 0);
+        break;
+    case FWI_MSG_GIVE:
+        give(hub, m);
         break;
     case FWI_MSG_LEAVE:
         fwi_hub_leave(hub, m->target, text);
@@ -87,8 +100,19 @@ static void run_leave_channel(fwi_shard *shard, fwi_item *item)
 
 static void run_join_channel(fwi_shard *shard, fwi_item *item)
 {
-    fwi_room_join_all(shard, item->text, (const char *)fwi_message_bytes(item->m),
-                      fwi_message_join_since(item->m));
+    const fwi_join join = {.since = fwi_message_join_since(item->m)};
+    fwi_room_join_all(shard, item->text, (const char *)fwi_message_bytes(item->m), &join);
+    fwi_item_free(item);
+}
+
+static void run_give_channel(fwi_shard *shard, fwi_item *item)
+{
+    const fwi_join join = {.since = fwi_message_join_since(item->m), .gift = item->m};
+    fwi_claims *gift = fwi_gift_of(item->m);
+    if (gift != NULL) {
+        fwi_room_join_all(shard, item->text, gift->channel, &join);
+    }
+    fwi_claims_free(gift);
     fwi_item_free(item);
 }
 
@@ -112,6 +136,8 @@ static fwi_item_fn of_user(const fw_message *m)
         return run_close_channel;
     case FWI_MSG_JOIN:
         return run_join_channel;
+    case FWI_MSG_GIVE:
+        return run_give_channel;
     case FWI_MSG_LEAVE:
         return run_leave_channel;
     case FWI_MSG_SET_INFO:

@@ -66,6 +66,11 @@ typedef struct fwi_protocol {
      * there. NULL: it makes nothing of that. */
     void (*granted)(fwi_session *s, const char *room, const fwi_claims *given);
 
+    /* It is about to be put into a room with this gift (gift.h), which is kept until it
+     * is there, or join_failed says that it won't be. false: it isn't kept. NULL: nothing
+     * ever is. */
+    bool (*given)(fwi_session *s, const fw_message *gift);
+
     /* The connection has been let in: what is said before all else. NULL: nothing. */
     void (*greeted)(fwi_session *s);
 

@@ -331,19 +331,19 @@ void fwi_room_leave_all(fwi_shard *shard, const char *channel, const char *from)
 
 typedef struct into {
     const char *room;
-    fwi_position since;
+    const fwi_join *join;
 } into;
 
 static void join_it(fwi_session *s, const void *what)
 {
     const into *to = what;
-    fwi_session_join(s, to->room, &(fwi_join){.since = to->since});
+    fwi_session_join(s, to->room, to->join);
 }
 
 void fwi_room_join_all(fwi_shard *shard, const char *channel, const char *room,
-                       fwi_position since)
+                       const fwi_join *join)
 {
-    for_each(shard, channel, join_it, &(into){room, since});
+    for_each(shard, channel, join_it, &(into){room, join});
 }
 
 static void set_info_of(fwi_session *s, const void *what)

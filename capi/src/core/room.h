@@ -45,6 +45,8 @@ typedef struct fwi_join {
     /* since is what loop 0 knew when it passed the join on, and nobody's wish: what came
      * since then it is to have, and isn't told of. */
     bool quiet;
+    fw_message
+        *gift; /* borrowed: what it gets with the room, see gift.h; NULL: nothing */
     /* What its client says with it, for who decides; NULL: nothing. */
     const void *data;
     size_t len;
@@ -103,9 +105,9 @@ void fwi_room_count_all(struct fwi_shard *shard,
 /* Takes each member's session out of that room. */
 void fwi_room_leave_all(struct fwi_shard *shard, const char *channel, const char *room);
 
-/* Each member's session enters that room, too. since: see fwi_join. */
+/* Each member's session enters that room, too. */
 void fwi_room_join_all(struct fwi_shard *shard, const char *channel, const char *room,
-                       fwi_position since);
+                       const fwi_join *join);
 
 /* Each member's session has this info from now on, or ends at that time. */
 void fwi_room_set_info_all(struct fwi_shard *shard, const char *channel,

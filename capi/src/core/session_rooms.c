@@ -169,15 +169,12 @@ bool fwi_session_asks_join(const fwi_session *s, const char *room)
            fwi_room_options_of(hub, fwi_channel_name('r', room, channel))->ask_subscribe;
 }
 
-int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
+/* The application is asked, where it wants to be, or it enters. */
+static int ask_or_enter(fwi_session *s, const char *room, const fwi_join *join)
 {
     fwi_hub *hub = s->shard->hub;
     char channel[FWI_CHANNEL_CAP];
     fwi_channel_name('r', room, channel);
-    fwi_join recovering;
-    if (may_recover(s, room, join, &recovering)) {
-        join = &recovering;
-    }
     if (s->state != FWI_SESSION_OPEN || fwi_session_place_in(s, channel) != NULL) {
         return fwi_session_enter(s, room, join);
     }
@@ -204,6 +201,21 @@ int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
                   .len = join->len};
     fwi_shard_raise(s->shard, &e, s);
     return FW_OK;
+}
+
+int fwi_session_join(fwi_session *s, const char *room, const fwi_join *join)
+{
+    const fwi_protocol *p = fwi_session_protocol(s);
+    fwi_join recovering;
+    if (may_recover(s, room, join, &recovering)) {
+        join = &recovering; /* ahead of the gift: then it counts as one that is there */
+    }
+    bool keeps = join->gift != NULL && p->given != NULL && p->given(s, join->gift);
+    int err = ask_or_enter(s, room, join);
+    if (err != FW_OK && keeps) {
+        p->join_failed(s, room, err, "");
+    }
+    return err;
 }
 
 void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)

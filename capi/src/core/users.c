@@ -34,6 +34,11 @@ int fwi_hub_user_join(fwi_hub *hub, const char *user, const char *room,
     return order_user(hub, user, fwi_message_join(room, since));
 }
 
+int fwi_hub_user_give(fwi_hub *hub, const char *user, fw_message *gift)
+{
+    return order_user(hub, user, fw_message_ref(gift));
+}
+
 int fwi_hub_user_set_info(fwi_hub *hub, const char *user, const void *data, size_t len)
 {
     return order_user(hub, user, fwi_message_new(FWI_MSG_SET_INFO, data, len, FW_BINARY));

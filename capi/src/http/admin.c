@@ -109,7 +109,7 @@ static bool is_logged_in(const fwi_site *site, const fwi_http_request *r)
 {
     char text[FWI_SEAL_TEXT];
     uint64_t until = 0;
-    return cookie_of(r, text) && fwi_seal_read(site->admin_key, text, &until) &&
+    return cookie_of(r, text) && fwi_seal_read(site->secrets->admin_key, text, &until) &&
            until > now_ms(site);
 }
 
@@ -173,7 +173,7 @@ static bool password_is_right(const fwi_site *site, const fwi_http_call *call)
                  fwi_json_get(&request, "password", &password) &&
                  fwi_json_put_text_of(&shown, &password) &&
                  fwi_buf_text(&shown) != NULL && strlen(shown.data) == shown.len &&
-                 fwi_secret_is(site->admin_password, shown.data);
+                 fwi_secret_is(site->secrets->admin_password, shown.data);
     fwi_buf_fini(&shown);
     return right;
 }
@@ -191,7 +191,7 @@ static void login(fwi_site *site, fwi_http_call *call)
     } else if (!password_is_right(site, call)) {
         count_wrong(site);
         fwi_api_refuse(call, 401, FWI_API_UNAUTHORIZED, "the password is wrong");
-    } else if (!fwi_seal_make(site->admin_key, now_ms(site) + LOGIN_MS, text)) {
+    } else if (!fwi_seal_make(site->secrets->admin_key, now_ms(site) + LOGIN_MS, text)) {
         fwi_api_refuse(call, 500, FWI_API_INTERNAL, "no seal can be made");
     } else {
         FWI_LOG(&site->hub->log, FWI_LOG_INFO, "admin", "somebody has logged in");

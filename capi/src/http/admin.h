@@ -1,7 +1,8 @@
 /*
  * The admin page, embedded in the library, and what it asks by: the methods of the API
  * below /admin/api, for who has logged in with admin.password. A login gives a cookie
- * that this process alone can have made; it ends by itself, and when the process does.
+ * that this process alone can have made; it ends by itself, when the process does, and
+ * when there is another password.
  *
  * Other sites can't use it: the cookie is SameSite=Strict, requests must be JSON, which a
  * form can't send, and one that names another origin is refused.

@@ -43,7 +43,8 @@ static const char *name_of(const fwi_http_call *call)
 
 static bool shows_key(fwi_site *site, fwi_http_call *call)
 {
-    if (fwi_api_key_is_good(site->api_keys, site->n_api_keys, call->request)) {
+    const fwi_site_secrets *s = site->secrets;
+    if (fwi_api_key_is_good(s->api_keys, s->n_api_keys, call->request)) {
         return true;
     }
     fwi_site_count(site, FWI_STAT_API_UNAUTHORIZED);

@@ -11,6 +11,7 @@
 #include <fanwire/session.h>
 
 #include "base/utf8.h"
+#include "core/gift.h"
 #include "core/presence.h"
 #include "http/api_members.h"
 #include "wire/ws_codec.h"
@@ -65,29 +66,122 @@ static const fwi_api_field subscribe_fields[] = {
     COMMON_FIELDS,
     [CHANNEL] = {"channel", FWI_API_STRING, false},
     [RECOVER_SINCE] = {"recover_since", FWI_API_OBJECT, false},
-    [EXPIRE_AT] = {"expire_at", FWI_API_NUMBER, true},
-    [INFO] = {"info", FWI_API_ANY, true},
-    [B64INFO] = {"b64info", FWI_API_STRING, true},
-    [DATA] = {"data", FWI_API_ANY, true},
-    [B64DATA] = {"b64data", FWI_API_STRING, true},
+    [EXPIRE_AT] = {"expire_at", FWI_API_NUMBER, false},
+    [INFO] = {"info", FWI_API_ANY, false},
+    [B64INFO] = {"b64info", FWI_API_STRING, false},
+    [DATA] = {"data", FWI_API_ANY, false},
+    [B64DATA] = {"b64data", FWI_API_STRING, false},
     [OVERRIDE] = {"override", FWI_API_OBJECT, true},
     {NULL, 0, false}};
 
 static const fwi_api_field unsubscribe_fields[] = {
     COMMON_FIELDS, [CHANNEL] = {"channel", FWI_API_STRING, false}, {NULL, 0, false}};
 
+/* Seconds since 1970; 0: never. */
+static bool read_time(fwi_api_command *c, const fwi_json *value, int64_t *expires_s)
+{
+    *expires_s = 0;
+    if (value->kind == FWI_JSON_NONE ||
+        (fwi_json_to_i64(value, expires_s) && *expires_s >= 0)) {
+        return true;
+    }
+    fwi_api_fail(c, FWI_API_BAD,
+                 "\"expire_at\" must be a time in whole seconds since 1970");
+    return false;
+}
+
+/* What is to be given with the room (core/gift.h), as it was written, on one line. */
+static bool put_gift(const fwi_json *fields, const char *room, fwi_buf *out)
+{
+    static const unsigned of_gift[] = {INFO, B64INFO, DATA, B64DATA, EXPIRE_AT};
+    bool ok = fwi_buf_puts(out, "{\"channel\":") &&
+              fwi_json_put_string(out, room, strlen(room));
+    for (size_t i = 0; i < FWI_ARRAY_LEN(of_gift) && ok; i++) {
+        const fwi_json *value = &fields[of_gift[i]];
+        if (value->kind != FWI_JSON_NONE && value->kind != FWI_JSON_NULL) {
+            ok = fwi_buf_printf(out, ",\"%s\":", subscribe_fields[of_gift[i]].name) &&
+                 fwi_json_put_line(out, value);
+        }
+    }
+    return ok && fwi_buf_puts(out, "}");
+}
+
+/* Is there anything to give, and can it be given? */
+static bool check_gift(fwi_api_command *c, const fwi_claims *gift, size_t len,
+                       bool *is_empty)
+{
+    const fwi_hub *hub = fwi_api_hub(c);
+    int64_t now_s = (int64_t)(fwi_loop_wall_ms(hub->shard[0]->loop) / 1000);
+    *is_empty = gift->info.kind == FWI_JSON_NONE && gift->data.kind == FWI_JSON_NONE &&
+                gift->expires_s == 0;
+    if (gift->expires_s != 0 && gift->expires_s <= now_s) {
+        fwi_api_fail(c, FWI_API_BAD, "\"expire_at\" has passed");
+    } else if (gift->info.len > FWI_INFO_MAX) {
+        fwi_api_fail(c, FWI_API_LIMIT, "\"info\" has more than %d bytes", FWI_INFO_MAX);
+    } else if (len > hub->set.message_max) {
+        fwi_api_fail(c, FWI_API_LIMIT, "\"data\" is more than message.max_bytes");
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* *gift: the order to give it, the caller's reference; NULL: there is nothing to give.
+ * false: the command has failed. */
+static bool read_gift(fwi_api_command *c, const fwi_json *fields, const char *room,
+                      fwi_position since, fw_message **gift)
+{
+    static const char of_tokens[] = "the token's ";
+    const char *why;
+    bool is_empty = true;
+    fwi_buf text;
+    fwi_buf_init(&text);
+    *gift = NULL;
+    if (!put_gift(fields, room, &text)) {
+        fwi_buf_fini(&text);
+        fwi_api_fail(c, FWI_API_INTERNAL, "out of memory");
+        return false;
+    }
+    fwi_claims *claims = fwi_gift_read(text.data, text.len, &why);
+    bool ok = claims != NULL && check_gift(c, claims, text.len, &is_empty);
+    if (ok && !is_empty) {
+        *gift = fwi_gift_message(text.data, text.len, since);
+        ok = *gift != NULL;
+    }
+    if (claims == NULL && why[0] != '\0') {
+        bool named = strncmp(why, of_tokens, strlen(of_tokens)) == 0;
+        fwi_api_fail(c, FWI_API_BAD, "%s", why + (named ? strlen(of_tokens) : 0));
+    } else if (!ok) {
+        fwi_api_fail(c, FWI_API_INTERNAL, "out of memory"); /* unless it has failed */
+    }
+    fwi_claims_free(claims);
+    fwi_buf_fini(&text);
+    return ok;
+}
+
 static void run_subscribe(fwi_api_command *c, const fwi_json *fields)
 {
     target t;
     char room[FWI_NAME_MAX + 1];
     fwi_position since;
+    int64_t expires_s;
+    fw_message *gift;
     if (!read_target(c, fields, &t) || !fwi_api_name(c, fields, CHANNEL, room) ||
-        !fwi_api_position(c, fields, RECOVER_SINCE, &since)) {
+        !fwi_api_position(c, fields, RECOVER_SINCE, &since) ||
+        !read_time(c, &fields[EXPIRE_AT], &expires_s) ||
+        !read_gift(c, fields, room, since, &gift)) {
         return;
     }
     fwi_hub *hub = fwi_api_hub(c);
-    judge(c, t.user[0] != '\0' ? fwi_hub_user_join(hub, t.user, room, since)
-                               : fwi_hub_join_since(hub, t.session, room, since, 0));
+    bool whole = t.user[0] != '\0';
+    if (gift == NULL) {
+        judge(c, whole ? fwi_hub_user_join(hub, t.user, room, since)
+                       : fwi_hub_join_since(hub, t.session, room, since, 0));
+    } else {
+        judge(c, whole ? fwi_hub_user_give(hub, t.user, gift)
+                       : fwi_hub_give(hub, t.session, room, gift));
+    }
+    fw_message_unref(gift);
 }
 
 static void run_unsubscribe(fwi_api_command *c, const fwi_json *fields)
@@ -202,19 +296,6 @@ static void run_disconnect(fwi_api_command *c, const fwi_json *fields)
         read_whitelist(c, fields, &stays)) {
         end(c, &t, &e, stays);
     }
-}
-
-/* Seconds since 1970; 0: never. */
-static bool read_time(fwi_api_command *c, const fwi_json *value, int64_t *expires_s)
-{
-    *expires_s = 0;
-    if (value->kind == FWI_JSON_NONE ||
-        (fwi_json_to_i64(value, expires_s) && *expires_s >= 0)) {
-        return true;
-    }
-    fwi_api_fail(c, FWI_API_BAD,
-                 "\"expire_at\" must be a time in whole seconds since 1970");
-    return false;
 }
 
 /* As JSON on one line. "" where there is none. */

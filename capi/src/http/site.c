@@ -13,12 +13,12 @@
 
 static bool has_api(const fwi_site *site)
 {
-    return site->n_api_keys > 0;
+    return site->secrets->n_api_keys > 0;
 }
 
 static bool has_admin(const fwi_site *site)
 {
-    return site->admin_password[0] != '\0';
+    return site->secrets->admin_password[0] != '\0';
 }
 
 static const fwi_site_row rows[] = {
@@ -117,26 +117,57 @@ void fwi_site_count(const fwi_site *site, fwi_stat which)
     fwi_shard_count(site->hub->shard[0], which);
 }
 
+fwi_site_secrets *fwi_site_secrets_new(const fw_options *o)
+{
+    fwi_site_secrets *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->options = fwi_options_copy(o);
+    s->n_api_keys = fwi_options_count(o, FWI_OPT_API_KEY);
+    s->api_keys = calloc(s->n_api_keys + 1, sizeof *s->api_keys);
+    if (s->options == NULL || s->api_keys == NULL) {
+        fwi_site_secrets_free(s);
+        return NULL;
+    }
+    for (size_t i = 0; i < s->n_api_keys; i++) {
+        s->api_keys[i] = fwi_options_item(s->options, FWI_OPT_API_KEY, i);
+    }
+    s->admin_password = fwi_options_text(s->options, FWI_OPT_ADMIN_PASSWORD);
+    fwi_rand_fill(s->admin_key, sizeof s->admin_key);
+    return s;
+}
+
+void fwi_site_secrets_free(fwi_site_secrets *secrets)
+{
+    if (secrets != NULL) {
+        fw_options_free(secrets->options);
+        free(secrets->api_keys);
+        free(secrets);
+    }
+}
+
+void fwi_site_exchange(fwi_site *site, fwi_site_secrets *secrets)
+{
+    fwi_site_secrets *before = site->secrets;
+    if (strcmp(secrets->admin_password, before->admin_password) == 0) {
+        memcpy(secrets->admin_key, before->admin_key, sizeof secrets->admin_key);
+    }
+    site->secrets = secrets;
+    fwi_site_secrets_free(before);
+}
+
 bool fwi_site_init(fwi_site *site, fwi_hub *hub, const fw_options *o)
 {
     *site = (fwi_site){
         .hub = hub,
-        .n_api_keys = fwi_options_count(o, FWI_OPT_API_KEY),
+        .secrets = fwi_site_secrets_new(o),
         .api_max_bytes = (size_t)fwi_options_int(o, FWI_OPT_API_MAX_BYTES),
         .api_timeout_ms = (uint64_t)fwi_options_int(o, FWI_OPT_API_TIMEOUT),
         .api_max_items = (uint64_t)fwi_options_int(o, FWI_OPT_API_MAX_ITEMS),
-        .admin_password = fwi_options_text(o, FWI_OPT_ADMIN_PASSWORD),
     };
-    fwi_rand_fill(site->admin_key, sizeof site->admin_key);
     fwi_list_init(&site->jobs);
-    site->api_keys = calloc(site->n_api_keys + 1, sizeof *site->api_keys);
-    if (site->api_keys == NULL) {
-        return false;
-    }
-    for (size_t i = 0; i < site->n_api_keys; i++) {
-        site->api_keys[i] = fwi_options_item(o, FWI_OPT_API_KEY, i);
-    }
-    return true;
+    return site->secrets != NULL;
 }
 
 void fwi_site_stop(fwi_site *site)
@@ -146,10 +177,10 @@ void fwi_site_stop(fwi_site *site)
 
 void fwi_site_fini(fwi_site *site)
 {
-    if (site->api_keys == NULL) {
+    if (site->secrets == NULL) {
         return;
     }
     fwi_api_forget_jobs(site);
-    free(site->api_keys);
-    site->api_keys = NULL;
+    fwi_site_secrets_free(site->secrets);
+    site->secrets = NULL;
 }
