@@ -6,11 +6,9 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-#include "fuzz.h"
+#include "claims.h"
 #include "unit/token_vectors.h"
 #include "wire/base64.h"
-#include "wire/name.h"
-#include "wire/token.h"
 
 enum { NOW_S = 1700000000 };
 
@@ -24,43 +22,6 @@ static void sign(fwi_buf *out, const fuzz_piece *header, const fuzz_piece *claim
     HMAC(EVP_sha256(), secret, sizeof secret - 1, (const uint8_t *)out->data, out->len,
          mac, &n);
     MUST(fwi_buf_puts(out, ".") && fwi_base64url_put(out, mac, n));
-}
-
-static void is_name(const char *name)
-{
-    MUST(fwi_name_problem(name, strlen(name)) == NULL);
-}
-
-static void is_json(const fwi_json *value)
-{
-    fwi_json again;
-    MUST(value->kind == FWI_JSON_NONE ||
-         (fwi_json_read(value->at, value->len, &again, NULL) &&
-          again.kind == value->kind));
-}
-
-static void check_claims(const fwi_claims *c, fwi_token_use use)
-{
-    if (c->user[0] != '\0') {
-        is_name(c->user);
-    }
-    MUST((c->channel != NULL) == (use == FWI_TOKEN_SUBSCRIBE));
-    if (c->channel != NULL) {
-        is_name(c->channel);
-    }
-    is_json(&c->info);
-    is_json(&c->meta);
-    is_json(&c->data);
-    MUST(c->n_subs <= FWI_TOKEN_SUBS_MAX);
-    for (size_t i = 0; i < c->n_subs; i++) {
-        is_name(c->subs[i].channel);
-        is_json(&c->subs[i].info);
-        is_json(&c->subs[i].data);
-        MUST((c->subs[i].override.on & ~c->subs[i].override.given) == 0);
-        for (size_t k = 0; k < i; k++) {
-            MUST(strcmp(c->subs[i].channel, c->subs[k].channel) != 0);
-        }
-    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -82,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fwi_token_verify(keys, use, token.data, token.len, NOW_S, &held, &why);
     MUST((result == FWI_TOKEN_GOOD) == (held != NULL) && (why == NULL) == (held != NULL));
     if (held != NULL) {
-        check_claims(held, use);
+        MUST((held->channel != NULL) == (use == FWI_TOKEN_SUBSCRIBE));
+        fuzz_check_claims(held);
     }
     fwi_claims_free(held);
     fwi_buf_fini(&token);

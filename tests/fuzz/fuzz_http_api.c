@@ -9,15 +9,10 @@
  * Each request has one answer, which is JSON, within the time that it may take. The first
  * byte says how many loops there are.
  */
-#include "fuzz.h"
-#include "http/site.h"
-#include "support/core_rig.h"
-#include "wire/json.h"
+#include "site.h"
 
 enum { MARK = 0xff, NAME_MAX_BYTES = 40 };
 
-static core_rig rig;
-static fwi_site site;
 static char cookie[160];
 
 typedef struct request {
@@ -27,18 +22,6 @@ typedef struct request {
     int status;
 } request;
 
-static void is_json(const char *text, size_t len)
-{
-    fwi_json value = {.kind = FWI_JSON_NONE};
-    size_t used;
-    MUST(len > 0);
-    do {
-        MUST(fwi_json_read_first(text, len, &value, &used, NULL));
-        text += used;
-        len -= used;
-    } while (value.kind != FWI_JSON_NONE && len > 0);
-}
-
 static void on_answer(fwi_http_call *call, const fwi_http_reply *reply)
 {
     static const char name[] = "Set-Cookie: ";
@@ -46,7 +29,7 @@ static void on_answer(fwi_http_call *call, const fwi_http_reply *reply)
     const char *set = reply->extra != NULL ? strstr(reply->extra, name) : NULL;
     a->answers++;
     a->status = reply->status;
-    is_json(reply->body, reply->len);
+    fuzz_are_values(reply->body, reply->len);
     if (set != NULL && a->status == 200) {
         set += sizeof name - 1;
         snprintf(cookie, sizeof cookie, "%.*s", (int)strcspn(set, ";"), set);
@@ -96,7 +79,7 @@ static void ask(const char *way, const char *body, size_t len)
     bool door = admin && (strcmp(name, "login") == 0 || strcmp(name, "logout") == 0);
     snprintf(
         head, sizeof head,
-        "POST %s%s HTTP/1.1\r\nHost: x\r\nX-API-Key: secret\r\n"
+        "POST %s%s HTTP/1.1\r\nHost: x\r\nX-API-Key: " FUZZ_API_KEY "\r\n"
         "Content-Type: application/json\r\nCookie: %s\r\nContent-Length: %zu\r\n\r\n",
         door              ? "/admin/"
         : admin           ? "/admin/api/"
@@ -108,32 +91,17 @@ static void ask(const char *way, const char *body, size_t len)
     free(bytes);
     core_rig_settle(&rig);
     if (a.answers == 0 && a.r != NULL) {
-        core_rig_advance(&rig, 6000);
+        core_rig_advance(&rig, FUZZ_ANSWER_MS);
     }
     MUST(a.answers == 1 || (a.answers == 0 && fwi_http_request_status(a.r) == 413));
     fwi_http_request_free(a.r);
 }
 
-static void begin(unsigned loops)
-{
-    static const char password[] = "{\"password\":\"open, sesame\"}";
-    core_rig_init(&rig, loops, "api.key", "secret", "api.timeout", "5s", "api.max_bytes",
-                  "64KiB", "api.max_items", "20", "raw.mode", "rooms", "admin.password",
-                  "open, sesame", "namespace.kept.history.size", "10",
-                  "namespace.kept.presence", "on", NULL);
-    MUST(fwi_site_init(&site, &rig.hub, rig.options));
-    cookie[0] = '\0';
-    ask("!login", password, strlen(password));
-    MUST(cookie[0] != '\0');
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
-    begin(1 + fuzz_u8(&in) % 2);
-    fwi_conn *ann = core_connect(&rig, 0, "room=kept:a&user=ann");
-    fwi_conn *bob = core_connect(&rig, rig.loops - 1, "room=kept:a&room=b&user=bob");
-    core_rig_settle(&rig);
+    fuzz_site_begin(1 + fuzz_u8(&in) % 2);
+    snprintf(cookie, sizeof cookie, "fanwire_admin=%s", fuzz_seal);
     while (in.left > 0) {
         fuzz_piece piece = fuzz_until(&in, MARK);
         fuzz_input rest = {(const uint8_t *)piece.data, piece.len};
@@ -143,10 +111,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(body.data);
         free(piece.data);
     }
-    core_conn_free(ann);
-    core_conn_free(bob);
-    fwi_site_stop(&site);
-    core_rig_fini(&rig);
-    fwi_site_fini(&site);
+    fuzz_site_end();
     return 0;
 }

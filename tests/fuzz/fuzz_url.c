@@ -1,9 +1,10 @@
 /*
- * The addresses of the options: whatever is read fits into its fields, and what is
- * listened on is written back to what it was.
+ * The addresses and networks of the options: whatever is read fits into its fields, and
+ * what is listened on is written back to what it was.
  */
 #include "fuzz.h"
 #include "wire/url.h"
+#include "wire/ws_handshake.h"
 
 static void check_listen(const char *text)
 {
@@ -36,6 +37,23 @@ static void check_redis(const char *text)
     }
 }
 
+/* A network has the address that it is written with in it. */
+static void check_networks(const char *text)
+{
+    char address[64];
+    size_t bad;
+    fwi_networks *list = fwi_networks_new(&text, 1, &bad);
+    if (list == NULL) {
+        MUST(bad == 0);
+        return;
+    }
+    snprintf(address, sizeof address, "%.*s", (int)strcspn(text, "/"), text);
+    MUST(strcmp(text, "unix") == 0 || fwi_networks_contain(list, address));
+    fwi_networks_contain(list, text);
+    MUST(fwi_networks_contain(list, ""));
+    fwi_networks_free(list);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fuzz_input in = {data, size};
@@ -43,6 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fwi_listen_url address = {0};
     check_listen(text.data);
     check_redis(text.data);
+    check_networks(text.data);
     if (fwi_address_parse(text.data, &address) == NULL) {
         MUST(address.port >= 0 && address.port <= 65535);
     }

@@ -79,6 +79,10 @@ typedef struct fuzz_words {
     size_t len[FUZZ_WORDS_MAX];
 } fuzz_words;
 
+/* Answers what an honest server can't know: scripts, and what is done beside them. NULL:
+ * nobody does. */
+static void (*fuzz_answer_other)(fwi_buf *out, const fuzz_words *w);
+
 /* The next command of those that were written; they are ours, so they are in order. */
 static inline bool fuzz_next_command(const fwi_buf *b, size_t *at, fuzz_words *w)
 {
@@ -119,7 +123,9 @@ static inline void fuzz_answer_one(fwi_buf *out, const fuzz_words *w)
                                            {"UNSUBSCRIBE", "unsubscribe"},
                                            {"SSUBSCRIBE", "ssubscribe"},
                                            {"SUNSUBSCRIBE", "sunsubscribe"}};
+    bool is_subscribing = false;
     for (size_t k = 0; k < FWI_ARRAY_LEN(kinds); k++) {
+        is_subscribing = is_subscribing || fuzz_is(w, kinds[k][0]);
         for (size_t i = 1; fuzz_is(w, kinds[k][0]) && i < w->n; i++) {
             MUST(fwi_buf_puts(out, "*3\r\n"));
             fuzz_put_word(out, kinds[k][1], strlen(kinds[k][1]));
@@ -133,6 +139,8 @@ static inline void fuzz_answer_one(fwi_buf *out, const fuzz_words *w)
         MUST(fwi_buf_puts(out, ":1\r\n"));
     } else if (fuzz_is(w, "CLIENT") || fuzz_is(w, "SELECT") || fuzz_is(w, "AUTH")) {
         MUST(fwi_buf_puts(out, "+OK\r\n"));
+    } else if (fuzz_answer_other != NULL && !is_subscribing) {
+        fuzz_answer_other(out, w);
     }
 }
 

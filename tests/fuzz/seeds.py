@@ -13,6 +13,7 @@ import argparse
 import pathlib
 import sys
 
+import seeds_plays
 import seeds_redis
 import seeds_web
 
@@ -68,6 +69,14 @@ def texts():
             "deep": b"[" * 64 + b"]" * 64,
             "too-deep": b"[" * 65 + b"]" * 65,
             "breaks-off": b'{"a":[1,2',
+            "numbers": b"[0,-1,0.5,1E9,1e-9,-0.0,01,1.,.5,+1,1e,9223372036854775808]",
+            "escapes": rb'["\\","\"","\/","\b\f\n\r\t","\u0000","\uD800","\x"]',
+            "same-name": rb'{"a":1,"a":2,"\u0061":3,"":{"a":null}}',
+            "not-utf8": b'["\xff","\xc3\xa9","\xed\xa0\x80","\xf4\x90\x80\x80"]',
+            "blanks": b" \t\r\n[ 1 ,\n2 ]\t ",
+            "no-comma": b'[1 2]{"a" 1}{"a":}',
+            "words": b"[nul,True,falsey,NaN,Infinity]",
+            "line-separators": '["\u2028\u2029\u0085"]'.encode(),
         },
         "options": {
             "file": b"\x00; a comment\n[redis]\nurl = redis://h\n[room]\n"
@@ -96,7 +105,8 @@ def texts():
 
 def all_seeds():
     seeds = texts()
-    for part in (seeds_web.seeds(HERE), seeds_redis.seeds()):
+    keys = seeds_web.vectors(HERE)
+    for part in (seeds_web.seeds(keys), seeds_redis.seeds(), seeds_plays.seeds(keys)):
         for target, inputs in part.items():
             assert target not in seeds, target
             seeds[target] = inputs

@@ -172,6 +172,22 @@ def batches():
         "unknown": commands({"id": 9, "newer": {"x": 1}}),
         "wrong-kinds": commands({"id": 1, "publish": {"channel": 5}}),
         "no-json": b"{\"id\":1,",
+        "presence": commands({"id": 5, "presence": {"channel": "a"}},
+                             {"id": 6, "presence_stats": {"channel": "a"}}),
+        "refresh": commands({"id": 7, "refresh": {"token": "a.b.c"}},
+                            {"id": 8, "sub_refresh": {"channel": "a", "token": "a.b.c"}}),
+        "unsubscribe": commands({"id": 4294967295, "unsubscribe": {"channel": "a"}}),
+        "delta": commands({"id": 1, "subscribe": {
+            "channel": "a", "delta": "fossil", "tf": {"op": "eq", "key": "k", "val": "v"},
+            "positioned": True, "recoverable": True, "join_leave": True, "data": "x"}}),
+        "older-method": commands({"id": 1, "method": 1, "params": {"channel": "a"}},
+                                 {"id": 2, "method": "publish", "params": {}}),
+        "twice": b'{"id":1,"id":2,"ping":{},"ping":{}}',
+        "two-verbs": commands({"id": 1, "ping": {}, "rpc": {"method": "m"}}),
+        "numbers": b'{"id":-1,"ping":{}}\n{"id":1.5,"ping":{}}\n{"id":1e3,"ping":{}}\n'
+                   b'{"id":99999999999999999999,"ping":{}}\n{"id":"1","ping":{}}',
+        "array": b"[" + commands({"id": 1, "ping": {}}) + b"]",
+        "cut-by-lines": b'{"id":1,\n"connect":\n{}}\n\n{}\r\n{"id":2,"ping":{}}',
     }
 
 
@@ -184,6 +200,8 @@ def centrifuge_sessions(keys):
     to = [{"id": 2, "subscribe": {"channel": name}} for name in ("a", "kept:a")]
     token = keys["hs256"].decode()
     sub = signed(keys["secret"], {"sub": "ann", "channel": "kept:a", "exp": 1700000600})
+    given = signed(keys["secret"], {"sub": "bob", "info": {"n": 1}, "channels": ["b"],
+                                    "subs": {"kept:a": {"data": 1}}})
     return {
         "connect": b"\x00" + client(b"a", enter),
         "talk": b"\x00" + MARK.join([
@@ -213,6 +231,22 @@ def centrifuge_sessions(keys):
             client(b"a", enter, {"id": 2, "rpc": {"method": "m", "data": 1}},
                    {"id": 3, "ping": {}}), client(b"a", {"send": {"data": []}})]),
         "first-nonsense": b"\x00a{\"id\":1}",
+        "cache": b"\x00" + MARK.join([
+            client(b"a", enter, {"id": 2, "subscribe": {"channel": "last:a"}}),
+            b"Plast:a\n1", b"Plast:a\n[2]", client(b"b", enter, {
+                "id": 2, "subscribe": {"channel": "last:a", "recover": True}})]),
+        "names": b"\x00" + MARK.join([client(b"a", enter, *[
+            {"id": 9, "subscribe": {"channel": name}}
+            for name in ("", "x" * 256, "a#ann,bob", "$a", "kept:\u00eb", "a\u0000b")])]),
+        "server-side": b"\x01" + MARK.join([
+            client(b"a", {"id": 1, "connect": {"token": given, "subs": {
+                "kept:a": {"recover": True, "offset": 0, "epoch": "0123456789abcdef"}}}}),
+            b"Pkept:a\n1", b"Pb\n2", client(b"a", {"id": 3, "history": {
+                "channel": "kept:a", "limit": 1, "reverse": True}})]),
+        "other-token": b"\x05" + MARK.join([
+            client(b"a", {"id": 1, "connect": {"token": token}},
+                   {"id": 2, "refresh": {"token": given}},
+                   {"id": 3, "subscribe": {"channel": "b", "token": sub}})]),
     }
 
 
@@ -276,6 +310,16 @@ def tokens(keys):
     found = {name.replace("_", "-"): keys[name] for name in names}
     found["none"] = b64(b'{"alg":"none"}') + b"." + b64(b'{"sub":"ann"}') + b"."
     found["no-signature"] = keys["hs256"].rsplit(b".", 1)[0]
+    head, claims_part, mac = keys["hs256"].split(b".")
+    found["four-parts"] = keys["hs256"] + b"." + mac
+    found["padded"] = head + b"=." + claims_part + b"." + mac
+    found["swapped"] = claims_part + b"." + head + b"." + mac
+    found["other-alphabet"] = b64(b'{"alg":"HS256","kid":"~~~"}').replace(b"-", b"+") \
+        + b"." + claims_part + b"." + mac
+    found["es256-zeros"] = keys["es256"].rsplit(b".", 1)[0] + b"." + b64(b"\0" * 64)
+    found["es256-der"] = keys["es256"].rsplit(b".", 1)[0] + b"." + b64(
+        b"\x30\x06\x02\x01\x01\x02\x01\x01")
+    found["rs256-short"] = keys["rs256"].rsplit(b".", 1)[0] + b"." + b64(b"\1" * 255)
     return found
 
 
@@ -295,11 +339,27 @@ def claims():
                                          "expire_at": 1700000100, "data": [],
                                          "override": {"join_leave": {"value": True}}}),
                 ("fractions", b"\0", {"exp": 1700000600.5, "iat": -1}),
+                ("times", b"\0", {"exp": 1e300, "nbf": -1e300, "expire_at": 2 ** 63 - 1}),
+                ("ends-first", b"\0", {"exp": 1700000600, "expire_at": 1}),
+                ("nulls", b"\0", {"sub": None, "exp": None, "subs": None, "info": None}),
+                ("kinds", b"\0", {"sub": 5, "channels": {"a": 1}, "subs": ["b"]}),
+                ("base64-bad", b"\0", {"b64info": "e30"}),
+                ("base64-no-json", b"\0", {"b64info": "AAE="}),
+                ("same-channel", b"\0", {"channels": ["a", "a"], "subs": {"a": {}}}),
+                ("audience", b"\0", {"aud": "fanwire"}),
+                ("audience-other", b"\1", {"aud": ["x"], "channel": "a"}),
+                ("overrides", b"\1", {"channel": "a", "override": {
+                    name: {"value": True} for name in (
+                        "presence", "join_leave", "force_recovery", "force_positioning",
+                        "force_push_join_leave")}}),
             ]} | {
         "header-more": b'\0{"typ":"JWT","kid":"k","alg":"HS256","crit":["x"]}' + MARK
         + b'{"sub":"ann"}',
         "header-none": b'\0{"alg":"none"}' + MARK + b'{"sub":"ann"}',
         "no-object": b"\0" + head + b"[]",
+        "same-claim": b"\0" + head + b'{"sub":"a","sub":"b","\\u0073ub":"c"}',
+        "header-twice": b'\0{"alg":"HS256","alg":"none"}' + MARK + b'{"sub":"ann"}',
+        "header-kinds": b'\0{"alg":5,"typ":[],"kid":null}' + MARK + b'{"sub":"ann"}',
     }
 
 
@@ -361,11 +421,41 @@ def calls():
             call("!publish", {"channel": "b", "data": 1}), call("!logout", {}),
             call("!info", {})]),
         "no-json": b"\0publish\n{\"channel\":",
+        "idempotent": b"\0" + MARK.join([call("publish", {
+            **there, "data": 1, "idempotency_key": "k"})] * 2),
+        "versions": b"\0" + MARK.join([
+            call("publish", {**there, "data": 1, "version": 2, "version_epoch": "e"}),
+            call("publish", {**there, "data": 1, "delta": True, "tags": {"a": "b"}})]),
+        "refresh": b"\0" + MARK.join([
+            call("refresh", {"user": "ann", "expire_at": 1700000600, "info": {"a": 1}}),
+            call("refresh", {"user": "ann", "client": "7" * 32, "expired": False}),
+            call("refresh", {"session": "00000000000000070000000000000001",
+                             "expire_at": 1})]),
+        "subscribe": b"\1" + MARK.join([
+            call("subscribe", {"user": "bob", "channel": "kept:c", "info": {"n": 1},
+                               "b64data": "e30=", "recover_since": {
+                                   "offset": 0, "epoch": "0123456789abcdef"},
+                               "override": {"presence": {"value": True}}}),
+            call("connections", {"user": "bob"}),
+            call("connections", {"expression": "x"}),
+            call("disconnect", {"user": "ann", "whitelist": ["7" * 32]})]),
+        "bounds": b"\0" + MARK.join([
+            call("history", {**there, "limit": 2 ** 63}),
+            call("history", {**there, "limit": -1, "since": {"offset": 2 ** 64,
+                                                             "epoch": ""}}),
+            call("broadcast", {"channels": ["c%d" % i for i in range(21)], "data": 1}),
+            call("batch", {"commands": []}), call("channels", {"pattern": "*[a-"})]),
+        "wrong-kinds": b"\0" + MARK.join([
+            call("publish", {"channel": 5, "data": None}),
+            call("broadcast", {"channels": "a"}), call("batch", {"commands": {}}),
+            call("disconnect", {"user": [], "disconnect": 5}), b"info\n[]", b"info\n"]),
+        "names": b"\0" + MARK.join([
+            call("publish", {"channel": name, "data": 1})
+            for name in ("", "x" * 256, "a\u0000b", "\ud800", "kept:\u00eb")]),
     }
 
 
-def seeds(here):
-    keys = vectors(here)
+def seeds(keys):
     return {
         "ws_frames": frames(), "inflate": inflate(), "http_head": heads(),
         "ws_socket": sockets(), "centrifuge": batches(),

@@ -16,9 +16,9 @@ NODE_TIMEOUT_MS = 3000 * SLOW
 
 
 def free_ports(count):
-    """Ports of loopback that were free a moment ago, all of them at once. Below those that
-    the kernel gives to anybody's connections, which would come in between; also while a
-    server that was killed isn't back yet."""
+    """Ports of loopback that were free a moment ago, all of them at once. Below those
+    that the kernel gives to anybody's connections, which would come in between; also
+    while a server that was killed isn't back yet."""
     ports = random.sample(range(20000, 32000), 8 * count)
     with contextlib.ExitStack() as stack:
         free = []
