@@ -260,7 +260,7 @@ int fwd_handover_open(fwd_handover *h, const fw_options *options, fwd_log *log, 
     if (h->path[0] == '\0') {
         return FWD_OK;
     }
-    bool somebody;
+    bool somebody = false;
     int status = bind_path(h);
     if (status == FWD_OK) {
         status = call(h, &somebody);

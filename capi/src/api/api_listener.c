@@ -33,7 +33,7 @@ int fw_hub_listener_take(fw_hub *hub, int fd)
         more = realloc(hub->taken, (hub->n_taken + 1) * sizeof *more);
         err = more != NULL ? FW_OK : fwi_error(FW_ERR_MEMORY, "out of memory");
     }
-    if (err != FW_OK) {
+    if (more == NULL) {
         close(fd);
         return err;
     }
