@@ -1,12 +1,11 @@
 // The admin page in Chromium, as somebody uses it who looks after a cluster of two nodes.
-// What it looks like is kept in docs/images with FW_IMAGES=docs/images.
+// The pictures that docs/admin.md shows are made here: see lib/pictures.mjs.
 import assert from 'node:assert/strict';
-import fs from 'node:fs';
-import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { launchBrowser } from './lib/browser.mjs';
 import { dial } from './lib/dial.mjs';
-import { source, Stage, slow, until } from './lib/stage.mjs';
+import { takePicture } from './lib/pictures.mjs';
+import { Stage, slow, until } from './lib/stage.mjs';
 
 const password = 'open sesame';
 let stage, nodes, browser, context, page, faults;
@@ -20,6 +19,7 @@ async function node(name, redis) {
     'node.name': name,
     'room.history.size': '100',
     'room.presence': 'on',
+    'user.presence': 'on',
   });
   [, server.http] = await stage.printed(server.child, /^http (\S+)$/m);
   server.admin = `http://${server.http}/admin`;
@@ -35,6 +35,7 @@ before(async () => {
     ['bob', 0, 'news:sports'],
     ['carl', 1, 'news:sports'],
     ['dora', 0, 'lobby'],
+    ['carl', 0, 'lobby'],
   ]) {
     const member = await dial(`${nodes[where].url}?room=${room}&user=${who}`);
     member.send(`"${who} is here"`);
@@ -56,6 +57,7 @@ after(async () => {
 });
 
 const row = (table, text) => page.locator(`#${table} tr`, { hasText: text });
+const section = (title) => page.getByRole('region', { name: title });
 
 test('a wrong password is refused in words, the right one shows the nodes', async () => {
   await page.goto(nodes[0].admin);
@@ -103,18 +105,32 @@ test('what is published reaches members, as it was written', async () => {
   await page.getByRole('alert').getByText('JSON').waitFor();
 });
 
+test('the sessions of a user are found, on all nodes', async () => {
+  await page.locator('#user').fill('carl');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await section('User carl').waitFor();
+  await row('connections', 'berlin').waitFor();
+  await row('connections', 'paris').waitFor();
+  assert.equal(await row('connections', 'disconnect').count(), 2);
+  await page.locator('#user').fill('nobody');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await row('connections', 'paris').waitFor({ state: 'detached' });
+  assert.equal(await row('connections', 'disconnect').count(), 0);
+});
+
 test('it looks as in the docs', async () => {
   await page.getByLabel('Pattern').fill('');
   await page.getByRole('button', { name: 'Show' }).click();
+  await page.locator('#user').fill('carl');
+  await page.getByRole('button', { name: 'Find' }).click();
   await page.getByLabel('Publish JSON').fill('{"text": "hello"}');
   await row('rooms', 'lobby').waitFor();
+  await row('connections', 'paris').waitFor();
   await page.getByRole('alert').waitFor({ state: 'hidden' });
-  const folder = process.env.FW_IMAGES
-    ? path.resolve(source, process.env.FW_IMAGES)
-    : stage.directory;
-  const file = path.join(folder, 'admin.png');
-  await page.screenshot({ path: file, fullPage: true });
-  assert.ok(fs.statSync(file).size > 20_000);
+  await takePicture(page, 'admin.png', { fullPage: true });
+  await takePicture(section('Nodes'), 'admin-nodes.png');
+  await takePicture(section('Room news:sports'), 'admin-room.png');
+  await takePicture(section('User carl'), 'admin-user.png');
 });
 
 test('what comes from outside is text and no markup', async () => {
@@ -131,12 +147,13 @@ test('what comes from outside is text and no markup', async () => {
 });
 
 test('a session and a user are disconnected, wherever they are', async () => {
-  const [ann, bob, carl, dora] = members;
+  const [ann, bob, carl, dora, carlHere] = members;
   await row('members', 'bob').getByRole('button', { name: 'disconnect' }).click();
   assert.equal((await bob.closed).code, 3503);
   await page.locator('#user').fill('carl');
   await page.getByRole('button', { name: 'Disconnect', exact: true }).click();
   assert.equal((await carl.closed).code, 3503);
+  assert.equal((await carlHere.closed).code, 3503);
   await row('members', 'carl').waitFor({ state: 'detached' });
   assert.deepEqual([ann.readyState, dora.readyState], [1, 1]);
 });

@@ -119,6 +119,17 @@ async function part(id, method, parameters, put) {
   }
 }
 
+/** A session, of a room or of a user: where it is, and how to be rid of it. */
+function cells(row, session, after) {
+  cell(row, session.client, 'code');
+  cell(row, session.node ?? '');
+  cell(row, session.conn_info === undefined ? '' : JSON.stringify(session.conn_info), 'code');
+  cell(row, link('disconnect', 'Close this session', async () => {
+    await api('disconnect', { client: session.client });
+    await after();
+  }));
+}
+
 async function showRoom() {
   const channel = $('room').value;
   if (channel === '') {
@@ -128,13 +139,7 @@ async function showRoom() {
   await part('members', 'presence', { channel }, ({ presence }) =>
     fill('members', Object.values(presence), (row, member) => {
       cell(row, member.user || '(nobody)');
-      cell(row, member.client, 'code');
-      cell(row, member.node ?? '');
-      cell(row, member.conn_info === undefined ? '' : JSON.stringify(member.conn_info), 'code');
-      cell(row, link('disconnect', 'Close this session', async () => {
-        await api('disconnect', { client: member.client });
-        await showRoom();
-      }));
+      cells(row, member, showRoom);
     }));
   await part('history', 'history', { channel, limit: 50, reverse: true },
     ({ publications }) => fill('history', publications, (row, message) => {
@@ -158,10 +163,31 @@ async function publish() {
   await showRoom();
 }
 
+// --- one user ---
+
+let found = ''; // not what is being typed
+
+async function showUser() {
+  if (found === '') {
+    return;
+  }
+  $('user-title').textContent = `User ${found}`;
+  await part('connections', 'connections', { user: found }, ({ connections }) =>
+    fill('connections', Object.values(connections), (row, session) =>
+      cells(row, session, showUser)));
+}
+
+async function findUser() {
+  found = $('user').value;
+  $('disconnected').textContent = '';
+  await showUser();
+}
+
 async function disconnect() {
   const user = $('user').value;
   await api('disconnect', { user });
   $('disconnected').textContent = `${user} is disconnected everywhere`;
+  await showUser();
   await showRoom();
 }
 
@@ -180,6 +206,7 @@ async function refresh() {
   await showNodes();
   await showRooms();
   await showRoom();
+  await showUser();
 }
 
 async function begin() {
@@ -220,5 +247,6 @@ on('logout', 'click', logout);
 on('find', 'submit', showRooms);
 on('open', 'submit', showRoom);
 on('publish', 'submit', publish);
-on('disconnect', 'submit', disconnect);
+on('who', 'submit', findUser);
+on('disconnect', 'click', disconnect);
 begin().catch((error) => error instanceof Refused || trouble(error.message));
