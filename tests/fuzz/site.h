@@ -25,6 +25,9 @@ static inline void fuzz_take_figures(void *user, fwi_hub_figures *out)
 {
     (void)user;
     memset(out, 0, sizeof *out);
+    out->node_name = "a";
+    out->version = "0";
+    out->backplane = "memory";
 }
 
 static inline void fuzz_site_begin(unsigned loops)
