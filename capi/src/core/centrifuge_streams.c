@@ -99,7 +99,7 @@ static const fwi_goodbye line_goodbye = {.before = "{\"push\":{\"disconnect\":",
     .late = fwi_cf_late, .ping = ping, .wants_news = fwi_cf_wants_news,                  \
     .since = fwi_cf_since, .room_info = fwi_cf_room_info, .joined = fwi_cf_joined,       \
     .join_failed = fwi_cf_join_failed, .left = fwi_cf_left,                              \
-    .refreshed = fwi_cf_refreshed, .farewell = fwi_cf_farewell
+    .refreshed = fwi_cf_refreshed, .given = fwi_cf_given, .farewell = fwi_cf_farewell
 
 const fwi_protocol fwi_centrifuge_events_protocol = {
     BOTH, .frame = event_frame, .reset = reset_events, .goodbye = &event_goodbye};

@@ -211,6 +211,7 @@ async function refresh() {
 
 async function begin() {
   await showNodes();
+  trouble(''); // of a login before
   $('login').hidden = true;
   $('all').hidden = $('logout').hidden = false;
   $('here').textContent = location.host;
