@@ -61,7 +61,11 @@ class OwnSentinels:
             [*args, "--replicaof", f"127.0.0.1 {self.ports[of]}"]
 
     def _follows(self, n):
-        return self.data[n].info("replication").get("master_link_status") == "up"
+        try:
+            info = self.data[n].info("replication")
+        except OSError:
+            return False  # who is demoted ends its connections, ours among them
+        return info.get("master_link_status") == "up"
 
     @staticmethod
     def _knows_all(sentinel):
