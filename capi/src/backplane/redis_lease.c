@@ -398,7 +398,11 @@ static void read_others(fwi_redis_backplane *rb, const char *line)
         if (*at != '\n') {
             break;
         }
-        next_ms = FWI_MIN(next_ms, on_other(rb, id, left_ms, claim));
+        /* Our own isn't among them, unless somebody else has written it there in another
+         * way: to be swept for dead by ourselves, say. */
+        if (id != rb->config.node) {
+            next_ms = FWI_MIN(next_ms, on_other(rb, id, left_ms, claim));
+        }
         line = at + 1;
     }
     beat_in(rb, next_ms);
