@@ -7,6 +7,7 @@
 #include <fanwire/error.h>
 
 #include "core/centrifuge.h"
+#include "core/gift.h"
 
 static int emulate(const char *commands)
 {
@@ -75,6 +76,19 @@ START_TEST(a_room_that_begins_anew_is_told_on_a_stream)
     ck_assert_int_eq(fwi_hub_forget_history(&rig.hub, "r:a", 1), FW_OK);
     is_told(c, "{\"push\":{\"channel\":\"a\",\"unsubscribe\":{\"code\":2500,\"reason\":"
                "\"insufficient state\"}}}");
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(what_is_given_with_a_room_is_told_on_a_stream)
+{
+    static const char gift[] = "{\"channel\":\"a\",\"data\":[1]}";
+    core_rig_init(&rig, 1, "client.insecure", "on", NULL);
+    fwi_conn *c = come(kinds[_i], 0);
+    fw_message *m = fwi_gift_message(gift, sizeof gift - 1, (fwi_position){0});
+    ck_assert_int_eq(fwi_hub_give(&rig.hub, c->id, "a", m), FW_OK);
+    is_told(c, "{\"push\":{\"channel\":\"a\",\"subscribe\":{\"data\":[1]}}}");
     core_conn_free(c);
     core_rig_fini(&rig);
 }
@@ -363,6 +377,7 @@ int main(void)
     tcase_add_loop_test(tc, who_has_no_websocket_is_told_what_to_name, 0, both);
     tcase_add_test(tc, a_message_is_told_to_each_in_its_own_form);
     tcase_add_loop_test(tc, a_room_that_begins_anew_is_told_on_a_stream, 0, both);
+    tcase_add_loop_test(tc, what_is_given_with_a_room_is_told_on_a_stream, 0, both);
     suite_add_tcase(suite, tc);
     tc = tcase_create("ends");
     tcase_add_loop_test(tc, the_end_is_a_push_and_then_the_stream_ends, 0, both);
