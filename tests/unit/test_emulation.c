@@ -88,6 +88,7 @@ START_TEST(what_is_given_with_a_room_is_told_on_a_stream)
     fwi_conn *c = come(kinds[_i], 0);
     fw_message *m = fwi_gift_message(gift, sizeof gift - 1, (fwi_position){0});
     ck_assert_int_eq(fwi_hub_give(&rig.hub, c->id, "a", m), FW_OK);
+    fw_message_unref(m);
     is_told(c, "{\"push\":{\"channel\":\"a\",\"subscribe\":{\"data\":[1]}}}");
     core_conn_free(c);
     core_rig_fini(&rig);

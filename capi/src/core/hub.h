@@ -138,7 +138,7 @@ int fwi_hub_join(fwi_hub *hub, fw_session_id id, const char *room, uint64_t ref)
 /* since: see fwi_join. */
 int fwi_hub_join_since(fwi_hub *hub, fw_session_id id, const char *room,
                        fwi_position since, uint64_t ref);
-/* gift: an order of gift.h, which names the room, too; it is used up. */
+/* gift: an order of gift.h, which names the room, too; still the caller's. */
 int fwi_hub_give(fwi_hub *hub, fw_session_id id, const char *room, fw_message *gift);
 int fwi_hub_leave(fwi_hub *hub, fw_session_id id, const char *room);
 int fwi_hub_set_user(fwi_hub *hub, fw_session_id id, const char *user);
