@@ -232,6 +232,17 @@ static void answer_lost(fwi_redis_presence *rp, fwi_present *p)
     }
 }
 
+/* One command less is under way. false: its answer was lost, and that is seen to. */
+static bool is_answered(fwi_redis_presence *rp, fwi_present *p,
+                        const fwi_redis_reply *reply)
+{
+    p->asked--;
+    if (reply == NULL) {
+        answer_lost(rp, p);
+    }
+    return reply != NULL;
+}
+
 /* What has just been answered may have been carried out ahead of what a lost link had
  * said: then it is said again behind a beat, and the channel is listed again. */
 static bool is_repeated(fwi_redis_presence *rp, fwi_present *p)
@@ -263,9 +274,7 @@ static void take_return(fwi_redis_backplane *rb, fwi_present *p,
 static void on_written(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
 {
     fwi_present *p = about;
-    p->asked--;
-    if (reply == NULL) {
-        answer_lost(&rb->presence, p);
+    if (!is_answered(&rb->presence, p, reply)) {
         return;
     }
     /* A script may have written it before it failed. */
@@ -292,9 +301,7 @@ static void on_removed(fwi_redis_backplane *rb, void *about, const fwi_redis_rep
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_present *p = about;
-    p->asked--;
-    if (reply == NULL) {
-        answer_lost(rp, p);
+    if (!is_answered(rp, p, reply)) {
         return;
     }
     bool refused = is_refused(rb, p, reply);
@@ -410,9 +417,7 @@ static void on_unlisted(fwi_redis_backplane *rb, void *about,
 {
     fwi_redis_presence *rp = &rb->presence;
     fwi_present *p = about;
-    p->asked--;
-    if (reply == NULL) {
-        answer_lost(rp, p);
+    if (!is_answered(rp, p, reply)) {
         return;
     }
     fwi_redis_answer_ignored(rb, NULL, reply);
