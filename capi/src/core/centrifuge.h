@@ -107,6 +107,15 @@ static inline const fwi_room_options *fwi_cf_options(const fwi_session *s,
 
 extern const fwi_farewell fwi_cf_farewell[FWI_ENDS];
 
+/* What is the same in each fwi_protocol of the Centrifuge family, however its clients
+ * hear and speak. */
+#define FWI_CF_OPERATIONS                                                                \
+    .verdict = fwi_cf_verdict, .granted = fwi_cf_granted, .given = fwi_cf_given,         \
+    .stays = fwi_cf_stays, .wants_news = fwi_cf_wants_news, .since = fwi_cf_since,       \
+    .room_info = fwi_cf_room_info, .joined = fwi_cf_joined,                              \
+    .join_failed = fwi_cf_join_failed, .left = fwi_cf_left,                              \
+    .refreshed = fwi_cf_refreshed, .farewell = fwi_cf_farewell
+
 /* What is kept of a session. false: it has been refused. */
 bool fwi_cf_begin(fwi_session *s);
 /* It is to say `connect` now, or else it is late. */

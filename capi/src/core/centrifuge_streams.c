@@ -93,13 +93,10 @@ static const fwi_goodbye line_goodbye = {.before = "{\"push\":{\"disconnect\":",
                                          .after = "}}\n"};
 
 #define BOTH                                                                             \
-    .emulated = true, .ask = ask, .verdict = fwi_cf_verdict, .granted = fwi_cf_granted,  \
-    .replied = fwi_cf_replied, .published = fwi_cf_published, .stays = fwi_cf_stays,     \
-    .freed = fwi_cf_freed, .on_message = fwi_cf_on_message, .resumed = fwi_cf_go_on,     \
-    .late = fwi_cf_late, .ping = ping, .wants_news = fwi_cf_wants_news,                  \
-    .since = fwi_cf_since, .room_info = fwi_cf_room_info, .joined = fwi_cf_joined,       \
-    .join_failed = fwi_cf_join_failed, .left = fwi_cf_left,                              \
-    .refreshed = fwi_cf_refreshed, .given = fwi_cf_given, .farewell = fwi_cf_farewell
+    .emulated = true, .ask = ask, .replied = fwi_cf_replied,                             \
+    .published = fwi_cf_published, .freed = fwi_cf_freed,                                \
+    .on_message = fwi_cf_on_message, .resumed = fwi_cf_go_on, .late = fwi_cf_late,       \
+    .ping = ping, FWI_CF_OPERATIONS
 
 const fwi_protocol fwi_centrifuge_events_protocol = {
     BOTH, .frame = event_frame, .reset = reset_events, .goodbye = &event_goodbye};
