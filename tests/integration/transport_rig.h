@@ -27,6 +27,7 @@
 
 #include "core/error.h"
 #include "core/session.h"
+#include "io/guest_uv.h"
 #include "io/loop_uv.h"
 #include "transport/transport_lws.h"
 #include "transport_stub_core.h"
@@ -126,7 +127,7 @@ static inline void rig_prepare(void)
         .http_max = 100,
         .message_max = 4 << 20,
         .trusted = fwi_networks_new(networks, 1, &bad),
-        .vacate = fwi_loop_uv_vacate,
+        .guests = &fwi_guest_uv,
     };
     R.door.path = "/ws";
     R.loop = fwi_loop_uv_new(&rig_loop_events, &R);

@@ -138,7 +138,7 @@ fwi_access *fwi_access_new(const fw_hub *hub, const fw_options *options, int *er
         .origins = a->origins,
         .n_origins = n_origins,
         .trusted = a->trusted,
-        .vacate = fwi_loop_uv_vacate,
+        .guests = &fwi_guest_uv,
     };
     *err = FW_OK;
     return a;

@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "core/shard.h"
 #include "http/site.h"
+#include "io/guest_uv.h"
 #include "io/loop_uv.h"
 #include "transport/transport_lws.h"
 

@@ -75,6 +75,24 @@ typedef struct fwi_loop_ops {
     void *(*native)(fwi_loop *loop);
 } fwi_loop_ops;
 
+/* Who else lives on a loop, that knows its native loop alone: libwebsockets. The loop has
+ * no thread when a guest comes, and none when it goes. */
+typedef struct fwi_guest fwi_guest;
+
+typedef struct fwi_guest_ops {
+    /* Before it comes. NULL: out of memory or descriptors, with errno. */
+    fwi_guest *(*arrive)(fwi_loop *loop);
+    /* When it is there, or hasn't come after all. */
+    void (*settle)(fwi_guest *g);
+    /* Before it begins to close what it has there. */
+    void (*pack)(fwi_guest *g);
+    /* When it has begun to. Runs the loop until that is gone, and frees g. false: there
+     * is something still, or will be; its memory must stay. The loop can be freed then,
+     * too.
+     */
+    bool (*leave)(fwi_guest *g);
+} fwi_guest_ops;
+
 struct fwi_loop {
     const fwi_loop_ops *ops;
     fwi_wheel wheel;         /* the loop advances it, and wakes up in time for it */

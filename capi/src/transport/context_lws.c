@@ -21,7 +21,8 @@
 
 struct fwi_context {
     fwi_loop *loop;
-    bool (*vacate)(fwi_loop *loop);
+    const fwi_guest_ops *guests;
+    fwi_guest *guest; /* libwebsockets on the loop */
     struct lws_context *lws;
     struct lws_vhost *plain, *tls;
     struct lws_protocols protocols[2];
@@ -82,8 +83,13 @@ static int check_descriptors(void)
 
 static int make_lws(fwi_context *x, const fwi_transport_config *config, const char *line)
 {
+    x->guest = x->guests->arrive(x->loop);
+    if (x->guest == NULL) {
+        return fwi_error(FW_ERR_SYSTEM, "libwebsockets could not start: %m");
+    }
     int err = check_descriptors();
     if (err != FW_OK) {
+        x->guests->leave(x->guest);
         return err;
     }
     void *loops[] = {x->loop->ops->native(x->loop)};
@@ -99,8 +105,9 @@ static int make_lws(fwi_context *x, const fwi_transport_config *config, const ch
     info.retry_and_idle_policy = &x->no_retry;
     info.timeout_secs = LWS_TIMEOUT_SECONDS;
     x->lws = lws_create_context(&info);
+    x->guests->settle(x->guest);
     if (x->lws == NULL) {
-        x->vacate(x->loop); /* it may have begun there */
+        x->guests->leave(x->guest); /* it may have begun there */
         return fwi_error(FW_ERR_SYSTEM,
                          "libwebsockets could not start on libuv (is its package "
                          "libwebsockets-evlib-uv installed?)%s%s",
@@ -177,7 +184,7 @@ int fwi_context_new(fwi_context **out, fwi_loop *loop, lws_callback_function *on
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     x->loop = loop;
-    x->vacate = config->vacate;
+    x->guests = config->guests;
     x->protocols[0] = (struct lws_protocols){
         .name = "fanwire",
         .callback = on_event,
@@ -230,11 +237,13 @@ bool fwi_context_reload(fwi_context *x, const fwi_transport_config *config)
  * end, the second call frees. false: it can't be freed. The first call leaves the closing
  * of its timers to the end of its event pipe, and where there is no pipe nobody does it.
  * The second would begin to close them, free the memory they are in, and unload the code
- * that the loop calls when they are closed. */
+ * that the loop calls when they are closed. The pipe's descriptor is closed twice: once
+ * in the first call, and once with its handle; see guest_uv.h. */
 static bool end(fwi_context *x)
 {
+    x->guests->pack(x->guest);
     lws_context_destroy(x->lws);
-    if (!x->vacate(x->loop)) {
+    if (!x->guests->leave(x->guest)) {
         return false;
     }
     lws_context_destroy(x->lws);

@@ -41,10 +41,9 @@ typedef struct fwi_transport_config {
     const char *const *origins;
     size_t n_origins;
     const fwi_networks *trusted;
-    /* Runs a loop that has no thread, until what libwebsockets has closed on it is gone
-     * (fwi_loop_uv_vacate): it can't be taken down without. false: it has something there
-     * still. Called from fwi_transport_new if that fails, and from fwi_transport_free. */
-    bool (*vacate)(fwi_loop *loop);
+    /* How libwebsockets comes to a loop and goes (fwi_guest_uv): in fwi_transport_new,
+     * and in fwi_transport_free. */
+    const fwi_guest_ops *guests;
 } fwi_transport_config;
 
 /* Makes the context on a loop whose thread doesn't run yet. config and what it points to
