@@ -1,4 +1,7 @@
-/* See guest_uv.h. */
+/*
+ * See guest_uv.h. The guest's handles are told from ours by what they watch: we watch our
+ * listeners, and the guest sockets and its pipe.
+ */
 #include "io/guest_uv.h"
 
 #include <errno.h>
