@@ -52,6 +52,7 @@ find_program(FW_DPKG_DEB NAMES dpkg-deb)
 if(FW_DPKG_DEB AND NOT FW_SANITIZE)
   fw_add_test(packaging.lua_deb packaging 400 ${FW_PYTHON3} -B
     ${in_tests}/packaging/check_lua_deb.py ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
+  set_tests_properties(packaging.lua_deb PROPERTIES RESOURCE_LOCK load COST 90)
 endif()
 # LuaRocks' package, on the library of this build.
 find_program(FW_LUAROCKS NAMES luarocks)

@@ -56,6 +56,7 @@ if(NOT FW_SANITIZE)
     --ignore ${in_tests}/packaging/test_interpreters.py)
   fw_add_python_test(packaging.interpreters packaging 400 ${venv_pytest}
     ${in_tests}/packaging/test_interpreters.py)
-  # The longest of all rows: begun last, it would go on alone.
-  set_tests_properties(packaging.pip PROPERTIES COST 400)
+  # They compile, each on all cores.
+  set_tests_properties(packaging.pip PROPERTIES RESOURCE_LOCK load COST 400)
+  set_tests_properties(packaging.interpreters PROPERTIES RESOURCE_LOCK load COST 100)
 endif()

@@ -109,7 +109,7 @@ def end_traced(pids):
     for pid in reversed(traced):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + servers.PATIENCE_S
     while time.monotonic() < deadline:
         # A zombie: it is ours, and waited for where it was started.
         with contextlib.suppress(OSError):

@@ -61,6 +61,7 @@ class Load:
     redis_counted: bool = False  # or beside a Redis that counts
     redis_core: int = 1  # 0: the servers', 1: the generator's
     compressed: bool = False  # fanwired tells how often it compressed
+    alike: bool = False  # another one but for its numbers, which a smoke test hasn't
 
     def hears(self):
         return self.hearers or self.members
@@ -88,13 +89,13 @@ def one_room(scale):
     def rate(number):
         return ["--rate", scale.rate(number)]
 
-    add("100 members, 20 msg/s", 100, FAST, rate(20))
+    add("100 members, 20 msg/s", 100, FAST, rate(20), alike=True)
     add("100 members, 300 msg/s", 100, FAST, rate(300))
     everybody = {"counted": labels(ALL), "seconds": 2}
     add("1,000 members, 20 msg/s", 1000, ALL, rate(20), **everybody)
-    add("1,000 members, 60 msg/s", 1000, FAST, rate(60))
+    add("1,000 members, 60 msg/s", 1000, FAST, rate(60), alike=True)
     add("10,000 members, 3 msg/s", 10000, FAST, rate(3), seconds=2)
-    add("1,000 members, 8 outstanding", 1000, FAST, ["--closed", 8])
+    add("1,000 members, 8 outstanding", 1000, FAST, ["--closed", 8], alike=True)
     closed = ["--closed", 64]
     add("100 members, 64 outstanding", 100, ALL, closed, counted=labels(FAST))
     add("1,000 members, 64 outstanding", 1000, ALL, closed, counted=labels(FAST))
@@ -149,6 +150,7 @@ def echoes(scale):
                     role="echo",
                     hearers=1,
                     counted=labels(rows[:4]) if members > 1 else [],
+                    alike=(members > 1) != (size > 128),
                 )
             )
     text = (
@@ -172,7 +174,7 @@ def several_nodes(scale):
             ("1,000 members, 20 msg/s", 1000, ["--rate", scale.rate(20)]),
         ):
             load = Load(f"{nodes} nodes, {name}", rows, scale.members(members), arguments)
-            load.nodes, load.redis_counted = nodes, True
+            load.nodes, load.redis_counted, load.alike = nodes, True, nodes > 2
             loads.append(load)
     text = (
         "The members are spread over the nodes, which share core 0; Redis is on the"
@@ -290,6 +292,7 @@ def compressed(scale):
             ["--json", "--size", size, "--rate", scale.rate(rate)],
             seconds=2,
             compressed=True,
+            alike=size > 1024,
         )
         for name, size, rate in (("1 KiB", 1024, 20), ("16 KiB", 16384, 5))
     ]

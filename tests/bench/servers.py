@@ -14,6 +14,7 @@ import subprocess
 import time
 
 PR_SET_PDEATHSIG = 1
+PATIENCE_S = 60  # with a server that starts
 
 
 def pin(core):
@@ -33,7 +34,7 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_until_served(process, port, seconds=10):
+def wait_until_served(process, port, seconds=PATIENCE_S):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
@@ -67,7 +68,7 @@ def stays_open(port, path):
     return False
 
 
-def wait_until_open(port, path, seconds=10):
+def wait_until_open(port, path, seconds=PATIENCE_S):
     """For a server that listens before its Redis is there."""
     deadline = time.monotonic() + seconds
     while not stays_open(port, path):
@@ -102,7 +103,7 @@ def running(command, port, core=0, env=None, log=None):
 def family(pid, at_least=1):
     """A process and its children: a server may leave the work to them. Waits until there
     are so many."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while len(pids := descent(pid)) < at_least:
         if time.monotonic() > deadline:
             raise RuntimeError("the server has no children")

@@ -16,7 +16,7 @@ import websockets
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SOURCE / "build" / "dev"))
 MIB = 1024 * 1024
-DEADLINE = 15 * int(os.environ.get("FW_TEST_SLOW", "1"))
+DEADLINE = 60 * int(os.environ.get("FW_TEST_SLOW", "1"))
 
 
 @pytest.fixture(scope="module", params=["off", "on"])

@@ -27,7 +27,7 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 # Generous, since it only decides how long a broken server is waited for. A sanitizer
 # build on a busy machine is slow: FANWIRE_TEST_PATIENCE=3 triples it.
-PATIENCE = 15.0 * float(os.environ.get("FANWIRE_TEST_PATIENCE", "1"))
+PATIENCE = 30.0 * float(os.environ.get("FANWIRE_TEST_PATIENCE", "1"))
 
 # kind: "text", "binary", "ping", "pong", "close" or "eof"; code and reason of a Close
 # are in code and data; for "eof", data says how it ended: b"fin" or b"reset".

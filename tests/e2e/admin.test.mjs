@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { launchBrowser } from './lib/browser.mjs';
 import { dial } from './lib/dial.mjs';
 import { takePicture } from './lib/pictures.mjs';
-import { Stage, slow, until } from './lib/stage.mjs';
+import { DEADLINE_MS, Stage, until } from './lib/stage.mjs';
 
 const password = 'open sesame';
 let stage, nodes, browser, context, page, faults;
@@ -44,7 +44,7 @@ before(async () => {
   }
   browser = await launchBrowser();
   context = await browser.newContext({ viewport: { width: 1100, height: 900 } });
-  context.setDefaultTimeout(15_000 * slow);
+  context.setDefaultTimeout(DEADLINE_MS);
   page = await context.newPage();
   faults = [];
   page.on('pageerror', (error) => faults.push(error.message));
@@ -194,6 +194,5 @@ test('a node that ends is gone from the table', async () => {
   await page.getByRole('button', { name: 'Log in' }).click();
   await row('nodes', 'paris').waitFor();
   await stage.end(nodes[1].child);
-  await until('paris is gone', async () => (await row('nodes', 'paris').count()) === 0,
-    30_000 * slow);
+  await until('paris is gone', async () => (await row('nodes', 'paris').count()) === 0);
 });

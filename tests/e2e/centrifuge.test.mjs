@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test';
 import { launchBrowser } from './lib/browser.mjs';
 import { Client, address, inSeconds, token } from './lib/centrifuge.mjs';
 import { dial, handshakeStatus } from './lib/dial.mjs';
-import { Stage, until } from './lib/stage.mjs';
+import { DEADLINE_MS, Stage, until } from './lib/stage.mjs';
 
 const options = {
   'client.insecure': 'on',
@@ -127,7 +127,7 @@ test('many subscriptions in one batch', async () => {
   const all = Array.from({ length: 100 }, () => client.channel(newRoom()));
   all.forEach((subscription) => subscription.subscribe());
   client.centrifuge.connect();
-  await Promise.all(all.map((subscription) => subscription.ready(15_000)));
+  await Promise.all(all.map((subscription) => subscription.ready(DEADLINE_MS)));
 });
 
 test('presence, its numbers, and who comes and goes', async () => {
@@ -256,7 +256,7 @@ test('Redis restarts: its clients stay, and hear each message once', async () =>
   // is told to subscribe again.
   const { code } = await subscription.hears('subscribing', (e) => e.code === 2500);
   assert.equal(code, 2500);
-  await subscription.ready(15_000);
+  await subscription.ready(DEADLINE_MS);
   const after = Array.from({ length: 20 }, (_, i) => i);
   for (const data of after) {
     await speaker.centrifuge.publish(room, data);
@@ -361,7 +361,7 @@ test('tokens: one that is expired is renewed, one that is bad is the end', async
     token: token(secret, { sub: 'ann', exp: inSeconds(-5) }),
     getToken: async () => {
       asked.push(1);
-      return token(secret, { sub: 'ann', exp: inSeconds(asked.length === 1 ? 2 : 60) });
+      return token(secret, { sub: 'ann', exp: inSeconds(asked.length === 1 ? 5 : 60) });
     },
   });
   assert.equal(asked.length, 1);
@@ -386,7 +386,7 @@ test('tokens: of private rooms, refreshed before they end', async () => {
   const subscription = await ann.subscribe('$open:vault', {
     getToken: async ({ channel }) => {
       asked.push(channel);
-      return token(secret, { sub: 'ann', channel, exp: inSeconds(asked.length === 1 ? 2 : 60) });
+      return token(secret, { sub: 'ann', channel, exp: inSeconds(asked.length === 1 ? 5 : 60) });
     },
   });
   await subscription.publish({ in: 'private' });
@@ -459,18 +459,18 @@ test('Chromium, with the bundle for browsers', async () => {
     await page.addScriptTag({ content: fs.readFileSync(bundle, 'utf8') });
     const room = newRoom();
     const heard = await page.evaluate(
-      async ({ url, room }) => {
+      async ({ url, room, deadline }) => {
         const centrifuge = new window.Centrifuge(url);
         const subscription = centrifuge.newSubscription(room, { recoverable: true });
         const heard = [];
         subscription.on('publication', ({ data }) => heard.push(data));
         subscription.subscribe();
         centrifuge.connect();
-        await subscription.ready(15_000);
+        await subscription.ready(deadline);
         await subscription.publish({ from: 'a page' });
         centrifuge.disconnect();
         centrifuge.connect();
-        await subscription.ready(15_000);
+        await subscription.ready(deadline);
         await subscription.publish('again');
         const { offset } = await subscription.history({ limit: 0 });
         const { numClients } = await subscription.presenceStats();
@@ -480,7 +480,7 @@ test('Chromium, with the bundle for browsers', async () => {
         centrifuge.disconnect();
         return { heard, offset, numClients };
       },
-      { url: address(node), room },
+      { url: address(node), room, deadline: DEADLINE_MS },
     );
     assert.deepEqual(heard, {
       heard: [{ from: 'a page' }, 'again'],

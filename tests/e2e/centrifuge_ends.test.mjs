@@ -3,10 +3,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Client, inSeconds, token } from './lib/centrifuge.mjs';
-import { Stage, until } from './lib/stage.mjs';
+import { DEADLINE_MS, Stage, until } from './lib/stage.mjs';
 
 const secret = 'a secret of thirty-two bytes or more';
 const key = 'correct-horse';
+// Seconds. A busy machine must get a client in before SOON, and its refresh within GRACE.
+const [SOON, GRACE] = [3, 3];
+const AFTER_SOON = SOON + GRACE + 2; // whatever ends soon has ended by then
 let stage, node, api;
 const clients = [];
 
@@ -14,7 +17,7 @@ before(async () => {
   stage = new Stage();
   node = await stage.fanwired({
     'token.hmac_secret': secret,
-    'token.grace': '1s',
+    'token.grace': `${GRACE}s`,
     'http.listen': '127.0.0.1:0',
     'api.key': key,
     'namespace.open.allow.subscribe': 'on',
@@ -64,12 +67,12 @@ describe('ends', { concurrency: true }, () => {
   test('a connection that is refreshed before its end stays', async () => {
     const { asked, getToken } = reluctant(0, { sub: 'ann' });
     const client = await come({
-      token: token(secret, { sub: 'ann', exp: inSeconds(1) }),
+      token: token(secret, { sub: 'ann', exp: inSeconds(SOON) }),
       getToken,
     });
     const subscription = await client.subscribe('open:a');
     await until('a refresh', () => asked.length === 1);
-    const first = token(secret, { sub: 'bob', exp: inSeconds(2) });
+    const first = token(secret, { sub: 'bob', exp: inSeconds(AFTER_SOON) });
     const other = await come({ token: first, getToken: reluctant(1, { sub: 'bob' }).getToken });
     await other.hears('connecting', ({ code }) => code === 3005); // long after ann's first end
     await subscription.publish('still');
@@ -80,7 +83,7 @@ describe('ends', { concurrency: true }, () => {
   test('one that is not refreshed is 3005, and comes back with a new token', async () => {
     const { asked, getToken } = reluctant(1, { sub: 'ann' });
     const client = await come({
-      token: token(secret, { sub: 'ann', exp: inSeconds(1) }),
+      token: token(secret, { sub: 'ann', exp: inSeconds(SOON) }),
       getToken,
     });
     const { reason } = await client.hears('connecting', ({ code }) => code === 3005);
@@ -94,12 +97,12 @@ describe('ends', { concurrency: true }, () => {
     const claims = { sub: 'ann', channel: '$open:b' };
     const { asked, getToken } = reluctant(1, claims);
     const subscription = await client.subscribe('$open:b', {
-      token: token(secret, { ...claims, exp: inSeconds(1) }),
+      token: token(secret, { ...claims, exp: inSeconds(SOON) }),
       getToken,
     });
     const { reason } = await subscription.hears('subscribing', ({ code }) => code === 2501);
     assert.equal(reason, 'subscription expired');
-    await subscription.ready(15_000);
+    await subscription.ready(DEADLINE_MS);
     assert.equal(asked.length, 2);
     assert.equal(times(client, 'connecting'), 1);
   });
@@ -107,7 +110,7 @@ describe('ends', { concurrency: true }, () => {
   test('expire_at ends a connection, and leaves its token to last longer', async () => {
     const { asked, getToken } = reluctant(0, { sub: 'ann' });
     const client = await come({
-      token: token(secret, { sub: 'ann', exp: inSeconds(60), expire_at: inSeconds(1) }),
+      token: token(secret, { sub: 'ann', exp: inSeconds(60), expire_at: inSeconds(SOON) }),
       getToken,
     });
     await until('a refresh', () => asked.length === 1);
@@ -118,11 +121,11 @@ describe('ends', { concurrency: true }, () => {
   test('the back end ends a connection at once, or moves its end', async () => {
     const ann = await come({ token: token(secret, { sub: 'ann-7' }) });
     const bob = await come({
-      token: token(secret, { sub: 'bob-7', exp: inSeconds(1) }),
+      token: token(secret, { sub: 'bob-7', exp: inSeconds(SOON) }),
       getToken: reluctant(Infinity, {}).getToken,
     });
     await order('refresh', { user: 'bob-7', expire_at: inSeconds(60) });
-    await order('refresh', { user: 'ann-7', expire_at: inSeconds(2) });
+    await order('refresh', { user: 'ann-7', expire_at: inSeconds(AFTER_SOON) });
     await ann.hears('connecting', ({ code }) => code === 3005);
     assert.equal(times(bob, 'connecting'), 1); // its token's own end was before
     await order('refresh', { user: 'bob-7', expired: true });

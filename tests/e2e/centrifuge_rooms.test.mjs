@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { Client, token } from './lib/centrifuge.mjs';
-import { Stage, until } from './lib/stage.mjs';
+import { DEADLINE_MS, Stage, until } from './lib/stage.mjs';
 
 const secret = 'a secret of thirty-two bytes or more';
 let stage, open, guarded;
@@ -54,7 +54,7 @@ test('a cache room: the newest message at once, and after an absence', async () 
   await subscription.hears('publication', ({ data }) => data === 5);
   listener.centrifuge.disconnect();
   listener.centrifuge.connect(); // it has the newest already
-  await subscription.ready(15_000);
+  await subscription.ready(DEADLINE_MS);
   await speaker.centrifuge.publish('price:a', 6);
   await subscription.hears('publication', ({ data }) => data === 6);
   assert.deepEqual(subscription.data(), [3, 5, 6]);
@@ -81,17 +81,23 @@ test('what the token of a subscription says of its client is seen in its room', 
 });
 
 test('over a rate a publish is refused by its name, and a subscribe tried again', async () => {
-  const [one, other] = [await come(open), await come(open)];
-  await one.centrifuge.publish('slow:a', 1);
-  await other.centrifuge.publish('slow:a', 2);
-  await assert.rejects(other.centrifuge.publish('slow:a', 3), {
-    code: 111,
-    message: 'over room.publish_rate: try again later',
-  });
-  await one.subscribe('narrow:a');
-  const late = other.channel('narrow:a');
-  late.subscribe();
-  const { error } = await late.hears('error');
+  // All at once: were one waited for, a busy machine might be slower than the rate.
+  const clients = [await come(open), await come(open)];
+  const publishes = [1, 2, 3, 4].map((n) => clients[n % 2].centrifuge.publish('slow:a', n));
+  const outcomes = await Promise.allSettled(publishes);
+  const refused = outcomes.filter(({ status }) => status === 'rejected');
+  assert.ok(refused.length >= 1 && refused.length <= 2, `${refused.length} are refused`);
+  for (const { reason } of refused) {
+    assert.equal(reason.code, 111);
+    assert.equal(reason.message, 'over room.publish_rate: try again later');
+  }
+  const subscriptions = clients.map((client) => client.channel('narrow:a'));
+  subscriptions.forEach((subscription) => subscription.subscribe());
+  const { error } = await until('one comes too soon', () =>
+    subscriptions.flatMap(({ heard }) => heard).find(({ name }) => name === 'error'),
+  );
   assert.deepEqual([error.code, error.message], [111, 'over room.join_rate: try again later']);
-  await until('it is in', () => late.state === 'subscribed');
+  await until('both are in', () =>
+    subscriptions.every(({ state }) => state === 'subscribed'),
+  );
 });

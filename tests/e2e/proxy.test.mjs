@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launchBrowser, Person } from './lib/browser.mjs';
 import { dial, handshakeStatus } from './lib/dial.mjs';
-import { slow, Stage, until } from './lib/stage.mjs';
+import { DEADLINE_MS, Stage, until } from './lib/stage.mjs';
 
 let stage, browser;
 
@@ -70,13 +70,13 @@ test('a foreign page in a real browser is refused', async () => {
   await page.close();
 });
 
-test('an idle connection outlives proxy_read_timeout 2s by the heartbeat', async () => {
-  const node = await stage.fanwired({ 'heartbeat.interval': '1s' });
-  const nginx = await stage.nginx([node], { readTimeout: '2s' });
+test('an idle connection outlives proxy_read_timeout 3s by the heartbeat', async () => {
+  const node = await stage.fanwired({ 'heartbeat.interval': '500ms' });
+  const nginx = await stage.nginx([node], { readTimeout: '3s' });
   const start = Date.now();
   const socket = await dial(`ws://127.0.0.1:${nginx.port}/ws?room=quiet`);
-  await until('six pings', () => socket.pings >= 6);
-  assert.ok(Date.now() - start > 4_500, 'idle for more than twice the time-out');
+  await until('idle for more than twice the time-out', () => Date.now() - start > 6_500);
+  assert.ok(socket.pings >= 2, `${socket.pings} pings`);
   socket.send('still here');
   await socket.hears('the echo', ({ data }) => data.toString() === 'still here');
   socket.close();
@@ -99,7 +99,7 @@ test('a peer that answers no ping is closed', async () => {
   const polite = await dial(`${node.url}?room=quiet`);
   const start = Date.now();
   await deaf.closed;
-  assert.ok(Date.now() - start < 10_000 * slow, 'closed soon after the time-out');
+  assert.ok(Date.now() - start < DEADLINE_MS, 'closed by the time-out');
   assert.ok(deaf.pings >= 1);
   polite.send('I am well');
   await polite.hears('the echo');

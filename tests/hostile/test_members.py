@@ -82,7 +82,7 @@ def test_a_slow_reader_harms_nobody(scene):
 @attack("A member that takes four seconds over one message, and a heartbeat of one",
         "it is waited for: who reads isn't dead")
 def test_a_slow_reader_is_not_taken_for_dead(server_with):
-    server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "1s",
+    server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "2s",
                          "--outbox.max_bytes", "64MiB", "--message.max_bytes", "16MiB",
                          "--raw.echo_to_sender", "off")
     size = 12 * MIB

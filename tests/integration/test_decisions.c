@@ -225,7 +225,7 @@ END_TEST
 START_TEST(a_client_that_left_while_asked_about_is_never_half_open)
 {
     for (int reset = 0; reset < 2; reset++) {
-        test_hub *h = deciding_hub(_i, "10s");
+        test_hub *h = deciding_hub(_i, "60s");
         ws_client *c = start(h, "do=later");
         uint64_t token = connect_token(h), begin = ws_now_ms();
         if (reset) {
@@ -244,7 +244,7 @@ START_TEST(a_client_that_left_while_asked_about_is_never_half_open)
         ck_assert_uint_eq(test_hub_count(h, FW_EVENT_OPEN),
                           test_hub_count(h, FW_EVENT_CLOSE));
         ck_assert_int_eq(fw_accept(h->hub, token, NULL), FW_ERR_GONE);
-        ck_assert_uint_lt(ws_now_ms() - begin, 5000);
+        ck_assert_uint_lt(ws_now_ms() - begin, 50000);
         test_hub_close(h);
     }
 }

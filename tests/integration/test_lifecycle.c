@@ -122,7 +122,6 @@ START_TEST(draining_closes_at_the_rate_and_lets_nobody_in)
     ck_assert_int_eq(d.result, FW_OK);
     /* 60 at 100 a second take 0.6 s; a little less for the first batch. */
     ck_assert_uint_ge(d.took_ms, 400);
-    ck_assert_uint_lt(d.took_ms, 5000);
     ck_assert_double_eq(test_hub_stat(h, "fanwire_sessions"), 0);
     ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
     test_hub_close(h);
@@ -141,7 +140,6 @@ START_TEST(draining_gives_up_in_time)
     uint64_t begin = ws_now_ms();
     ck_assert_int_eq(fw_hub_drain(h->hub, 300), FW_ERR_TIMEOUT);
     ck_assert_uint_ge(ws_now_ms() - begin, 280);
-    ck_assert_uint_lt(ws_now_ms() - begin, 3000);
     ck_assert_int_eq(fw_hub_stop(h->hub), FW_OK);
     for (int i = 0; i < 5; i++) {
         ws_client_expect_closed(c[i].ws, 1001, NULL);

@@ -231,12 +231,12 @@ END_TEST
 START_TEST(an_open_session_is_pinged_and_stays_while_it_answers)
 {
     test_hub *h = test_hub_new((unsigned)_i);
-    test_hub_set(h, "heartbeat.interval", "500ms");
-    test_hub_set(h, "heartbeat.timeout", "400ms");
+    test_hub_set(h, "heartbeat.interval", "200ms");
+    test_hub_set(h, "heartbeat.timeout", "1500ms");
     test_hub_start(h);
     test_client c = test_client_open(h, "a");
     ws_client_show_pings(c.ws, true);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 10; i++) { /* for longer than the time-out */
         ws_message m;
         ck_assert_int_eq(ws_client_receive(c.ws, &m, WS_DEADLINE_MS), WS_PING);
         ws_client_send(c.ws, WS_PONG, m.data, m.len);

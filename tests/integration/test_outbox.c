@@ -241,8 +241,8 @@ START_TEST(a_member_that_stops_reading_does_not_slow_the_others)
     scene s;
     set_scene(&s, _i, "drop_oldest");
     uint64_t with = 0, without = 0;
-    /* Three attempts: the machine has other work, which no bound of ours can know. */
-    for (int attempt = 0; attempt < 3; attempt++) {
+    /* Ten attempts: the machine has other work, which no bound of ours can know. */
+    for (int attempt = 0; attempt < 10; attempt++) {
         fw_session_leave(s.hub->hub, s.deaf.id, "lobby");
         fw_session_leave(s.hub->hub, s.deaf.id, "other");
         without = p99_us(&s);

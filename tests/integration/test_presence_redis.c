@@ -15,22 +15,21 @@
 #include "backplane_rig.h"
 #include "base/clock.h"
 
-enum { LEASE_MS = 1500, SESSIONS = 1000 };
+enum { LEASE_MS = 2000, SESSIONS = 1000 };
 
-static fwi_redis_config quick_config(void)
+static node *node_for(uint64_t lease_ms)
 {
     fwi_redis_config c = config_for(redis_server_url(server));
-    c.lease_ms = LEASE_MS;
-    return c;
-}
-
-static node *quick_node(void)
-{
-    fwi_redis_config c = quick_config();
+    c.lease_ms = lease_ms;
     node *n = node_new(&c);
     node_start(n);
     ck_assert(node_wait(n, node_is_up, NULL, 0));
     return n;
+}
+
+static node *quick_node(void)
+{
+    return node_for(LEASE_MS);
 }
 
 /* --- a node in a process --- */
@@ -143,21 +142,25 @@ static bool total_is(node *n, const char *channel, uint64_t total)
     return n->page_err == 0 && n->total == total;
 }
 
-static void await_total(node *n, const char *channel, uint64_t total, uint64_t within_ms)
+static void expect_total(node *n, const char *channel, uint64_t total)
 {
-    uint64_t until_us = fwi_clock_us() + within_ms * 1000;
-    bool yes;
-    while (!(yes = total_is(n, channel, total)) && fwi_clock_us() < until_us) {
+    ck_assert_msg(total_is(n, channel, total), "%s has %llu members and not %llu",
+                  channel, (unsigned long long)n->total, (unsigned long long)total);
+}
+
+static void await_total(node *n, const char *channel, uint64_t total)
+{
+    uint64_t until_us = fwi_clock_us() + 60 * 1000000ull;
+    while (!total_is(n, channel, total) && fwi_clock_us() < until_us) {
     }
-    ck_assert_msg(yes, "%s has %llu members and not %llu", channel,
-                  (unsigned long long)n->total, (unsigned long long)total);
+    expect_total(n, channel, total);
 }
 
 /* A beat is a third of a lease, and at idle it is all there is. */
 static void let_beats_pass(node *n, unsigned beats)
 {
     uint64_t before = node_figures(n).calls;
-    uint64_t until_us = fwi_clock_us() + 30 * 1000000ull;
+    uint64_t until_us = fwi_clock_us() + 60 * 1000000ull;
     const struct timespec moment = {.tv_nsec = 5000000};
     while (node_figures(n).calls < before + beats) {
         ck_assert(fwi_clock_us() < until_us);
@@ -165,13 +168,18 @@ static void let_beats_pass(node *n, unsigned beats)
     }
 }
 
-static node *observer(void)
+static node *observer_for(uint64_t lease_ms)
 {
-    node *n = quick_node();
+    node *n = node_for(lease_ms);
     enter(n, "r:a");
     enter(n, "r:b");
     enter(n, "r:silent");
     return n;
+}
+
+static node *observer(void)
+{
+    return observer_for(LEASE_MS);
 }
 
 START_TEST(a_killed_node_s_thousand_sessions_leave_once_within_its_lease)
@@ -180,17 +188,18 @@ START_TEST(a_killed_node_s_thousand_sessions_leave_once_within_its_lease)
     node *one = observer(), *two = observer();
     ck_assert(node_wait(one, node_knows_nodes, NULL, 2));
     node_enter(one, "r:a", 0, 5, true);
-    await_total(one, "r:a", SESSIONS / 2 + 5, 5000);
+    await_total(one, "r:a", SESSIONS / 2 + 5);
     uint64_t killed_us = fwi_clock_us();
     child_end(&c);
-    ck_assert(node_wait_ms(one, has_leaves, NULL, SESSIONS, LEASE_MS + 2000));
-    ck_assert(node_wait_ms(two, has_leaves, NULL, SESSIONS, 1000));
-    ck_assert_uint_lt(fwi_clock_us() - killed_us, (LEASE_MS + 2000) * 1000ull);
+    ck_assert(node_wait(one, has_leaves, NULL, SESSIONS));
+    ck_assert(node_wait(two, has_leaves, NULL, SESSIONS));
+    /* Within its lease, and then as long as a busy machine takes over a thousand. */
+    ck_assert_uint_lt(fwi_clock_us() - killed_us, 10 * LEASE_MS * 1000ull);
     ck_assert(node_wait(one, node_misses_nodes, NULL, 1));
     ck_assert(node_wait(two, node_misses_nodes, NULL, 1));
-    await_total(one, "r:silent", 0, 2000);
-    await_total(one, "r:b", 0, 0);
-    await_total(one, "r:a", 5, 0);
+    await_total(one, "r:silent", 0);
+    expect_total(one, "r:b", 0);
+    expect_total(one, "r:a", 5);
     let_beats_pass(one, 8);
     let_beats_pass(two, 8);
     ck_assert_uint_eq(news(one, '-'), SESSIONS);
@@ -210,8 +219,8 @@ START_TEST(of_a_dead_node_nothing_stays_in_redis_for_longer_than_a_day)
     child c = child_begin();
     node *one = observer();
     child_end(&c);
-    ck_assert(node_wait_ms(one, has_leaves, NULL, SESSIONS, LEASE_MS + 2000));
-    await_total(one, "r:silent", 0, 2000);
+    ck_assert(node_wait(one, has_leaves, NULL, SESSIONS));
+    await_total(one, "r:silent", 0);
     let_beats_pass(one, 3);
     node_free(one);
     char keys[1024], ttl[32];
@@ -233,14 +242,14 @@ START_TEST(a_stopped_node_that_goes_on_is_present_again)
     child c = child_begin();
     node *one = observer();
     kill(c.pid, SIGSTOP);
-    ck_assert(node_wait_ms(one, has_leaves, NULL, SESSIONS, LEASE_MS + 2000));
-    await_total(one, "r:a", 0, 1000);
+    ck_assert(node_wait(one, has_leaves, NULL, SESSIONS));
+    await_total(one, "r:a", 0);
     ck_assert(node_wait(one, node_misses_nodes, NULL, 1));
     kill(c.pid, SIGCONT);
-    ck_assert(node_wait_ms(one, has_joins, NULL, SESSIONS, LEASE_MS + 2000));
-    await_total(one, "r:a", SESSIONS / 2, 1000);
-    await_total(one, "r:b", SESSIONS / 2, 1000);
-    await_total(one, "r:silent", 10, 1000);
+    ck_assert(node_wait(one, has_joins, NULL, SESSIONS));
+    await_total(one, "r:a", SESSIONS / 2);
+    await_total(one, "r:b", SESSIONS / 2);
+    await_total(one, "r:silent", 10);
     ck_assert(node_wait(one, node_knows_nodes, NULL, 2));
     let_beats_pass(one, 8);
     ck_assert_uint_eq(news(one, '-'), SESSIONS);
@@ -248,8 +257,8 @@ START_TEST(a_stopped_node_that_goes_on_is_present_again)
     expect_no_repetition(one);
     /* And what ends in its new life ends as ever. */
     child_end(&c);
-    ck_assert(node_wait_ms(one, has_leaves, NULL, 2 * SESSIONS, LEASE_MS + 2000));
-    await_total(one, "r:silent", 0, 1000);
+    ck_assert(node_wait(one, has_leaves, NULL, 2 * SESSIONS));
+    await_total(one, "r:silent", 0);
     node_free(one);
 }
 END_TEST
@@ -259,7 +268,7 @@ START_TEST(a_redis_that_comes_back_empty_is_told_everything_and_nobody_has_left)
     node *one = observer(), *two = observer();
     node_enter(one, "r:a", 0, 300, true);
     node_enter(two, "r:a", 300, 200, true);
-    await_total(one, "r:a", 500, 5000);
+    await_total(one, "r:a", 500);
     let_beats_pass(one, 2);
     redis_server_kill(server);
     ck_assert(node_wait(one, node_is_away, "", 0));
@@ -268,7 +277,7 @@ START_TEST(a_redis_that_comes_back_empty_is_told_everything_and_nobody_has_left)
     redis_server_restart(server);
     ck_assert(node_wait(one, node_is_up, NULL, 0));
     ck_assert(node_wait(two, node_is_up, NULL, 0));
-    await_total(one, "r:a", 500, LEASE_MS + 2000);
+    await_total(one, "r:a", 500);
     let_beats_pass(one, 8);
     ck_assert(total_is(two, "r:a", 500));
     ck_assert_uint_eq(news(one, '-') + news(two, '-'), 0);
@@ -284,10 +293,10 @@ START_TEST(entries_that_are_lost_under_a_living_link_come_back_with_the_next_bea
     char out[64];
     node *one = observer(), *two = observer();
     node_enter(one, "r:a", 0, 50, true);
-    await_total(one, "r:a", 50, 5000);
+    await_total(one, "r:a", 50);
     let_beats_pass(one, 2);
     ck_assert_int_eq(redis_server_cli(server, out, sizeof out, "FLUSHALL", NULL), 0);
-    await_total(two, "r:a", 50, LEASE_MS + 2000);
+    await_total(two, "r:a", 50);
     ck_assert_uint_eq(news(two, '-') + news(two, '+'), 0);
     node_free(one);
     node_free(two);
@@ -328,7 +337,7 @@ START_TEST(a_redis_that_stands_still_for_two_leases_makes_nobody_leave)
     node *one = observer(), *two = observer();
     node_enter(one, "r:a", 0, 100, true);
     node_enter(two, "r:a", 100, 100, true);
-    await_total(one, "r:a", 200, 5000);
+    await_total(one, "r:a", 200);
     ck_assert(node_wait(one, node_knows_nodes, NULL, 1));
     let_beats_pass(one, 4);
     uint64_t stopped_us = fwi_clock_us();
@@ -343,7 +352,7 @@ START_TEST(a_redis_that_stands_still_for_two_leases_makes_nobody_leave)
     redis_server_resume(server);
     ck_assert(node_wait(one, node_is_up, NULL, 0));
     ck_assert(node_wait(two, node_is_up, NULL, 0));
-    await_total(one, "r:a", 199, LEASE_MS + 2000);
+    await_total(one, "r:a", 199);
     let_beats_pass(one, 8);
     let_beats_pass(two, 8);
     ck_assert(total_is(two, "r:a", 199));
@@ -365,7 +374,7 @@ START_TEST(a_clock_of_redis_that_is_put_forward_makes_nobody_leave)
     node *one = observer(), *two = observer();
     node_enter(one, "r:a", 0, 10, true);
     node_enter(two, "r:a", 10, 10, true);
-    await_total(one, "r:a", 20, 5000);
+    await_total(one, "r:a", 20);
     ck_assert(node_wait(one, node_knows_nodes, NULL, 1));
     ck_assert(node_wait(two, node_knows_nodes, NULL, 1));
     let_beats_pass(one, 4); /* they may judge */
@@ -384,15 +393,17 @@ END_TEST
 
 START_TEST(a_node_that_stops_is_gone_at_once_and_leaves_nothing)
 {
-    node *one = observer(), *two = observer();
+    enum { LONG_LEASE_MS = 6000 };
+    node *one = observer_for(LONG_LEASE_MS), *two = observer_for(LONG_LEASE_MS);
     ck_assert(node_wait(one, node_knows_nodes, NULL, 1));
     ck_assert_str_eq(one->last_node, two->name);
     node_enter(two, "r:a", 0, 10, true);
-    await_total(one, "r:a", 10, 5000);
+    await_total(one, "r:a", 10);
     node_leave(two, "r:a", 0, 10);
     node_free(two);
-    ck_assert(node_wait_ms(one, node_misses_nodes, NULL, 1, LEASE_MS));
-    await_total(one, "r:a", 0, 1000);
+    /* A lease ends two thirds of it behind the last beat, or later. */
+    ck_assert(node_wait_ms(one, node_misses_nodes, NULL, 1, LONG_LEASE_MS * 2 / 3));
+    await_total(one, "r:a", 0);
     node_read(one, NULL, 0, 0);
     ck_assert_uint_eq(one->total, 1);
     node_free(one);
@@ -419,7 +430,7 @@ START_TEST(at_idle_presence_costs_beats_and_nothing_a_session)
     for (size_t i = 0; i < FWI_ARRAY_LEN(sessions); i++) {
         node *one = quick_node(), *two = quick_node();
         node_enter(one, "r:a", 0, sessions[i], true);
-        await_total(one, "r:a", sessions[i], 20000);
+        await_total(one, "r:a", sessions[i]);
         let_beats_pass(one, 2);
         /* Beats go on while we look: what must be more is counted outside. */
         uint64_t begun_us = fwi_clock_us();
@@ -437,7 +448,7 @@ START_TEST(at_idle_presence_costs_beats_and_nothing_a_session)
         ck_assert_uint_le(evals, (unsigned long)(2 * beats) + 6);
         ck_assert_uint_le(hsets, evals);
         node_leave(one, "r:a", 0, sessions[i]);
-        await_total(one, "r:a", 0, 20000);
+        await_total(one, "r:a", 0);
         node_free(one);
         node_free(two);
     }
@@ -449,10 +460,10 @@ START_TEST(ten_thousand_members_of_a_turn_go_out_in_a_few_writes)
     enum { N = 10000 };
     node *n = quick_node();
     node_enter(n, "r:a", N, 1, false);
-    await_total(n, "r:a", 1, 5000);
+    await_total(n, "r:a", 1);
     fwi_backplane_figures before = node_figures(n);
     node_enter(n, "r:a", 0, N, false);
-    await_total(n, "r:a", N + 1, 20000);
+    await_total(n, "r:a", N + 1);
     fwi_backplane_figures after = node_figures(n);
     ck_assert_uint_ge(after.calls - before.calls, N);
     /* 2 MB in pieces of one, beside what the questions took. */

@@ -155,7 +155,7 @@ END_TEST
 START_TEST(half_a_head_is_408_when_its_time_is_over)
 {
     rig_prepare();
-    R.config.handshake_timeout_ms = 100;
+    R.config.handshake_timeout_ms = 500;
     rig_start();
     client c = client_open(0);
     client_send(&c, HANDSHAKE, 30);
@@ -171,7 +171,7 @@ END_TEST
 START_TEST(who_says_nothing_is_closed_without_an_answer)
 {
     rig_prepare();
-    R.config.handshake_timeout_ms = 100;
+    R.config.handshake_timeout_ms = 500;
     rig_start();
     client c = client_open(0);
     char byte;

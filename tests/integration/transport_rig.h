@@ -33,7 +33,7 @@
 #include "transport_stub_core.h"
 #include "wire/ws_codec.h"
 
-enum { DEADLINE_MS = 10000 };
+enum { DEADLINE_MS = 60000 };
 
 /* --- the rig --- */
 

@@ -88,13 +88,13 @@ describe("back-pressure:", function()
     local seen, closes = support.seen(), support.seen()
     local hub = support.started({message = function(_, data) seen(data) end,
       close = function(_, code) closes(code) end},
-      {heartbeat_interval = "100ms", heartbeat_timeout = "1s", events_per_session = 2})
+      {heartbeat_interval = "100ms", heartbeat_timeout = "2s", events_per_session = 2})
     local client, other = support.client(hub), support.client(hub)
     for i = 1, 10 do
       client:send(tostring(i))
     end
     -- Nobody polls, so its queue stays full; the other one's pings tell the time.
-    support.wait(function() return other.pings >= 15 end, "15 pings", false)
+    support.wait(function() return other.pings >= 25 end, "25 pings", false)
     assert.equal(0, hub:stats().fanwire_heartbeat_timeouts_total)
     support.wait(function() return seen[10] end)
     for i = 1, 10 do

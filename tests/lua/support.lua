@@ -14,7 +14,7 @@ local support = {}
 
 -- Sanitizers and slow machines: whoever runs the tests says by how much.
 support.SLOW = tonumber(os.getenv("FW_TEST_SLOW") or "1")
-support.DEADLINE = 15 * support.SLOW
+support.DEADLINE = 60 * support.SLOW
 -- May a function that is called by xpcall yield? Not in PUC's Lua 5.1.
 support.can_yield = _VERSION ~= "Lua 5.1" or rawget(_G, "jit") ~= nil
 

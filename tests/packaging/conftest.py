@@ -3,9 +3,13 @@
 Run: BUILD_DIR=build/dev /usr/bin/python3 -m pytest tests/packaging
 
 Everything is made once, as pip does it with build isolation and no index in reach.
+Compiling is what takes time: the source is compiled in a folder that all tests use again,
+and the sdist where pip does it by itself. With FW_PIP_BUILDS (`./run test --all`) the
+source is compiled there, too.
 """
 
 import os
+import shutil
 
 import pip_rig
 import pytest
@@ -24,12 +28,22 @@ def builder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def wheel(source, builder, tmp_path_factory):
-    """The path of a wheel, made from the source and compiled for it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    builder.pip("wheel", "--no-deps", "--wheel-dir", folder, source)
+def build_dir(tmp_path_factory):
+    """Where the source is compiled, so that only the first who asks takes its time."""
+    return tmp_path_factory.mktemp("build")
+
+
+def only_file(folder):
     name, = os.listdir(folder)
     return os.path.join(str(folder), name)
+
+
+@pytest.fixture(scope="session")
+def wheel(source, build_dir, builder, tmp_path_factory):
+    """The path of a wheel, made from the source and compiled for it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    builder.pip("wheel", "--no-deps", "--wheel-dir", folder, source, build_dir=build_dir)
+    return only_file(folder)
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +51,18 @@ def sdist(source, builder, tmp_path_factory):
     """The path of an sdist. pip makes none, so this is what a frontend would do."""
     folder = tmp_path_factory.mktemp("sdist")
     builder.python(os.path.join(source, "_backend", "fw_build.py"), "sdist", folder)
-    name, = os.listdir(folder)
-    return os.path.join(str(folder), name)
+    return only_file(folder)
+
+
+@pytest.fixture(scope="session")
+def wheel_of_sdist(sdist, builder, tmp_path_factory):
+    """The path of a wheel, made from the sdist with nothing of the repository near."""
+    alone = tmp_path_factory.mktemp("alone")
+    shutil.copy(sdist, alone)
+    folder = tmp_path_factory.mktemp("wheel-of-sdist")
+    builder.pip("wheel", "--no-deps", "--no-index", "--wheel-dir", folder,
+                only_file(alone))
+    return only_file(folder)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SOURCE = os.path.join(ROOT, "python")
 SLOW = float(os.environ.get("FW_TEST_SLOW", "1"))
 
+# How long a command may take, on a busy machine, too: one that compiles, and any other.
+COMPILING_S, RUNNING_S = 1200, 300
+
 # A port where nobody listens: whoever asks an index after all fails, and at once.
 NO_INDEX = "http://127.0.0.1:9/simple"
 
@@ -36,7 +39,7 @@ class Failed(AssertionError):
         self.output = output
 
 
-def run(*command, env=None, cwd=None, seconds=240):
+def run(*command, env=None, cwd=None, seconds=COMPILING_S):
     """Its output, both streams; raises Failed if it fails."""
     command = [str(c) for c in command]
     done = subprocess.run(command, env=env or environment(), cwd=cwd, text=True,
@@ -74,14 +77,14 @@ class Venv:
         self.bin = os.path.join(self.folder, "bin")
         self.python_path = os.path.join(self.bin, "python")
 
-    def python(self, *arguments, env=None, seconds=60):
+    def python(self, *arguments, env=None, seconds=RUNNING_S):
         return run(self.python_path, *arguments, env=env, cwd=self.folder,
                    seconds=seconds)
 
     def pip(self, *arguments, env=None, **given):
         """pip with arguments; keywords are --config-settings, with _ for -."""
         flags = settings({k.replace("_", "-"): v for k, v in given.items()})
-        return self.python("-m", "pip", *arguments, *flags, env=env, seconds=240)
+        return self.python("-m", "pip", *arguments, *flags, env=env, seconds=COMPILING_S)
 
     def files(self):
         """Every file, by its path from the environment's folder."""

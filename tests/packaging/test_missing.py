@@ -42,7 +42,8 @@ def facts(package):
 def import_error(package, program="import fanwire"):
     done = subprocess.run([sys.executable, "-c", program], cwd=package.parent, text=True,
                           env=pip_rig.environment(), stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=60 * pip_rig.SLOW)
+                          stderr=subprocess.PIPE,
+                          timeout=pip_rig.RUNNING_S * pip_rig.SLOW)
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 1, "one error, not a chain of them"
     return done.stderr.strip().splitlines()[-1]

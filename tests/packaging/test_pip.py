@@ -20,12 +20,6 @@ def venv(builder, tmp_path):
     return pip_rig.Venv.like(builder, tmp_path / "venv")
 
 
-@pytest.fixture(scope="session")
-def build_dir(tmp_path_factory):
-    """Where the tests compile, so that only the first of them takes its time."""
-    return tmp_path_factory.mktemp("build")
-
-
 def echoes(venv):
     return venv.python(ECHO).startswith("echoed")
 
@@ -36,10 +30,11 @@ def writing_bytecode():
 
 # --- the ways in ------------------------------------------------------------------------
 
-def test_the_source_folder_is_installed_with_no_index(venv, source):
+def test_the_source_folder_is_installed_with_no_index(venv, source, build_dir):
     """The whole way: isolated, compiled, installed, used."""
+    where = {} if "FW_PIP_BUILDS" in os.environ else {"build_dir": build_dir}
     before = pip_rig.tree(os.path.dirname(source))
-    out = venv.pip("install", "--no-index", source)
+    out = venv.pip("install", "--no-index", source, **where)
     assert "Successfully installed fanwire" in out
     assert echoes(venv)
     assert pip_rig.tree(os.path.dirname(source)) == before, "the source was written to"
@@ -51,9 +46,8 @@ def test_an_index_out_of_reach_is_not_asked(venv, source, build_dir):
     assert out.count(pip_rig.NO_INDEX) == out.count("Looking in indexes: ") == 1
 
 
-def test_the_sdist_is_installed(venv, sdist, tmp_path):
-    shutil.copy(sdist, tmp_path)  # nothing of the repository is near
-    venv.pip("install", "--no-index", tmp_path / os.path.basename(sdist))
+def test_what_the_sdist_makes_is_installed(venv, wheel_of_sdist):
+    venv.pip("install", "--no-index", wheel_of_sdist)
     assert echoes(venv)
 
 
@@ -150,10 +144,17 @@ def test_another_python_is_told_so(installed, tmp_path):
 
 # --- an installed libfanwire ------------------------------------------------------------
 
+@pytest.fixture(scope="module")
+def system_build_dir(tmp_path_factory):
+    """As build_dir, for the module alone."""
+    return tmp_path_factory.mktemp("system-build")
+
+
 @pytest.mark.parametrize("how", ["environment", "setting"])
-def test_a_system_build_carries_no_library(venv, source, staged, tmp_path, how):
+def test_a_system_build_carries_no_library(venv, source, staged, system_build_dir,
+                                           tmp_path, how):
     env = pip_rig.environment(PKG_CONFIG_PATH=staged)
-    given = {}
+    given = {"build_dir": system_build_dir}
     if how == "environment":
         env["FANWIRE_SYSTEM"] = "1"
     else:

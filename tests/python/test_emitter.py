@@ -255,7 +255,7 @@ def _expect_time_out(emitter):
 
 def test_waiting_for_another_thread_s_publish_counts_as_waiting(silent_redis):
     # Each of five would wait for all before it if its own time began only then.
-    with fanwire.Emitter(silent_redis[0], timeout=1.0) as e:
+    with fanwire.Emitter(silent_redis[0], timeout=2.0) as e:
         threads = [threading.Thread(target=_expect_time_out, args=(e,)) for _ in range(5)]
         begin = time.monotonic()
         for thread in threads:
@@ -263,7 +263,7 @@ def test_waiting_for_another_thread_s_publish_counts_as_waiting(silent_redis):
         for thread in threads:
             thread.join()
         took = time.monotonic() - begin
-    assert took < 3.5 * SLOW
+    assert took < 8.0 * SLOW
 
 
 # --- threads and forks ---

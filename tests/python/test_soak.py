@@ -1,6 +1,7 @@
 """Connects, messages and closes for a while, in a process with `-X dev`, all warnings as
 errors and tracemalloc: nothing may be left of them. FW_SOAK_SECONDS says for how long."""
 
+import contextlib
 import os
 import threading
 import time
@@ -144,14 +145,25 @@ def _until(client, wanted):
 
 
 def _one_round(url, name):
-    """What a client does, in all the ways that it may end."""
+    """What clients do, in all the ways that they may end."""
     assert handshake(url + "?refuse=1").status == 403
-    talker = RawClient(url + f"?talk=1&user={name}-talk")
-    talker.send(TEXT, b"a")
-    _until(talker, "heard a")
-    talker.send(TEXT, b"enough")
-    _until(talker, "in")
-    clients = [RawClient(url + f"?user={name}-{i}") for i in range(4)]
+    with contextlib.ExitStack() as ends:  # without a word, if they haven't ended before
+
+        def come(query):
+            client = RawClient(url + query)
+            ends.callback(client.end)
+            return client
+
+        talker = come(f"?talk=1&user={name}-talk")
+        talker.send(TEXT, b"a")
+        _until(talker, "heard a")
+        talker.send(TEXT, b"enough")
+        _until(talker, "in")
+        _talk([come(f"?user={name}-{i}") for i in range(4)])
+
+
+def _talk(clients):
+    """Whatever a session may say; two of them are closed by it."""
     for c in clients:
         _until(c, "in")
     for c in clients:
@@ -163,8 +175,6 @@ def _one_round(url, name):
     clients[0].receive_close()
     clients[1].send(CLOSE, b"\x03\xe8bye")
     clients[1].receive_close()
-    for c in (*clients, talker):  # the others go without a word
-        c.end()
 
 
 def test_nothing_is_left_of_connects_messages_and_closes(program):
@@ -202,12 +212,17 @@ def test_nothing_is_left_of_connects_messages_and_closes(program):
         stop.set()
         for t in threads:
             t.join(DEADLINE * 2)
-        assert not failures, failures
+        if failures:
+            raise AssertionError("a client failed") from failures[0]
+
+        files = None
 
         def settled():
-            figures = ask("figures")
+            nonlocal files
+            figures, before = ask("figures"), files
+            files = figures["files"]  # also of those who were refused, and aren't counted
             busy = figures["unclosed"] or figures["ours"].get("Session")
-            return not busy and figures
+            return not busy and files == before and figures
 
         return wait_until(settled, "all sessions have ended, and nothing holds them")
 

@@ -18,7 +18,8 @@ from fanwired import DEADLINE, SLOW, wait_until
 from faults import FULL, pause, wait_for_all
 
 LEASE = 10 if FULL else 2
-WITHIN = (LEASE + 2) * SLOW
+# The short run goes on beside other work.
+WITHIN = (LEASE + (2 if FULL else 10)) * SLOW
 A_ROOM = 50  # sessions
 OPTIONS = ("--node.lease", f"{LEASE}s", "--raw.format", "json", "--room.join_leave", "on",
            "--heartbeat.interval", "0s")

@@ -174,6 +174,12 @@ class Worker:
     def threads(self):
         return len(os.listdir(f"/proc/{self.pid}/task"))
 
+    def cpu_s(self):
+        """What it has had of the processor's time, which no other work makes longer."""
+        with open(f"/proc/{self.pid}/stat", encoding="ascii") as f:
+            user, system = f.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def descriptors(self):
         """What its descriptors are, sorted: kinds, without the numbers of sockets."""
         kinds = []

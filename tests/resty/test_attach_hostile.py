@@ -125,6 +125,6 @@ def test_a_worker_ends_while_attach_waits_for_a_join_that_takes_for_ever(attache
     began = time.monotonic()
     nginx.signal(number)
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < 6 * support.SLOW
+    assert time.monotonic() - began < 30 * support.SLOW
     client.end()
 

@@ -228,7 +228,8 @@ def test_an_error_after_a_wait_is_logged_with_its_traceback(serve, enter):
 # --- many at once ---
 
 def test_three_hundred_handlers_sleep_at_the_same_time(waiting, raw_connect):
-    # More than nginx runs timers at once (lua_max_running_timers).
+    # More than nginx runs timers at once (lua_max_running_timers). One after the other
+    # they would take five minutes.
     clients = [raw_connect(waiting) for _ in range(300)]
     began = time.monotonic()
     for client in clients:
@@ -236,7 +237,7 @@ def test_three_hundred_handlers_sleep_at_the_same_time(waiting, raw_connect):
     for client in clients:
         while client.receive()[1] != b"slept":
             pass
-    assert time.monotonic() - began < 8 * support.SLOW
+    assert time.monotonic() - began < 60 * support.SLOW
 
 
 COUNTED = """
@@ -319,7 +320,7 @@ def test_a_flood_of_events_leaves_requests_their_turn(serve, raw_connect):
         took.append(time.monotonic() - at)
     c.end()
     # A turn of the handlers has 10 ms; a machine that is busy may stop for once.
-    assert sorted(took)[len(took) // 2] < 0.2 * support.SLOW
+    assert sorted(took)[len(took) // 2] < 0.5 * support.SLOW
 
 
 # --- at rest ---

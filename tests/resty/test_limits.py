@@ -22,7 +22,7 @@ def test_a_start_without_a_timer_is_refused_and_leaves_nothing(nginx):
     assert os.listdir(n.wake_dir) == []
     began = time.monotonic()
     n.reload(wait_for_end=True)
-    assert time.monotonic() - began < 4 * support.SLOW
+    assert time.monotonic() - began < 30 * support.SLOW
 
 
 def test_a_taken_port_leaves_no_file(nginx):
@@ -53,7 +53,7 @@ def test_handlers_begin_when_a_timer_is_free_again(nginx, raw_connect):
 
 def test_worker_shutdown_timeout_ends_a_drain(serve, enter):
     nginx = serve("""
-      message = function(session) session:send("sleeping") ngx.sleep(60) end,""",
+      message = function(session) session:send("sleeping") ngx.sleep(600) end,""",
                   'drain_timeout = "60s",', workers=1, redis=None,
                   main="worker_shutdown_timeout 1s;")
     client = enter(nginx)
@@ -61,7 +61,7 @@ def test_worker_shutdown_timeout_ends_a_drain(serve, enter):
     began = time.monotonic()
     nginx.signal(signal.SIGQUIT)
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < 6 * support.SLOW
+    assert time.monotonic() - began < 30 * support.SLOW
     assert "worker_shutdown_timeout is over" in nginx.log()
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -170,8 +171,9 @@ def test_twenty_reloads_under_load(serve, node, client_loop, ending):
 
 
 def test_sessions_of_old_workers_go_at_the_set_rate(serve, enter):
-    rate, count = 20, 30
-    nginx = serve(options=f"drain_rate = {rate},", workers=1, redis=None)
+    rate, count = 10, 30
+    nginx = serve(options=f'drain_rate = {rate}, drain_timeout = "60s",', workers=1,
+                  redis=None)
     old = nginx.workers()[0]
     clients = [enter(nginx) for _ in range(count)]
     ends = []
@@ -186,7 +188,7 @@ def test_sessions_of_old_workers_go_at_the_set_rate(serve, enter):
     times = sorted(at for _, at in ends)
     lasted = times[-1] - times[0]
     # As this process has heard of them, which may have had to wait for a moment.
-    assert 0.3 * count / rate < lasted < 3 * count / rate * support.SLOW, lasted
+    assert 0.3 * count / rate < lasted < 10 * count / rate * support.SLOW, lasted
     most = max(sum(1 for t in times if at <= t < at + 0.5) for at in times)
     assert most <= 0.8 * count, most
     nginx.wait_gone([old])
@@ -200,7 +202,7 @@ def test_drain_timeout_bounds_how_long_an_old_worker_stays(serve, enter):
     began = time.monotonic()
     nginx.reload()
     nginx.wait_gone([old])
-    assert 3 < time.monotonic() - began < 9 * support.SLOW
+    assert 3 < time.monotonic() - began < 25 * support.SLOW
     assert {c.wait_closed()[0] for c in clients} <= {1001, 1006}
 
 
@@ -306,10 +308,15 @@ def test_a_reload_may_bring_other_options(serve, enter):
 
 # --- the end ---
 
-@pytest.mark.parametrize("number, codes, seconds", [
-    (signal.SIGQUIT, {1001}, 6), (signal.SIGTERM, {1001, 1006}, 4)])
-def test_the_end_of_nginx_leaves_nothing(serve, enter, number, codes, seconds):
-    nginx = serve()
+# Whatever would be waited for here would be so for a minute or longer.
+SOON = 30 * support.SLOW
+PATIENT = 'drain_timeout = "60s",'
+
+
+@pytest.mark.parametrize("number, codes", [
+    (signal.SIGQUIT, {1001}), (signal.SIGTERM, {1001, 1006})])
+def test_the_end_of_nginx_leaves_nothing(serve, enter, number, codes):
+    nginx = serve(options=PATIENT)
     clients = [enter(nginx, "room=r", k % 2) for k in range(6)]
     workers = nginx.workers()
     before = set(os.listdir("/tmp"))
@@ -317,11 +324,13 @@ def test_the_end_of_nginx_leaves_nothing(serve, enter, number, codes, seconds):
     nginx.signal(number)
     got = {client.wait_closed()[0] for client in clients}
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < seconds * support.SLOW
+    assert time.monotonic() - began < SOON
     assert got <= codes, got
     nginx.wait_gone(workers)
     assert os.listdir(nginx.wake_dir) == []
-    assert not [n for n in set(os.listdir("/tmp")) - before if "fanwire" in n]
+    # Other tests make files there, too, but no sockets.
+    assert not [n for n in set(os.listdir("/tmp")) - before
+                if "fanwire" in n and pathlib.Path("/tmp", n).is_socket()]
     for port in (nginx.port, nginx.ws_port):
         with support.socket.socket() as s:
             assert s.connect_ex(("127.0.0.1", port)) != 0
@@ -329,33 +338,33 @@ def test_the_end_of_nginx_leaves_nothing(serve, enter, number, codes, seconds):
 
 @pytest.mark.parametrize("number", [signal.SIGQUIT, signal.SIGTERM])
 def test_an_idle_nginx_ends_at_once(serve, number):
-    nginx = serve()
+    nginx = serve(options=PATIENT)
     began = time.monotonic()
     nginx.signal(number)
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < 2 * support.SLOW
+    assert time.monotonic() - began < SOON
 
 
 def test_a_fast_stop_waits_for_no_handler(serve, enter):
     nginx = serve("""
-      message = function(session) session:send("sleeping") ngx.sleep(60) end,""",
-                  workers=1, redis=None)
+      message = function(session) session:send("sleeping") ngx.sleep(600) end,""",
+                  PATIENT, workers=1, redis=None)
     assert enter(nginx).ask("x") == "sleeping"
     began = time.monotonic()
     nginx.signal(signal.SIGTERM)
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < 4 * support.SLOW
+    assert time.monotonic() - began < SOON
 
 
 def test_a_handler_that_sleeps_on_holds_up_a_quit_for_drain_timeout_only(serve, enter):
     nginx = serve("""
-      message = function(session) session:send("sleeping") ngx.sleep(60) end,""",
+      message = function(session) session:send("sleeping") ngx.sleep(600) end,""",
                   'drain_timeout = "1s",', workers=1, redis=None)
     assert enter(nginx).ask("x") == "sleeping"
     began = time.monotonic()
     nginx.signal(signal.SIGQUIT)
     assert nginx.wait_end() == 0
-    assert time.monotonic() - began < 6 * support.SLOW
+    assert time.monotonic() - began < SOON
 
 
 def test_workers_that_are_killed_again_and_again_leave_no_file(serve, enter):

@@ -253,7 +253,7 @@ def test_a_message_that_is_too_large_is_refused_by_the_method(fanwired):
 
 
 def test_a_slow_request_is_408(fanwired):
-    f = fanwired("--http.request_timeout", "1s", *OPTIONS)  # for good ones, too
+    f = fanwired("--http.request_timeout", "2s", *OPTIONS)  # for good ones, too
     for half in (b"POST /api/publish HT",
                  b"POST /api/publish HTTP/1.1\r\nHost: x\r\nX-API-Key: %s\r\n"
                  b"Content-Length: 10\r\n\r\n{" % KEY.encode()):

@@ -92,7 +92,7 @@ def test_it_speaks_to_any_node_and_hears_by_its_stream(fanwired, redis_url, kind
 
 def test_who_speaks_to_a_node_that_is_gone_is_told(fanwired, redis_url):
     options = ("--redis.url", redis_url, "--redis.required", "on", "--client.insecure",
-               "on", "--node.lease", "1s")
+               "on", "--node.lease", "3s")
     one, two = fanwired(*options), fanwired(*options)
     client = Client(two, "http_stream").connect()
     assert client.say(one, {"id": 2, "ping": {}}) == 204

@@ -291,7 +291,7 @@ FAILURES = {
     "redirect": ((302, b"", {"Location": "/rpc"}), "redirects aren't followed"),
     "malformed": ((200, b"<html>", {}), "it is no JSON from byte 0 on"),
     "too_large": ((200, b" " * 5000, {}), "more than 4096 bytes"),
-    "timeout": (Held({"result": {}}), "no answer within 1000 ms"),
+    "timeout": (Held({"result": {}}), "no answer within 3000 ms"),
 }
 
 
@@ -302,7 +302,7 @@ def test_a_failure_is_a_temporary_error_and_harms_nobody_else(
     nobody = f"http://user:hidden@{host}:{port}/rpc"
     f = fanwired("--hook.rpc.url", nobody if result == "unreachable" else
                  back_end.url("rpc"), "--client.insecure", "on",
-                 "--hook.timeout", "1s" if result == "timeout" else "20s",
+                 "--hook.timeout", "3s" if result == "timeout" else "20s",
                  "--decision.timeout", "60s", "--hook.max_bytes", "4KiB")
     answer, sentence = FAILURES.get(result, (None, "Failed to connect"))
     back_end.answers["rpc"] = answer
@@ -393,7 +393,8 @@ def test_no_more_than_hook_concurrency_are_asked_at_a_time(fanwired, back_end):
 def test_more_than_the_queue_takes_fail_at_once_and_who_waits_too_long_too(
         fanwired, back_end):
     f = fanwired(*back_end.options("rpc"), "--client.insecure", "on",
-                 "--hook.concurrency", "1", "--hook.queue", "2", "--hook.timeout", "1s")
+                 "--hook.concurrency", "1", "--hook.queue", "2", "--hook.timeout", "3s",
+                 "--decision.timeout", "60s")
     held = back_end.answers["rpc"] = Held({"result": {"data": 1}})
 
     async def scenario():

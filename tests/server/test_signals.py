@@ -8,7 +8,7 @@ import socket
 import pytest
 import websockets
 
-from conftest import DEADLINE, SLOW, wait_until
+from conftest import DEADLINE, wait_until
 
 
 @pytest.fixture(params=["file", "abstract"])
@@ -55,11 +55,11 @@ def test_a_second_signal_stops_at_once(fanwired):
         f.wait_for_log("draining")
         f.signal(signal.SIGTERM)
         for ws in sessions:
-            await asyncio.wait_for(ws.wait_closed(), 10 * SLOW)
+            await asyncio.wait_for(ws.wait_closed(), DEADLINE)
         return [ws.close_code for ws in sessions]
 
     assert set(asyncio.run(scenario())) == {1001}
-    assert f.wait(10 * SLOW) == 0
+    assert f.wait() == 0
 
 
 def silent_session(port):
@@ -81,7 +81,7 @@ def test_clients_that_don_t_answer_don_t_keep_it_from_ending(fanwired, signals):
     f.wait_for_log("draining")
     if signals == 2:
         f.signal(signal.SIGTERM)
-    assert f.wait(10 * SLOW) == 0
+    assert f.wait() == 0
     for client in clients:
         client.close()
 

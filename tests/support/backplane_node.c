@@ -493,7 +493,7 @@ bool node_wait_ms(node *n, node_question ask, const void *arg, size_t number,
 
 bool node_wait(node *n, node_question ask, const void *arg, size_t number)
 {
-    return node_wait_ms(n, ask, arg, number, 15000);
+    return node_wait_ms(n, ask, arg, number, 60000);
 }
 
 bool node_ask(node *n, node_question ask, const void *arg, size_t number)

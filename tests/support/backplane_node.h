@@ -122,7 +122,7 @@ bool node_misses_nodes(const node *n, const void *unused, size_t downs);
 /* Waits for the answer yes; false after `timeout_ms`. */
 bool node_wait_ms(node *n, node_question ask, const void *arg, size_t number,
                   long timeout_ms);
-/* ... after 15 s. */
+/* ... after a minute, which only a failing test waits for. */
 bool node_wait(node *n, node_question ask, const void *arg, size_t number);
 /* Now. */
 bool node_ask(node *n, node_question ask, const void *arg, size_t number);

@@ -16,7 +16,7 @@ import pytest
 
 # Sanitizers make everything slower; whoever runs the tests with them says by how much.
 SLOW = int(os.environ.get("FW_TEST_SLOW", "1"))
-DEADLINE = 20.0 * SLOW
+DEADLINE = 60.0 * SLOW
 
 
 def binary():

@@ -14,7 +14,7 @@ import socket
 import struct
 import threading
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 CHUNK = 256 * 1024
 AHEAD = 4 * 1024 * 1024  # delayed bytes of a link before it isn't read any more
 

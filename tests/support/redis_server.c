@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_ARGS = 64, START_TIMEOUT_MS = 10000 };
+enum { MAX_ARGS = 64, START_TIMEOUT_MS = 60000 };
 
 struct redis_server {
     struct redis_server *next; /* in `running` */

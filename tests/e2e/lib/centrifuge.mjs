@@ -2,7 +2,7 @@
 import crypto from 'node:crypto';
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
-import { until } from './stage.mjs';
+import { DEADLINE_MS, until } from './stage.mjs';
 
 const EVENTS = [
   'connecting',
@@ -54,7 +54,7 @@ export class Client {
 
   async connect() {
     this.centrifuge.connect();
-    await this.centrifuge.ready(15_000);
+    await this.centrifuge.ready(DEADLINE_MS);
     return this;
   }
 
@@ -90,7 +90,7 @@ export class Client {
   async subscribe(name, options = {}) {
     const subscription = this.channel(name, options);
     subscription.subscribe();
-    await subscription.ready(15_000);
+    await subscription.ready(DEADLINE_MS);
     return subscription;
   }
 
