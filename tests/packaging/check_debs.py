@@ -1,12 +1,14 @@
 #!/usr/bin/python3
-"""Makes Debian's packages of the library and of the Lua module, and looks at them.
+"""Makes Debian's packages, and looks at them.
 
-  tests/packaging/check_lua_deb.py BUILD_DIR [CMAKE]
+  tests/packaging/check_debs.py BUILD_DIR [CMAKE]
+  tests/packaging/check_debs.py --made BUILD_DIR    those that cpack has made there
 
 They are made by cpack in a build of their own, for the prefix /usr and the Lua versions
 of BUILD_DIR, and unpacked into a root that is a folder. Each interpreter of this machine
-must find the module where it looks by itself, were that folder its root. Nothing is
-installed; everything lives in a temporary folder. Exit status 1 if anything is wrong.
+must find the module where it looks by itself, were that folder its root, and fanwired
+must find its library and like its configuration. Nothing is installed; everything lives
+in a temporary folder. Exit status 1 if anything is wrong. check_debian.py installs them.
 """
 
 import glob
@@ -17,6 +19,7 @@ import sys
 import tempfile
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+PACKAGES = ["fanwired", "libfanwire-dev", "libfanwire0", "lua-fanwire"]
 INTERPRETERS = {"5.1": ("lua5.1", "luajit"), "5.4": ("lua5.4",)}
 
 # Prints what it is and from where, after a hub has run: its thread needs the plug-in of
@@ -73,7 +76,6 @@ def versions_of(build):
 
 
 def make_packages(cmake, versions, work):
-    """name -> path"""
     build = os.path.join(work, "build")
     call(cmake, "-S", TOP, "-B", build, "-G", "Ninja", "-DCMAKE_INSTALL_PREFIX=/usr",
          "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DFW_TESTS=OFF", "-DFW_EXAMPLES=OFF",
@@ -81,9 +83,14 @@ def make_packages(cmake, versions, work):
     call(cmake, "--build", build, "--parallel", "2")
     cpack = os.path.join(os.path.dirname(cmake), "cpack")
     call(cpack, "-G", "DEB", cwd=build)
+    return packages_in(build)
+
+
+def packages_in(build):
+    """name -> path"""
     made = {os.path.basename(p).split("_")[0]: p
-            for p in glob.glob(os.path.join(build, "*.deb"))}
-    if sorted(made) != ["fanwired", "libfanwire-dev", "libfanwire0", "lua-fanwire"]:
+            for p in glob.glob(os.path.join(os.path.realpath(build), "*.deb"))}
+    if sorted(made) != PACKAGES:
         fail("cpack made", sorted(made))
     return made
 
@@ -97,7 +104,7 @@ def check_dependencies(made, versions):
     on_library = "libfanwire0 (= %s)" % version
     for package, wanted in (
             ("lua-fanwire", [on_library, "libc6"]),
-            ("fanwired", [on_library]),
+            ("fanwired", [on_library, "libc6"]),
             ("libfanwire-dev", [on_library]),
             # The first is for libwebsockets to load, the others are linked with.
             ("libfanwire0", ["libwebsockets-evlib-uv", "libwebsockets", "libhiredis",
@@ -111,19 +118,48 @@ def check_dependencies(made, versions):
         fail("lua-fanwire provides", provides)
 
 
+def check_policy(deb, root):
+    """What Debian's policy asks of a package, as far as one sees it; root: unpacked."""
+    package = field(deb, "Package")
+    for name in ("Maintainer", "Section", "Priority", "Installed-Size", "Architecture"):
+        if not field(deb, name):
+            fail(package, "has no", name)
+    if len(field(deb, "Description").splitlines()) < 2:
+        fail(package, "isn't described")
+    if "md5sums" not in call("dpkg-deb", "--info", deb):
+        fail(package, "has no md5sums")
+    for line in call("dpkg-deb", "--contents", deb).splitlines():
+        mode, owner, _, _, _, path = line.split()[:6]
+        right = re.fullmatch(r"[-d]rw[-x]r-[-x]r-[-x]|l.*", mode)
+        if not right or owner != "root/root" or "/usr/local" in path \
+                or not re.match(r"\./(?:usr/|etc/|$)", path):
+            fail(package, "has", line)
+    for name in ("copyright", "changelog.gz"):
+        if not os.path.exists(os.path.join(root, "usr/share/doc", package, name)):
+            fail(package, "is without", name)
+    for name in files_below(root):
+        path = os.path.join(root, name)
+        if "/man/" in name and not name.endswith(".gz"):
+            fail(name, "isn't compressed")
+        if re.search(r"/bin/|\.so[.\d]*$", name) and not os.path.islink(path):
+            if re.search(r"\.(?:symtab|debug_info)\b", call("readelf", "-SW", path)):
+                fail(name, "isn't stripped")
+
+
 def files_below(folder):
     return {os.path.relpath(os.path.join(where, name), folder)
             for where, _, names in os.walk(folder) for name in names}
 
 
-def check_contents(root, versions):
+def check_contents(root, versions, multiarch):
     """Just what is to be there: the sources and a native.so for each version, and what
     editors read."""
-    multiarch = call("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
     sources = {name for name in files_below(os.path.join(TOP, "lua", "fanwire"))
                if name.endswith(".lua")}
     wanted = {"usr/share/fanwire/lua-library/" + name
               for name in files_below(os.path.join(TOP, "lua", "library"))}
+    wanted |= {"usr/share/doc/lua-fanwire/" + name for name in ("copyright",
+                                                                "changelog.gz")}
     for version in versions:
         wanted |= {"usr/share/lua/%s/fanwire/%s" % (version, name) for name in sources}
         wanted.add("usr/lib/%s/lua/%s/fanwire/native.so" % (multiarch, version))
@@ -133,10 +169,40 @@ def check_contents(root, versions):
              "and lacks:", sorted(wanted - have))
 
 
+def check_server(made, root, multiarch):
+    """The files of fanwired and of libfanwire-dev that are neither program nor header,
+    and that fanwired runs from where they lie."""
+    conffiles = call("dpkg-deb", "--info", made["fanwired"], "conffiles").split()
+    if conffiles != ["/etc/fanwire/fanwired.ini"]:
+        fail("fanwired's conffiles are", conffiles)
+    for script in ("postinst", "prerm", "postrm"):
+        call("sh", "-n", write(root, script, call("dpkg-deb", "--info", made["fanwired"],
+                                                  script)))
+    for package in ("fanwired", "libfanwire-dev"):
+        call("dpkg-deb", "--extract", made[package], root)
+    wanted = {"etc/fanwire/fanwired.ini", "usr/bin/fanwired",
+              "usr/lib/systemd/system/fanwired.service",
+              "usr/lib/systemd/system/fanwired.socket",
+              "usr/share/doc/fanwired/examples/fanwired@.service",
+              "usr/share/man/man8/fanwired.8.gz", "usr/share/man/man7/fanwire.7.gz",
+              "usr/include/fanwire/fanwire.h",
+              "usr/lib/%s/pkgconfig/fanwire.pc" % multiarch,
+              "usr/lib/%s/libfanwire.so" % multiarch}
+    if wanted - files_below(root):
+        fail("fanwired and libfanwire-dev lack", sorted(wanted - files_below(root)))
+    call(os.path.join(root, "usr", "bin", "fanwired"), "--check-config", "--config",
+         os.path.join(root, "etc", "fanwire", "fanwired.ini"))
+
+
+def write(folder, name, text):
+    path = os.path.join(folder, name)
+    with open(path, "w") as out:
+        out.write(text)
+    return path
+
+
 def check_loads(interpreter, root, work, version):
-    program = os.path.join(work, "program.lua")
-    with open(program, "w") as out:
-        out.write(PROGRAM)
+    program = write(work, "program.lua", PROGRAM)
     said = call(interpreter, program, root, cwd=work).split()
     mapped = {word for word in said if word.startswith("/")}
     strangers = {word for word in mapped if not word.startswith(root + "/usr/lib/")}
@@ -144,20 +210,36 @@ def check_loads(interpreter, root, work, version):
         fail(interpreter, "said", said)
 
 
+def look(made, versions, work):
+    check_dependencies(made, versions)
+    for package, deb in made.items():
+        alone = os.path.join(work, package)
+        call("dpkg-deb", "--extract", deb, alone)
+        check_policy(deb, alone)
+    root = os.path.join(work, "root")
+    call("dpkg-deb", "--extract", made["lua-fanwire"], root)
+    multiarch = call("dpkg-architecture", "-qDEB_HOST_MULTIARCH").strip()
+    check_contents(root, versions, multiarch)
+    call("dpkg-deb", "--extract", made["libfanwire0"], root)
+    for interpreter in [i for v in versions for i in INTERPRETERS[v]]:
+        check_loads(interpreter, root, work, field(made["lua-fanwire"], "Version"))
+    check_server(made, root, multiarch)
+
+
 def main():
-    if len(sys.argv) < 2:
+    args = sys.argv[1:]
+    ready = args[:1] == ["--made"]
+    if len(args) < 1 + ready:
         raise SystemExit(__doc__)
-    versions, cmake = versions_of(sys.argv[1]), (sys.argv + ["cmake"])[2]
+    build = args[ready]
+    versions = versions_of(build)
     with tempfile.TemporaryDirectory(prefix="fanwire-deb-") as work:
         work = os.path.realpath(work)  # as /proc says it
-        made = make_packages(cmake, versions, work)
-        check_dependencies(made, versions)
-        root = os.path.join(work, "root")
-        call("dpkg-deb", "--extract", made["lua-fanwire"], root)
-        check_contents(root, versions)
-        call("dpkg-deb", "--extract", made["libfanwire0"], root)
-        for interpreter in [i for v in versions for i in INTERPRETERS[v]]:
-            check_loads(interpreter, root, work, field(made["lua-fanwire"], "Version"))
+        if ready:
+            made = packages_in(build)
+        else:
+            made = make_packages((args + ["cmake"])[1], versions, work)
+        look(made, versions, work)
     print("Lua %s: the packages are right" % ", ".join(versions))
 
 
