@@ -5,25 +5,30 @@ set(here ${CMAKE_CURRENT_LIST_DIR})
 set(docs ${PROJECT_SOURCE_DIR}/docs)
 
 set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGE_CONTACT "the fanwire authors <fanwire@localhost>" CACHE STRING
+# Nobody's address: whoever hands packages on says who answers for them.
+set(CPACK_PACKAGE_CONTACT "the fanwire authors <fanwire@fanwire.invalid>" CACHE STRING
   "who answers for the packages")
 set(CPACK_SET_DESTDIR ON) # some files are in /etc, whatever the prefix
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL lib dev server)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_DEBIAN_PACKAGE_SOURCE fanwire)
+set(CPACK_DEBIAN_PACKAGE_RELEASE 1) # of this version's packages; ./changelog has both
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_ENABLE_COMPONENT_DEPENDS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS_PRIVATE_DIRS ${PROJECT_BINARY_DIR}/capi)
-# For who links with the library, and to run ldconfig. cpack warns that Lua's modules have
-# no soname: nobody links with them.
+# For who links with the library. cpack warns that Lua's modules have no soname: nobody
+# links with them.
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 
 set(CPACK_DEBIAN_LIB_PACKAGE_NAME libfanwire0) # the number is the SOVERSION
 set(CPACK_DEBIAN_LIB_PACKAGE_SECTION libs)
 # libwebsockets loads it when a loop begins, so the linker doesn't know of it.
 set(CPACK_DEBIAN_LIB_PACKAGE_DEPENDS libwebsockets-evlib-uv)
+# For ldconfig, once for all that is installed; cpack's own scripts call it, too.
+set(CPACK_DEBIAN_LIB_PACKAGE_CONTROL_EXTRA ${here}/triggers)
 set(CPACK_DEBIAN_DEV_PACKAGE_NAME libfanwire-dev)
 set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_SERVER_PACKAGE_NAME fanwired)
@@ -62,6 +67,7 @@ if(FW_DISTRIBUTION)
       COMPONENT ${ARGN})
   endfunction()
   fw_install_compressed(${docs}/man/fanwired.8 fanwired.8 man/man8 server)
+  fw_install_compressed(${docs}/man/fanwire-bench.1 fanwire-bench.1 man/man1 server)
   fw_install_compressed(${docs}/man/fanwire.7 fanwire.7 man/man7 dev)
   foreach(component ${CPACK_COMPONENTS_ALL})
     string(TOUPPER ${component} upper)
@@ -70,6 +76,7 @@ if(FW_DISTRIBUTION)
       DESTINATION ${CMAKE_INSTALL_DATADIR}/${doc} COMPONENT ${component})
     fw_install_compressed(${PROJECT_SOURCE_DIR}/CHANGELOG.md changelog ${doc}
       ${component})
+    fw_install_compressed(${here}/changelog changelog.Debian ${doc} ${component})
   endforeach()
 endif()
 
