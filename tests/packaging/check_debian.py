@@ -3,16 +3,17 @@
 packages are installed, used and removed again.
 
   tests/packaging/check_debian.py RELEASE [FOLDER]    bookworm (12), trixie (13)
-  tests/packaging/check_debian.py --all-only RELEASE  only with FW_CHROOT, else it is
+  tests/packaging/check_debian.py --all-only RELEASE  only with FW_PACKAGES, else it is
                                                       skipped with exit status 77
 
-One bare Debian is copied: in the one `./run build` builds as on a new machine, and the
-tests that need no more than a compiler, Redis and Lua are run; in the other are the
-packages alone. It needs root, debootstrap and the mirror, and some ten minutes. FOLDER is
-kept, and what is in it isn't made again; otherwise all is in a temporary folder.
+One bare Debian is copied: in the one copy `./run build` builds as on a new machine, and
+the tests that need no more than a compiler, Redis and Lua are run; in the other are the
+packages alone. It needs root, debootstrap and the mirror, and half an hour of two cores.
+FOLDER is kept: Debian isn't fetched again, and of fanwire only what has changed is built.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import shutil
@@ -22,11 +23,11 @@ import tempfile
 
 import chroot
 import websockets
-from check_debs import PACKAGES, packages_in
+from check_debs import PACKAGES, SKIPPED, is_for_all_only, packages_in
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CONSUMER = os.path.join(TOP, "tests", "consumer")
-SKIPPED = 77
+TUTORIAL = os.path.join(TOP, "docs", "tutorials", "c.md")
 DEADLINE = 60
 LUAS = ("lua5.1", "luajit", "lua5.4")
 # Beside what `./run build` installs.
@@ -45,17 +46,20 @@ assert(hub:close())
 # ---- where it is built -----------------------------------------------------------------
 
 def copy_sources(root):
-    """What git has, as it is in the folder."""
+    """What git has, as it is in the folder. What was built before is kept, and files keep
+    their times, so only what has changed is built again."""
     goal = os.path.join(root, "src")
-    if os.path.exists(goal):
-        return
+    os.makedirs(goal, exist_ok=True)
+    for name in set(os.listdir(goal)) - {"build"}:
+        path = os.path.join(goal, name)
+        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
     names = chroot.call("git", "-c", "safe.directory=*", "ls-files", "--cached",
                         "--others", "--exclude-standard", "-z", cwd=TOP).split("\0")
     for name in filter(None, names):
         path = os.path.join(goal, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.exists(os.path.join(TOP, name)):
-            shutil.copy(os.path.join(TOP, name), path)
+            shutil.copy2(os.path.join(TOP, name), path)
 
 
 def build(root):
@@ -78,6 +82,9 @@ def make_packages(root):
     chroot.shell(root, "cd /src/build/dev && cpack -G DEB")
     chroot.shell(root, "cd /src && python3 -B tests/packaging/check_debs.py "
                  "--made build/dev")
+    chroot.install(root, "lintian")
+    print(chroot.shell(root, "cd /src/build/dev && "
+                       "lintian --allow-root --fail-on error *.deb"), flush=True)
     return packages_in(os.path.join(root, "src", "build", "dev"))
 
 
@@ -114,44 +121,67 @@ def use_libraries(root):
         expect_address(chroot.inside(root, lua, "/tmp/server.lua"))
 
 
-async def talk(url):
-    async with websockets.connect(url + "?room=lobby") as ws:
+async def talk(url, heard):
+    async with websockets.connect(url) as ws:
         await ws.send("hello")
-        if await asyncio.wait_for(ws.recv(), DEADLINE) != "hello":
+        if await asyncio.wait_for(ws.recv(), DEADLINE) != heard:
             raise SystemExit("the room doesn't answer")
 
 
-def use_server(root):
-    config = "/etc/fanwire/fanwired.ini"
-    chroot.inside(root, "fanwired", "--check-config", "--config", config)
+@contextlib.contextmanager
+def serving(root, *command, **env):
+    """A server that nobody special runs; it tells where it listens, and ends well."""
     server = subprocess.Popen(
-        ["chroot", "--userspec=nobody:nogroup", root, "fanwired", "--config", config,
-         "--listen", "ws://127.0.0.1:0/ws", "--http.listen", "127.0.0.1:0"],
-        env=chroot.environment(), text=True, stdin=subprocess.DEVNULL,
+        ["chroot", "--userspec=nobody:nogroup", root, *command],
+        env=dict(chroot.environment(), **env), text=True, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE)
     try:
-        asyncio.run(talk(server.stdout.readline().split()[1]))
+        yield re.search(r"ws://\S+", server.stdout.readline()).group()
         server.terminate()
         if server.wait(timeout=DEADLINE) != 0:
-            raise SystemExit("fanwired ended with %d" % server.returncode)
+            raise SystemExit("%s ended with %d" % (command[0], server.returncode))
     finally:
         server.kill()
         server.communicate()
 
 
-def use(root, packages):
-    """Installed, used, removed. An administrator's changes survive a removal, and nothing
-    survives a purge."""
-    chroot.install(root, "gcc", "g++", "libc6-dev", "pkgconf", "cmake", "make", *LUAS)
-    before = files_of(root)
-    for path in packages.values():
-        shutil.copy(path, os.path.join(root, "tmp"))
-    chroot.install(root, *("/tmp/" + os.path.basename(p) for p in packages.values()))
-    use_libraries(root)
-    use_server(root)
+def use_tutorial(root):
+    """The program that the tutorial in C begins with, built as it says."""
+    with open(TUTORIAL, encoding="utf-8") as page:
+        program = re.search(r"<!-- file: server.c -->\n```c\n(.*?)```", page.read(), re.S)
+    chroot.write(root, "tmp/server.c", program.group(1))
+    chroot.shell(root, "cd /tmp && cc -Wall -o server server.c "
+                 "$(pkg-config --cflags --libs fanwire)")
+    with serving(root, "/tmp/server", FANWIRE_LISTEN="ws://127.0.0.1:0/ws") as url:
+        asyncio.run(talk(url + "?name=ann", "ann: hello"))
+
+
+def use_server(root):
+    config = "/etc/fanwire/fanwired.ini"
+    chroot.inside(root, "fanwired", "--check-config", "--config", config)
+    with serving(root, "fanwired", "--config", config, "--listen", "ws://127.0.0.1:0/ws",
+                 "--http.listen", "127.0.0.1:0") as url:
+        asyncio.run(talk(url + "?room=lobby", "hello"))
+    for page in ("8 fanwired", "1 fanwire-bench", "7 fanwire"):
+        if "SYNOPSIS" not in chroot.shell(root, "MANPAGER=cat man " + page):
+            raise SystemExit("no page of the manual: " + page)
+
+
+def use_unit(root):
+    """There is no systemd that runs, but one that reads. The service is left enabled."""
+    units = ("fanwired.service", "fanwired.socket")
+    said = chroot.inside(root, "systemd-analyze", "verify", *units)
+    if "fanwired" in said:
+        raise SystemExit("systemd says:\n" + said)
+    chroot.inside(root, "systemctl", "enable", *units)
+
+
+def remove(root, before):
+    """An administrator's changes survive a removal, and nothing survives a purge."""
     config = os.path.join(root, "etc/fanwire/fanwired.ini")
     with open(config, "a", encoding="utf-8") as out:
         out.write("# ours\n")
+    chroot.write(root, "etc/fanwire/environment", "FANWIRE_REDIS_URL=redis://127.0.0.1\n")
     chroot.inside(root, "apt-get", "remove", "-y", "fanwired")
     if not os.path.exists(config) or os.path.exists(root + "/usr/bin/fanwired"):
         raise SystemExit("a removal left too much or too little")
@@ -159,6 +189,24 @@ def use(root, packages):
     left = files_of(root) - before
     if left:
         raise SystemExit("a purge left %s" % sorted(left))
+
+
+def use(bare, packages):
+    """Installed, used and removed in a copy."""
+    root = bare + "-used"
+    shutil.rmtree(root, ignore_errors=True)
+    chroot.call("cp", "-a", bare, root)
+    chroot.install(root, "gcc", "g++", "libc6-dev", "pkgconf", "cmake", "make", "systemd",
+                   "man-db", *LUAS)
+    before = files_of(root)
+    for path in packages.values():
+        shutil.copy(path, os.path.join(root, "tmp"))
+    chroot.install(root, *("/tmp/" + os.path.basename(p) for p in packages.values()))
+    use_libraries(root)
+    use_tutorial(root)
+    use_server(root)
+    use_unit(root)
+    remove(root, before)
 
 
 def check(release, folder):
@@ -175,12 +223,11 @@ def check(release, folder):
 
 def main():
     args = sys.argv[1:]
-    if not args or args == ["--all-only"]:
+    if is_for_all_only(args):
+        return SKIPPED
+    if not args:
         raise SystemExit(__doc__)
     why = chroot.why_not()
-    if args[0] == "--all-only":
-        del args[0]
-        why = why or ("" if "FW_CHROOT" in os.environ else "./run test --all does it")
     if why:
         print("skipped: " + why)
         return SKIPPED
