@@ -6,8 +6,9 @@ set(docs ${PROJECT_SOURCE_DIR}/docs)
 
 set(CPACK_GENERATOR DEB)
 # Nobody's address: whoever hands packages on says who answers for them.
-set(CPACK_PACKAGE_CONTACT "the fanwire authors <fanwire@fanwire.invalid>" CACHE STRING
-  "who answers for the packages")
+if(NOT CPACK_PACKAGE_CONTACT)
+  set(CPACK_PACKAGE_CONTACT "the fanwire authors <fanwire@fanwire.invalid>")
+endif()
 set(CPACK_SET_DESTDIR ON) # some files are in /etc, whatever the prefix
 set(CPACK_STRIP_FILES ON)
 set(CPACK_COMPONENTS_ALL lib dev server)
