@@ -47,12 +47,20 @@ foreach(entry ${lua_names})
   set_tests_properties(lua.${name} PROPERTIES FIXTURES_REQUIRED lua)
 endforeach()
 
-# --- the package of Debian: nothing of it is different under a sanitizer ---------------------
+# --- the packages of Debian: nothing of them is different under a sanitizer -------------------
 find_program(FW_DPKG_DEB NAMES dpkg-deb)
 if(FW_DPKG_DEB AND NOT FW_SANITIZE)
-  fw_add_test(packaging.lua_deb packaging 400 ${FW_PYTHON3} -B
-    ${in_tests}/packaging/check_lua_deb.py ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
-  set_tests_properties(packaging.lua_deb PROPERTIES RESOURCE_LOCK load COST 90)
+  # All only by `./run test --all`: they are built once more, for the prefix of packages;
+  # and where there is root, built, tested, packaged and installed on bare releases.
+  fw_add_test(packaging.debs packaging 1200 ${FW_PYTHON3} -B
+    ${in_tests}/packaging/check_debs.py --all-only ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
+  set_tests_properties(packaging.debs PROPERTIES SKIP_RETURN_CODE 77)
+  foreach(release bookworm trixie)
+    fw_add_test(packaging.${release} packaging 7200 ${FW_PYTHON3} -B
+      ${in_tests}/packaging/check_debian.py --all-only ${release})
+    set_tests_properties(packaging.${release} PROPERTIES
+      RUN_SERIAL ON SKIP_RETURN_CODE 77)
+  endforeach()
 endif()
 # LuaRocks' package, on the library of this build.
 find_program(FW_LUAROCKS NAMES luarocks)

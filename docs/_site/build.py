@@ -30,7 +30,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\])*)\]\(([^()\s]+)\)")
 NAV = [
     ("Start", "index.md"),
     ("Tutorials", ["operator", "python", "lua", "openresty", "c"], "tutorials/"),
-    ("How to", ["nginx:deploy/nginx",
+    ("How to", ["install on Debian:howto/debian", "nginx:deploy/nginx",
                 "haproxy:howto/haproxy", "web frameworks:howto/frameworks",
                 "restart:deploy/restart", "choose limits:howto/limits",
                 "scale:scaling",

@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 
-from check_lua_deb import INTERPRETERS, TOP, call, fail, files_below, versions_of
+from check_debs import INTERPRETERS, TOP, call, fail, files_below, versions_of
 
 PROGRAM = """
 local tree, version = arg[1], _VERSION:match("%d.%d")

@@ -70,7 +70,7 @@ def test_the_man_page_is_not_stale():
         "make it anew: fanwired --man-page > docs/man/fanwired.8"
 
 
-@pytest.mark.parametrize("name", ["fanwired.8", "fanwire.7"])
+@pytest.mark.parametrize("name", ["fanwired.8", "fanwire.7", "fanwire-bench.1"])
 def test_man_formats_a_page_without_a_warning(name):
     done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-rLL=80n", MAN / name],
                           capture_output=True, text=True, timeout=60)
