@@ -45,6 +45,13 @@ static void asked(fwi_session *s, fwi_asked *a, int err)
     end(s);
 }
 
+/* allowed: by the room's options. */
+static bool may_ask(const fwi_session *s, const char *room, bool allowed)
+{
+    return s->shard->hub->set.client_insecure ||
+           (allowed && fwi_cf_may_look_into(s, room));
+}
+
 /* --- history --- */
 
 static void say_history(fwi_session *s, fwi_asked *a)
@@ -126,7 +133,7 @@ static unsigned history_problem(const fwi_session *s, const fwi_cf_command *c,
                                 const char *room)
 {
     const fwi_room_options *options = fwi_cf_options(s, room);
-    if (!s->shard->hub->set.client_insecure && !options->allow_history) {
+    if (!may_ask(s, room, options->allow_history)) {
         return FWI_CF_ERR_DENIED;
     }
     if (options->history_size == 0) {
@@ -235,7 +242,7 @@ void fwi_cf_presence(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     const fwi_room_options *options = fwi_cf_options(s, room);
-    if (!s->shard->hub->set.client_insecure && !options->allow_presence) {
+    if (!may_ask(s, room, options->allow_presence)) {
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }

@@ -1,0 +1,89 @@
+/*
+ * What clients of the Centrifuge protocol may not reach, whatever a room's options allow,
+ * and what their questions and commands may cost.
+ */
+#include "unit/centrifuge_rig.h"
+
+/* What c is told of its command 5; what comes before that is let go. */
+static const char *answer_to_5(fwi_conn *c)
+{
+    static char got[HEARD_MAX];
+    core_rig_settle(&rig);
+    while (core_conn_next(c, got, sizeof got) >= 0) {
+        if (strncmp(got, "{\"id\":5,", 8) == 0) {
+            return got;
+        }
+    }
+    ck_abort_msg("no answer");
+    return "";
+}
+
+/* --- rooms that aren't open to everybody --- */
+
+static const char *const looks[] = {
+    "\"publish\":{\"channel\":\"%s\",\"data\":1}",
+    "\"history\":{\"channel\":\"%s\",\"limit\":-1}",
+    "\"presence\":{\"channel\":\"%s\"}",
+    "\"presence_stats\":{\"channel\":\"%s\"}",
+};
+
+static bool is_denied(fwi_conn *c, const char *look, const char *room)
+{
+    char command[200], text[220];
+    const char *at = strstr(look, "%s");
+    snprintf(command, sizeof command, "%.*s%s%s", (int)(at - look), look, room, at + 2);
+    snprintf(text, sizeof text, "{\"id\":5,%s}", command);
+    core_conn_say(c, text);
+    const char *got = answer_to_5(c);
+    bool denied = strcmp(got, "{\"id\":5,\"error\":{\"code\":103,\"message\":"
+                              "\"permission denied\"}}") == 0;
+    ck_assert_msg(denied || strstr(got, "error") == NULL, "%s: %s", text, got);
+    return denied;
+}
+
+static fwi_conn *enter_as(const char *user)
+{
+    fwi_conn *c = enter(0);
+    ck_assert_int_eq(fwi_hub_set_user(&rig.hub, c->id, user), FW_OK);
+    core_rig_settle(&rig);
+    return c;
+}
+
+START_TEST(what_a_room_allows_is_not_for_those_to_whom_it_isn_t_open)
+{
+    core_rig_init(&rig, 1, "client.anonymous", "on", "room.allow.publish", "on",
+                  "room.allow.history", "on", "room.allow.presence", "on",
+                  "room.history.size", "5", "room.presence", "on", NULL);
+    fwi_conn *nobody = enter(0), *ann = enter_as("ann"), *bob = enter_as("bob");
+    ck_assert(!is_denied(nobody, looks[_i], "a"));
+    ck_assert(is_denied(nobody, looks[_i], "a#ann"));
+    ck_assert(is_denied(bob, looks[_i], "a#ann"));
+    ck_assert(!is_denied(ann, looks[_i], "a#ann"));
+    ck_assert(is_denied(bob, looks[_i], "$a"));
+    fwi_hub_join(&rig.hub, bob->id, "$a", 0);
+    core_rig_settle(&rig);
+    ck_assert(!is_denied(bob, looks[_i], "$a"));
+    ck_assert(is_denied(ann, looks[_i], "$a"));
+    fwi_hub_leave(&rig.hub, bob->id, "$a");
+    core_rig_settle(&rig);
+    ck_assert(is_denied(bob, looks[_i], "$a"));
+    core_conn_free(nobody);
+    core_conn_free(ann);
+    core_conn_free(bob);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("centrifuge_bounds");
+    TCase *tc = tcase_create("all");
+    tcase_add_loop_test(tc, what_a_room_allows_is_not_for_those_to_whom_it_isn_t_open, 0,
+                        FWI_ARRAY_LEN(looks));
+    suite_add_tcase(suite, tc);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
