@@ -5,6 +5,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/decision.h"
+#include "core/gift.h"
 #include "unit/token_rig.h"
 
 /* Rooms without a colon are open, by the options; others are by tokens alone. */
@@ -493,6 +494,23 @@ START_TEST(and_none_whether_it_may_stay_in_a_room)
 }
 END_TEST
 
+/* Gifts come by Redis, too, and nothing but the time itself says that they are over. */
+START_TEST(what_was_over_before_1970_is_not_for_ever)
+{
+    static const char *const texts[] = {
+        "{\"channel\":\"a\",\"exp\":-9223372036854775808}",
+        "{\"channel\":\"a\",\"exp\":0}",
+    };
+    for (size_t i = 0; i < FWI_ARRAY_LEN(texts); i++) {
+        const char *why;
+        fwi_claims *gift = fwi_gift_read(texts[i], strlen(texts[i]), &why);
+        ck_assert_msg(gift != NULL, "%s", why);
+        ck_assert_int_eq(gift->expires_s, 1);
+        fwi_claims_free(gift);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_token");
@@ -515,6 +533,7 @@ int main(void)
     tcase_add_test(tc, info_too_large_to_be_told_is_refused);
     tcase_add_test(tc, a_token_puts_off_no_question_whether_its_holder_may_stay);
     tcase_add_test(tc, and_none_whether_it_may_stay_in_a_room);
+    tcase_add_test(tc, what_was_over_before_1970_is_not_for_ever);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
