@@ -74,12 +74,44 @@ START_TEST(what_a_room_allows_is_not_for_those_to_whom_it_isn_t_open)
 }
 END_TEST
 
+/* --- what it costs --- */
+
+START_TEST(several_questions_have_no_more_room_for_their_answers_than_one)
+{
+    enum { SAID = 600 }; /* of which a page has 512 */
+    char got[HEARD_MAX];
+    unsigned told = 0, refused = 0;
+    core_rig_init(&rig, 1, "client.insecure", "on", "room.history.size", "1000", NULL);
+    fwi_conn *c = enter(0);
+    for (unsigned i = 0; i < SAID; i++) {
+        publish("a", "1");
+    }
+    fw_message *one = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
+    rig.hub.set.outbox_max = 800 * fwi_message_cost(one);
+    fw_message_unref(one);
+    core_conn_say(c, "{\"id\":5,\"history\":{\"channel\":\"a\",\"limit\":-1}}\n"
+                     "{\"id\":6,\"history\":{\"channel\":\"a\",\"limit\":-1}}");
+    core_rig_settle(&rig);
+    while (core_conn_next(c, got, sizeof got) >= 0) {
+        told += strstr(got, "\"publications\":[{\"data\":1,\"offset\":1}") != NULL;
+        refused += strstr(got, "\"error\":{\"code\":106,") != NULL;
+    }
+    ck_assert_uint_eq(told, 1);
+    ck_assert_uint_eq(refused, 1);
+    say(c, "{\"id\":5,\"history\":{\"channel\":\"a\",\"limit\":-1}}");
+    ck_assert_ptr_nonnull(strstr(answer_to_5(c), "\"publications\":["));
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_bounds");
     TCase *tc = tcase_create("all");
     tcase_add_loop_test(tc, what_a_room_allows_is_not_for_those_to_whom_it_isn_t_open, 0,
                         FWI_ARRAY_LEN(looks));
+    tcase_add_test(tc, several_questions_have_no_more_room_for_their_answers_than_one);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
