@@ -4,6 +4,8 @@
  */
 #include "unit/centrifuge_rig.h"
 
+#include "core/centrifuge.h"
+
 /* What c is told of its command 5; what comes before that is let go. */
 static const char *answer_to_5(fwi_conn *c)
 {
@@ -105,6 +107,52 @@ START_TEST(several_questions_have_no_more_room_for_their_answers_than_one)
 }
 END_TEST
 
+static unsigned calls;
+
+static void on_rpc(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)user;
+    question = fw_event_token(e);
+    calls++;
+}
+
+/* Else a message of thousands of commands would be copied thousands of times. */
+START_TEST(what_waits_of_a_message_stays_where_it_lies)
+{
+    enum { MORE = 3 };
+    fwi_buf text;
+    calls = 0;
+    core_rig_init(&rig, 1, "client.insecure", "on", NULL);
+    core_rig_on(&rig, FW_EVENT_RPC, on_rpc, NULL);
+    fwi_conn *c = enter(0);
+    fwi_buf_init(&text);
+    for (unsigned i = 0; i < FWI_CF_UNDER_WAY_MAX + MORE; i++) {
+        ck_assert(fwi_buf_printf(&text, "{\"id\":%u,\"rpc\":{}}\n", i + 2));
+    }
+    ck_assert_ptr_nonnull(fwi_buf_text(&text));
+    core_conn_say(c, text.data);
+    fwi_buf_fini(&text);
+    const fwi_buf *waiting = &c->s->centrifuge->waiting;
+    const char *there = waiting->data;
+    ck_assert_ptr_nonnull(there);
+    for (unsigned i = 0; i < MORE; i++) {
+        ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + i);
+        ck_assert(c->paused);
+        ck_assert_ptr_eq(waiting->data, there);
+        ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
+        core_rig_settle(&rig);
+    }
+    ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + MORE);
+    ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
+    core_rig_settle(&rig);
+    ck_assert(!c->paused);
+    ck_assert_ptr_null(waiting->data);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_bounds");
@@ -112,6 +160,7 @@ int main(void)
     tcase_add_loop_test(tc, what_a_room_allows_is_not_for_those_to_whom_it_isn_t_open, 0,
                         FWI_ARRAY_LEN(looks));
     tcase_add_test(tc, several_questions_have_no_more_room_for_their_answers_than_one);
+    tcase_add_test(tc, what_waits_of_a_message_stays_where_it_lies);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

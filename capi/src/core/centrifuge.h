@@ -83,7 +83,8 @@ typedef struct fwi_centrifuge {
     fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
     fwi_buf given_subs;      /* the channels it gets with its connection, for the reply */
-    fwi_buf waiting;         /* commands of a message that was read and not done */
+    fwi_buf waiting;         /* commands of a message that was read and not done ... */
+    size_t waiting_at;       /* ... from here on */
     struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
 
