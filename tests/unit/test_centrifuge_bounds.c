@@ -153,6 +153,25 @@ START_TEST(what_waits_of_a_message_stays_where_it_lies)
 }
 END_TEST
 
+START_TEST(who_comes_while_the_application_is_behind_is_told_once)
+{
+    core_rig_init(&rig, 1, "events", "queued", NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, NULL, NULL);
+    atomic_store(&rig.hub.events.bytes, rig.hub.events.max_bytes);
+    fwi_conn *c = arrive(0);
+    say(c, "{\"id\":1,\"connect\":{}}");
+    hears(c, "{\"id\":1,\"error\":{\"code\":111,\"message\":\"the application is "
+             "behind\",\"temporary\":true}}");
+    core_rig_advance(&rig, 10000); /* longer than decision.timeout */
+    hears_nothing(c);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_REFUSED), 1);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_DECISION_TIMEOUTS), 0);
+    atomic_store(&rig.hub.events.bytes, 0);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_bounds");
@@ -161,6 +180,7 @@ int main(void)
                         FWI_ARRAY_LEN(looks));
     tcase_add_test(tc, several_questions_have_no_more_room_for_their_answers_than_one);
     tcase_add_test(tc, what_waits_of_a_message_stays_where_it_lies);
+    tcase_add_test(tc, who_comes_while_the_application_is_behind_is_told_once);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
