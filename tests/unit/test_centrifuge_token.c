@@ -4,6 +4,8 @@
  */
 #include "unit/centrifuge_rig.h"
 
+#include "core/decision.h"
+#include "core/gift.h"
 #include "unit/token_rig.h"
 
 /* Rooms without a colon are open, by the options; others are by tokens alone. */
@@ -427,6 +429,88 @@ START_TEST(info_too_large_to_be_told_is_refused)
 }
 END_TEST
 
+/* --- what the application has said of the time counts --- */
+
+static unsigned questions;
+
+static void on_question(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)user;
+    question = fw_event_token(e);
+    questions++;
+}
+
+/* Lets it stay for two seconds. */
+static void let_stay(void)
+{
+    char text[100], why[FWI_ANSWER_WHY];
+    fwi_answer *a = NULL;
+    snprintf(text, sizeof text, "{\"result\":{\"user\":\"ann\",\"expire_at\":%lld}}",
+             (long long)now_s() + 2);
+    ck_assert_int_eq(fwi_answer_read(text, strlen(text), &a, why), FWI_TOKEN_GOOD);
+    ck_assert_int_eq(fwi_hub_answer(&rig.hub, question, a), FW_OK);
+}
+
+START_TEST(a_token_puts_off_no_question_whether_its_holder_may_stay)
+{
+    questions = 0;
+    open_guarded();
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_question, NULL);
+    core_rig_on(&rig, FW_EVENT_REFRESH, on_question, NULL);
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    ck_assert_uint_eq(questions, 1);
+    let_stay();
+    hears(c, CONNECTED(""));
+    say_with(c, "{\"id\":7,\"refresh\":{\"token\":\"TOKEN\"}}", "{\"sub\":\"ann\"}");
+    hears(c, "{\"id\":7,\"refresh\":{\"client\":\"<client>\",\"version\":"
+             "\"fanwire " FW_VERSION_STRING "\"}}");
+    core_rig_advance(&rig, 3000);
+    ck_assert_uint_eq(questions, 2);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(and_none_whether_it_may_stay_in_a_room)
+{
+    questions = 0;
+    open_guarded();
+    core_rig_on(&rig, FW_EVENT_JOIN, on_question, NULL);
+    core_rig_on(&rig, FW_EVENT_SUB_REFRESH, on_question, NULL);
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    say(c, "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}");
+    ck_assert_uint_eq(questions, 1);
+    let_stay();
+    hears(c, "{\"id\":2,\"subscribe\":{}}");
+    say_with(c, "{\"id\":3,\"sub_refresh\":{\"channel\":\"a\",\"token\":\"TOKEN\"}}",
+             "{\"sub\":\"ann\",\"channel\":\"a\"}");
+    hears(c, "{\"id\":3,\"sub_refresh\":{}}");
+    core_rig_advance(&rig, 3000);
+    ck_assert_uint_eq(questions, 2);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+/* Gifts come by Redis, too, and nothing but the time itself says that they are over. */
+START_TEST(what_was_over_before_1970_is_not_for_ever)
+{
+    static const char *const texts[] = {
+        "{\"channel\":\"a\",\"exp\":-9223372036854775808}",
+        "{\"channel\":\"a\",\"exp\":0}",
+    };
+    for (size_t i = 0; i < FWI_ARRAY_LEN(texts); i++) {
+        const char *why;
+        fwi_claims *gift = fwi_gift_read(texts[i], strlen(texts[i]), &why);
+        ck_assert_msg(gift != NULL, "%s", why);
+        ck_assert_int_eq(gift->expires_s, 1);
+        fwi_claims_free(gift);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_token");
@@ -447,6 +531,9 @@ int main(void)
     tcase_add_test(tc, a_subscription_ends_behind_its_token_unless_that_is_refreshed);
     tcase_add_loop_test(tc, a_subscriptions_info_is_shown_in_its_room_alone, 1, 3);
     tcase_add_test(tc, info_too_large_to_be_told_is_refused);
+    tcase_add_test(tc, a_token_puts_off_no_question_whether_its_holder_may_stay);
+    tcase_add_test(tc, and_none_whether_it_may_stay_in_a_room);
+    tcase_add_test(tc, what_was_over_before_1970_is_not_for_ever);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

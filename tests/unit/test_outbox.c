@@ -139,6 +139,22 @@ START_TEST(a_flood_of_pings_keeps_only_the_newest_pongs)
 }
 END_TEST
 
+/* Walked through once a ping, so many would take minutes. */
+START_TEST(a_ping_costs_the_same_however_many_pongs_wait)
+{
+    enum { PINGS = 400000 };
+    fwi_frame *pong = fwi_frame_new_ws(FWI_WS_PONG, "", 0);
+    for (int i = 0; i < PINGS; i++) {
+        ck_assert(fwi_outbox_push_control(&ob, &pool, fwi_frame_ref(pong), 1 << 30));
+    }
+    ck_assert_uint_eq(ob.bytes, PINGS * pong->len);
+    fwi_outbox_consume(&ob, &pool, PINGS);
+    ck_assert(fwi_outbox_is_empty(&ob));
+    ck_assert(fwi_outbox_push_control(&ob, &pool, pong, 1000));
+    ck_assert_str_eq(drain(), "");
+}
+END_TEST
+
 START_TEST(small_frames_are_put_together_in_order_up_to_the_scratch)
 {
     uint8_t scratch[10];
@@ -215,6 +231,7 @@ int main(void)
     tcase_add_test(tc, a_frame_larger_than_the_limit_is_taken_when_nothing_waits);
     tcase_add_test(tc, control_frames_go_ahead_of_messages_and_a_close_behind);
     tcase_add_test(tc, a_flood_of_pings_keeps_only_the_newest_pongs);
+    tcase_add_test(tc, a_ping_costs_the_same_however_many_pongs_wait);
     tcase_add_test(tc, small_frames_are_put_together_in_order_up_to_the_scratch);
     tcase_add_test(tc, clearing_counts_messages_and_not_close_frames);
     tcase_add_test(tc, what_comes_first_is_counted_with_what_waits);

@@ -37,10 +37,11 @@ fwi_asked *fwi_asked_new(fwi_session *s, fwi_list *all, fwi_asked_fn fn,
 
 static void drop_found(fwi_asked *a)
 {
-    for (size_t i = 0; i < a->n; i++) {
+    for (size_t i = 0; a->found != NULL && i < a->n; i++) {
         fw_message_unref(a->found[i]);
     }
     free(a->found);
+    free(a->numbers);
 }
 
 void fwi_asked_free(fwi_asked *a)
@@ -51,19 +52,38 @@ void fwi_asked_free(fwi_asked *a)
     free(a);
 }
 
-bool fwi_asked_keep(fwi_asked *a, fw_message *m)
+/* A place more in the array, which may move. NULL: out of memory. */
+static void *grown(fwi_asked *a, void *array, size_t size)
 {
-    if (a->n == a->cap) {
-        size_t cap = a->cap ? a->cap * 2 : 64;
-        fw_message **found = realloc(a->found, cap * sizeof(fw_message *));
-        if (found == NULL) {
-            return false;
-        }
-        a->found = found;
+    size_t cap = a->n < a->cap ? a->cap : a->cap > 0 ? a->cap * 2 : 64;
+    void *more = cap == a->cap ? array : realloc(array, cap * size);
+    if (more != NULL) {
         a->cap = cap;
     }
+    return more;
+}
+
+bool fwi_asked_keep(fwi_asked *a, fw_message *m)
+{
+    fw_message **found = grown(a, a->found, sizeof *found);
+    if (found == NULL) {
+        return false;
+    }
+    a->found = found;
     a->found[a->n++] = fw_message_ref(m);
     a->bytes += fwi_message_cost(m);
+    return true;
+}
+
+bool fwi_asked_keep_number(fwi_asked *a, uint64_t number)
+{
+    uint64_t *numbers = grown(a, a->numbers, sizeof *numbers);
+    if (numbers == NULL) {
+        return false;
+    }
+    a->numbers = numbers;
+    a->numbers[a->n++] = number;
+    a->bytes += sizeof number;
     return true;
 }
 

@@ -30,7 +30,8 @@ struct fwi_asked {
     bool reverse, stats;
     fwi_position since, top;
     size_t n, cap, bytes;
-    fw_message **found;
+    fw_message **found; /* n of these, or ... */
+    uint64_t *numbers;  /* ... of these */
     char channel[];
 };
 
@@ -46,6 +47,8 @@ void fwi_asked_free(fwi_asked *a);
 
 /* Keeps a reference of m, until it is freed. false: out of memory. @thread loop */
 bool fwi_asked_keep(fwi_asked *a, fw_message *m);
+/* Likewise a number, where messages aren't kept. */
+bool fwi_asked_keep_number(fwi_asked *a, uint64_t number);
 
 /* A RESULT, HISTORY or PRESENCE goes to who has asked: to the session, or as an event to
  * the application. @thread loop 0 */

@@ -217,11 +217,23 @@ static void run_batch(fwi_session *s, fwi_cf_batch *batch)
     }
 }
 
+/* What has been done of what waits needs no place any more. */
+static void forget_done(fwi_centrifuge *cf)
+{
+    fwi_buf *waiting = &cf->waiting;
+    if (cf->waiting_at > 0) {
+        waiting->len -= cf->waiting_at;
+        memmove(waiting->data, waiting->data + cf->waiting_at, waiting->len);
+        cf->waiting_at = 0;
+    }
+}
+
 /* Behind what waits already, which only who comes by several requests has. false: it has
  * been ended. */
 static bool append(fwi_session *s, const fwi_cf_batch *rest)
 {
     fwi_buf *waiting = &s->centrifuge->waiting;
+    forget_done(s->centrifuge);
     if (fwi_session_protocol(s)->emulated &&
         waiting->len + rest->len > s->shard->hub->set.message_max) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_MESSAGE);
@@ -237,13 +249,10 @@ static bool append(fwi_session *s, const fwi_cf_batch *rest)
 }
 
 /* What is left of a message waits, and nothing more is read meanwhile. */
-static void keep(fwi_session *s, const fwi_cf_batch *rest)
+static void hold_back(fwi_session *s, const fwi_cf_batch *rest)
 {
     if (rest->len > 0 && s->centrifuge->under_way >= FWI_CF_UNDER_WAY_MAX) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
-    }
-    if (rest->len > 0 && !append(s, rest)) {
-        return;
     }
     if (s->state == FWI_SESSION_OPEN) {
         fwi_session_hold(s, !may_go_on(s));
@@ -273,23 +282,31 @@ void fwi_cf_on_message(fwi_session *s, bool text, const void *data, size_t len)
     if (s->centrifuge->waiting.len == 0) {
         run_batch(s, &batch);
     }
-    keep(s, &batch);
+    if (batch.len == 0 || append(s, &batch)) {
+        hold_back(s, &batch);
+    }
 }
 
+/* Where it lies, as it goes on with each reply: what is left of a message of thousands of
+ * commands would be copied as often. */
 void fwi_cf_go_on(fwi_session *s)
 {
     fwi_centrifuge *cf = s->centrifuge;
     if (cf->running || !may_go_on(s)) {
         return;
     }
-    fwi_buf waiting = cf->waiting;
-    fwi_cf_batch batch = {waiting.data, waiting.len};
-    fwi_buf_init(&cf->waiting);
-    if (batch.len > 0) {
+    fwi_cf_batch batch = {"", 0};
+    if (cf->waiting.len > 0) {
+        batch = (fwi_cf_batch){cf->waiting.data + cf->waiting_at,
+                               cf->waiting.len - cf->waiting_at};
         run_batch(s, &batch);
     }
-    keep(s, &batch);
-    fwi_buf_fini(&waiting);
+    cf->waiting_at = cf->waiting.len - batch.len;
+    if (batch.len == 0) {
+        fwi_buf_fini(&cf->waiting);
+        cf->waiting_at = 0;
+    }
+    hold_back(s, &batch);
 }
 
 /* --- life --- */

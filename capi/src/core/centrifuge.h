@@ -83,7 +83,8 @@ typedef struct fwi_centrifuge {
     fwi_timer expiry;   /* of joining; then the first end of it or of a subscription */
     fwi_list asked;
     fwi_buf given_subs;      /* the channels it gets with its connection, for the reply */
-    fwi_buf waiting;         /* commands of a message that was read and not done */
+    fwi_buf waiting;         /* commands of a message that was read and not done ... */
+    size_t waiting_at;       /* ... from here on */
     struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
 
@@ -171,6 +172,9 @@ void fwi_cf_subscribe(fwi_session *s, const fwi_cf_command *c);
 /* false: it must wait for a subscribe before it. */
 bool fwi_cf_unsubscribe(fwi_session *s, const fwi_cf_command *c);
 fwi_cf_sub *fwi_cf_sub_find(const fwi_session *s, const char *channel);
+/* What the options of a room allow to clients they don't allow to those who may not come
+ * in: a private room, or one of other users, is open to who is in it alone. */
+bool fwi_cf_may_look_into(const fwi_session *s, const char *channel);
 /* NULL: out of memory. */
 fwi_cf_sub *fwi_cf_sub_add(fwi_session *s, const char *channel);
 void fwi_cf_sub_drop(fwi_session *s, fwi_cf_sub *sub);

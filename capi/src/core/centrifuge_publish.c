@@ -73,6 +73,13 @@ static fw_message *message_of(fwi_session *s, const char *room, const fwi_json *
     return m;
 }
 
+/* Where the application isn't asked. */
+static bool may_publish(const fwi_session *s, const char *room)
+{
+    return s->shard->hub->set.client_insecure ||
+           (fwi_cf_options(s, room)->allow_publish && fwi_cf_may_look_into(s, room));
+}
+
 void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
 {
     char room[FWI_NAME_MAX + 1], channel[FWI_CHANNEL_CAP];
@@ -84,8 +91,7 @@ void fwi_cf_publish(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     bool asks = fwi_decision_asks_publish(s, fwi_channel_name('r', room, channel));
-    if (!asks && !s->shard->hub->set.client_insecure &&
-        !fwi_cf_options(s, room)->allow_publish) {
+    if (!asks && !may_publish(s, room)) {
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }

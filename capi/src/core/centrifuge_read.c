@@ -45,6 +45,25 @@ static void asked(fwi_session *s, fwi_asked *a, int err)
     end(s);
 }
 
+/* allowed: by the room's options. */
+static bool may_ask(const fwi_session *s, const char *room, bool allowed)
+{
+    return s->shard->hub->set.client_insecure ||
+           (allowed && fwi_cf_may_look_into(s, room));
+}
+
+/* What its client's other questions have of their answers. All of them together are to
+ * fit into what may wait for it. */
+static size_t bytes_of_others(const fwi_session *s, const fwi_asked *a)
+{
+    const fwi_list *all = &s->centrifuge->asked;
+    size_t bytes = 0;
+    for (const fwi_list *e = all->next; e != all; e = e->next) {
+        bytes += fwi_list_entry(e, fwi_asked, link)->bytes;
+    }
+    return bytes - a->bytes;
+}
+
 /* --- history --- */
 
 static void say_history(fwi_session *s, fwi_asked *a)
@@ -66,8 +85,9 @@ static void say_history(fwi_session *s, fwi_asked *a)
 /* false: it is more than may be sent, or than there is memory for. */
 static bool take_page(fwi_session *s, fwi_asked *a, const fwi_members *page)
 {
+    size_t others = bytes_of_others(s, a);
     for (size_t i = 0; i < page->n; i++) {
-        bool fits = a->stats || a->bytes <= s->shard->hub->set.outbox_max;
+        bool fits = others + a->bytes <= s->shard->hub->set.outbox_max;
         if (!fits || !fwi_asked_keep(a, page->m[i])) {
             return false;
         }
@@ -126,7 +146,7 @@ static unsigned history_problem(const fwi_session *s, const fwi_cf_command *c,
                                 const char *room)
 {
     const fwi_room_options *options = fwi_cf_options(s, room);
-    if (!s->shard->hub->set.client_insecure && !options->allow_history) {
+    if (!may_ask(s, room, options->allow_history)) {
         return FWI_CF_ERR_DENIED;
     }
     if (options->history_size == 0) {
@@ -183,20 +203,43 @@ static bool put_members(fwi_buf *text, const fwi_asked *a)
     return ok && fwi_buf_puts(text, "}") && fwi_cf_end_reply(text);
 }
 
-static int by_user(const void *one, const void *other)
+/* FNV-1a: whose names are made to come to the same is counted once, and that is all. */
+static uint64_t number_of(const char *user)
 {
-    const fw_message *const *a = one, *const *b = other;
-    return strcmp((*a)->origin->user, (*b)->origin->user);
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (; *user != '\0'; user++) {
+        h = (h ^ (unsigned char)*user) * UINT64_C(0x100000001b3);
+    }
+    return h;
+}
+
+/* Of each member a number is kept: there may be hundreds of thousands. So a question
+ * that is the only one may be larger. false: see take_page. */
+static bool count_page(fwi_session *s, fwi_asked *a, const fwi_members *page)
+{
+    size_t others = bytes_of_others(s, a);
+    for (size_t i = 0; i < page->n; i++) {
+        if (!fwi_asked_keep_number(a, number_of(page->m[i]->origin->user))) {
+            return false;
+        }
+    }
+    return others == 0 || others + a->bytes <= s->shard->hub->set.outbox_max;
+}
+
+static int by_number(const void *one, const void *other)
+{
+    const uint64_t *a = one, *b = other;
+    return (*a > *b) - (*a < *b);
 }
 
 static bool put_stats(fwi_buf *text, fwi_asked *a)
 {
     size_t users = 0;
     if (a->n > 0) {
-        qsort(a->found, a->n, sizeof(fw_message *), by_user);
+        qsort(a->numbers, a->n, sizeof *a->numbers, by_number);
     }
     for (size_t i = 0; i < a->n; i++) {
-        users += i == 0 || by_user(&a->found[i - 1], &a->found[i]) != 0;
+        users += i == 0 || a->numbers[i - 1] != a->numbers[i];
     }
     return fwi_cf_begin_reply(text, a->number, FWI_CF_PRESENCE_STATS) &&
            fwi_buf_printf(text, "\"num_clients\":%zu,\"num_users\":%zu", a->n, users) &&
@@ -216,7 +259,7 @@ static void on_presence(fwi_session *s, fwi_asked *a, const fw_event *e)
     fwi_buf_init(&text);
     if (e->code != FW_OK) {
         fwi_cf_failure(s, a->number, e->code, e->reason);
-    } else if (!take_page(s, a, e->members)) {
+    } else if (!(a->stats ? count_page : take_page)(s, a, e->members)) {
         fwi_cf_error(s, a->number, FWI_CF_ERR_LIMIT, "too many are there");
     } else if (e->members->next != 0) {
         read_presence(s, a, e->members->next);
@@ -235,7 +278,7 @@ void fwi_cf_presence(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     const fwi_room_options *options = fwi_cf_options(s, room);
-    if (!s->shard->hub->set.client_insecure && !options->allow_presence) {
+    if (!may_ask(s, room, options->allow_presence)) {
         fwi_cf_error(s, c->id, FWI_CF_ERR_DENIED, NULL);
         return;
     }

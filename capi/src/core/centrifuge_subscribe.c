@@ -61,6 +61,13 @@ static bool may_subscribe(const fwi_session *s, const char *channel)
             fwi_cf_options(s, channel)->allow_subscribe);
 }
 
+bool fwi_cf_may_look_into(const fwi_session *s, const char *channel)
+{
+    const fwi_cf_sub *sub = fwi_cf_sub_find(s, channel);
+    return s->shard->hub->set.client_insecure || (sub != NULL && !sub->pending) ||
+           fwi_name_is_for(channel, s->user != NULL ? s->user : "");
+}
+
 /* --- the command --- */
 
 /* 0, or the error: what is asked for isn't there. */

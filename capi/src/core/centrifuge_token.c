@@ -381,7 +381,9 @@ void fwi_cf_refresh(fwi_session *s, const fwi_cf_command *c)
         return;
     }
     bool same = is_holder(s, claims->user);
-    s->centrifuge->expires_s = claims->expires_s;
+    if (!asks_stay(s, FW_EVENT_REFRESH)) { /* else it would put off being asked about */
+        s->centrifuge->expires_s = claims->expires_s;
+    }
     fwi_claims_free(claims);
     if (!same) {
         fwi_cf_close(s, 3500, "the token is somebody else's");
@@ -522,7 +524,9 @@ void fwi_cf_sub_refresh(fwi_session *s, const fwi_cf_command *c)
     if (claims == NULL) {
         return;
     }
-    sub->expires_s = sub->loss == NULL ? claims->expires_s : 0;
+    if (!asks_stay(s, FW_EVENT_SUB_REFRESH)) { /* as above */
+        sub->expires_s = sub->loss == NULL ? claims->expires_s : 0;
+    }
     change_info(s, sub, &claims->info);
     fwi_claims_free(claims);
     fwi_cf_watch(s);

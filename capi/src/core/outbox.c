@@ -109,6 +109,7 @@ static void drop_control(fwi_outbox *ob, fwi_outpool *pool)
 {
     fwi_outnode *n = ob->control;
     ob->control = n->next;
+    ob->control_bytes -= (uint32_t)n->frame->len;
     shrink(ob, pool, n);
     node_free(pool, n);
 }
@@ -189,16 +190,17 @@ bool fwi_outbox_push_control(fwi_outbox *ob, fwi_outpool *pool, fwi_frame *f, si
         fwi_frame_unref(f);
         return false;
     }
-    size_t waiting = 0;
-    fwi_outnode **end = &ob->control;
-    for (; *end != NULL; end = &(*end)->next) {
-        waiting += (*end)->frame->len;
+    /* Nothing is walked here: thousands may wait, and each ping brings another. */
+    if (ob->control != NULL) {
+        ob->control_tail->next = n;
+    } else {
+        ob->control = n;
     }
-    *end = n;
+    ob->control_tail = n;
+    ob->control_bytes += (uint32_t)f->len;
     grow(ob, pool, n);
     /* A flood of pings may take a sixteenth of the outbox, and at least one pong. */
-    while (waiting > max / 16 && ob->control != n) {
-        waiting -= ob->control->frame->len;
+    while (ob->control_bytes - f->len > max / 16 && ob->control != n) {
         drop_control(ob, pool);
     }
     return true;

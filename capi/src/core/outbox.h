@@ -32,9 +32,11 @@ typedef struct fwi_outpool {
 
 typedef struct fwi_outbox {
     fwi_outnode *head, *tail; /* data */
-    fwi_outnode *control;     /* ahead of data, oldest first */
-    size_t bytes;             /* of data and control */
-    uint32_t frames;          /* of data */
+    /* Ahead of data, oldest first; the end of it, valid while there is one. */
+    fwi_outnode *control, *control_tail;
+    size_t bytes;           /* of data and control */
+    uint32_t control_bytes; /* of these, control */
+    uint32_t frames;        /* of data */
 } fwi_outbox;
 
 typedef enum {

@@ -244,7 +244,11 @@ bool fwi_session_ask_application(fwi_session *s, const char *user, const void *d
                   .data = data,
                   .len = len};
     *why = "the application is behind";
-    return fwi_shard_raise(s->shard, &e, s);
+    if (fwi_shard_raise(s->shard, &e, s)) {
+        return true;
+    }
+    fwi_decision_cancel(d); /* nobody has heard of it, and its time would tell again */
+    return false;
 }
 
 void fwi_session_refuse(fwi_session *s, int status, const char *reason)

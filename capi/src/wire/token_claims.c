@@ -279,7 +279,8 @@ static const char *read_times(fwi_claims_held *held, const found *f)
         if (!read_date(&f->exp, &held->exp_s)) {
             return "the token's exp is not a time";
         }
-        c->expires_s = held->exp_s;
+        /* 0 would be never, and what is far below can't be calculated with. */
+        c->expires_s = FWI_MAX(held->exp_s, INT64_C(1));
     }
     if (is_there(&f->expire_at) &&
         (!read_date(&f->expire_at, &c->expires_s) || c->expires_s < 0)) {
