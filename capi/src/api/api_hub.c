@@ -298,9 +298,9 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     if (hub->core.events.queued) {
         hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (hub->event_fd < 0) {
+            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %m");
             fwi_hub_fini(&hub->core);
             fwi_forkmark_fini(&hub->process);
-            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %m");
             goto fail;
         }
         hub->core.events.notify = notify_events;

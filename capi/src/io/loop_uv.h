@@ -8,7 +8,7 @@
 #include "core/loop.h"
 
 /* Makes a loop; its thread isn't there yet, so everything may be prepared on it from the
- * calling thread. NULL: out of memory or descriptors. @thread init */
+ * calling thread. NULL: out of memory or descriptors, by errno. @thread init */
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user);
 
 /* Starts the thread (named "fw-loop-N" for debuggers). It takes none of the application's
