@@ -8,8 +8,8 @@
  * turned to errors and warnings, which go to the hub's log.
  *
  * After fork() a hub belongs to the parent: in the child calls on it that can fail return
- * FW_ERR_FORKED, and the first closes the descriptors that were inherited (but for
- * sessions whose reading was paused just then). The child may make a hub of its own.
+ * FW_ERR_FORKED, and the first closes what was inherited (but for the descriptor of
+ * events, and sessions whose reading was paused). The child may make a hub of its own.
  */
 #ifndef FANWIRE_HUB_H
 #define FANWIRE_HUB_H

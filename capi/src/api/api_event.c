@@ -94,6 +94,7 @@ int fw_hub_event_wake(fw_hub *hub, int fd)
     pthread_mutex_lock(&q->lock);
     int former = hub->wake_fd;
     hub->wake_fd = own;
+    hub->wake_mark = fwi_fdmark_of(own);
     if (q->signalled) {
         fwi_api_wake(hub);
     }

@@ -17,7 +17,6 @@ enum { STOP_GRACE_MS = 1000, REQUIRED_MS = 5000 };
 
 /* --- entering --- */
 
-/* -1 then: in a forked child the last event would close them again. */
 static void close_event_fds(fw_hub *hub)
 {
     int *const fds[] = {&hub->event_fd, &hub->wake_fd};
@@ -29,6 +28,9 @@ static void close_event_fds(fw_hub *hub)
     }
 }
 
+/* The numbers may be the child's own by now, if it has closed what it inherited, as
+ * daemons do. The eventfd stays open: none can be told from another, and nobody is at its
+ * other end. */
 static void abandon(fw_hub *hub)
 {
     for (unsigned i = 0; i < hub->n_loops; i++) {
@@ -36,9 +38,13 @@ static void abandon(fw_hub *hub)
             fwi_loop_uv_abandon(hub->loop[i]);
         }
     }
-    close_event_fds(hub);
+    if (fwi_fdmark_fits(&hub->wake_mark, hub->wake_fd)) {
+        close(hub->wake_fd);
+    }
     for (size_t i = 0; i < hub->n_taken; i++) {
-        close(hub->taken[i].fd);
+        if (fwi_fdmark_fits(&hub->taken[i].mark, hub->taken[i].fd)) {
+            close(hub->taken[i].fd);
+        }
     }
 }
 
@@ -47,8 +53,7 @@ int fwi_api_enter(fw_hub *hub)
     if (fwi_forkmark_is_ours(&hub->process)) {
         return FW_OK;
     }
-    if (!hub->abandoned) {
-        hub->abandoned = true;
+    if (!atomic_exchange(&hub->abandoned, true)) {
         abandon(hub);
     }
     return fwi_error(FW_ERR_FORKED, "this hub belongs to the parent process %d",

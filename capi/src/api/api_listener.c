@@ -39,7 +39,7 @@ int fw_hub_listener_take(fw_hub *hub, int fd)
     }
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     hub->taken = more;
-    hub->taken[hub->n_taken++] = (fwi_taken){.fd = fd};
+    hub->taken[hub->n_taken++] = (fwi_taken){.fd = fd, .mark = fwi_fdmark_of(fd)};
     return FW_OK;
 }
 

@@ -179,6 +179,7 @@ static bool init_uv(fwi_uv_loop *u)
         err = uv_async_init(&u->uv, &u->wake, on_wake);
         FWI_ASSERT(err == 0 || uv_loop_close(&u->uv) == 0);
     }
+    u->pipe = fwi_fdmark_of(u->uv.signal_pipefd[0]);
     errno = -err;
     return err == 0;
 }
@@ -365,10 +366,16 @@ static void close_number(int fd)
  * Their numbers are read from uv_loop_t, whose layout is part of libuv's ABI. The loop's
  * thread may have been anywhere when the fork came, so slots of its table are compared
  * with NULL but not followed, and the memory stays as it is: it may be half changed.
+ *
+ * A child that has closed what it inherited, as daemons do, has given the numbers to
+ * files of its own: whether it has, the signal pipe tells.
  */
 void fwi_loop_uv_abandon(fwi_loop *loop)
 {
     fwi_uv_loop *u = fwi_uv_of(loop);
+    if (!fwi_fdmark_fits(&u->pipe, u->uv.signal_pipefd[0])) {
+        return;
+    }
     for (fwi_list *e = u->listeners.next; e != &u->listeners; e = e->next) {
         close_number(fwi_uv_listener_fd(fwi_uv_listener_at(e)));
     }
