@@ -73,7 +73,7 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
  *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in 5 s
  *         FW_ERR_STATE     started before; FW_ERR_SYSTEM; FW_ERR_MEMORY
  *         A hub that could not start may be freed, or started again.
- * @thread any, one call at a time
+ * @thread any but the hub's own; fw_hub_stop by another waits until this is over
  * @since  0.1
  */
 FW_API int fw_hub_start(fw_hub *hub);

@@ -403,12 +403,10 @@ static int boot(fw_hub *hub)
     return FW_OK;
 }
 
-int fw_hub_start(fw_hub *hub)
+static int stop(fw_hub *hub);
+
+static int start(fw_hub *hub)
 {
-    int err = fwi_api_enter(hub);
-    if (err != FW_OK) {
-        return err;
-    }
     if (atomic_load(&hub->state) != FWI_HUB_NEW) {
         return fwi_error(FW_ERR_STATE, "the hub has been started before");
     }
@@ -416,7 +414,7 @@ int fw_hub_start(fw_hub *hub)
     hub->started_us = fwi_clock_us();
     hub->core.backplane_told = false;
     atomic_store(&hub->core.released, false);
-    err = fwi_put_together(hub);
+    int err = fwi_put_together(hub);
     if (err == FW_OK) {
         /* Before the threads: handlers may call back as soon as these run. */
         atomic_store(&hub->state, FWI_HUB_RUNNING);
@@ -434,13 +432,24 @@ int fw_hub_start(fw_hub *hub)
     if (err != FW_OK) {
         char why[sizeof hub->down_why + 16];
         snprintf(why, sizeof why, "%s", fw_error_detail());
-        fw_hub_stop(hub);
+        stop(hub);
         atomic_store(&hub->silent, false);
         atomic_store(&hub->state, FWI_HUB_NEW);
         return fwi_error(err, "%s", why);
     }
     fwi_taken_serve(hub);
     return FW_OK;
+}
+
+int fw_hub_start(fw_hub *hub)
+{
+    int err = fwi_api_enter_outside(hub);
+    if (err == FW_OK) {
+        pthread_mutex_lock(&hub->life);
+        err = start(hub);
+        pthread_mutex_unlock(&hub->life);
+    }
+    return err;
 }
 
 /* --- draining and stopping --- */
