@@ -163,7 +163,7 @@ int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms)
 void fw_events_done(fw_hub *hub, fw_event **events, int n)
 {
     if (fwi_api_enter(hub) == FW_OK) {
-        fwi_hub_events_done(&hub->core, events, n);
+        fwi_hub_events_done(events, n);
     }
 }
 
