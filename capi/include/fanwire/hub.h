@@ -258,8 +258,8 @@ FW_API int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len);
  *               REFRESH, SUB_REFRESH: likewise, and it ends; RPC, PUBLISH: 100..1999, the
  *               number of the error that the client gets: up to 399 they are the
  *               protocol's
- * @param reason copied, one line, NULL is ""; the body of the HTTP answer, the message of
- *               the error
+ * @param reason copied, one line of UTF-8, NULL is ""; the body of the HTTP answer, the
+ *               message of the error
  * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED
  * @thread any

@@ -220,6 +220,10 @@ int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
     if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
         return fwi_error(FW_ERR_INVALID, "the reason is more than one line");
     }
+    /* It may go to a client in a frame of text. */
+    if (reason != NULL && !fwi_utf8_is_valid(reason, strlen(reason))) {
+        return fwi_error(FW_ERR_INVALID, "the reason is not UTF-8");
+    }
     return decide(hub, token, false, code, reason);
 }
 
