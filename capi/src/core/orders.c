@@ -232,6 +232,8 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room,
     if (err == FW_ERR_LIMIT) {
         fwi_error(err,
                   "the session is in as many rooms as limit.rooms_per_session allows");
+    } else if (err == FW_ERR_MEMORY) {
+        fwi_error(err, "out of memory");
     }
     return err;
 }
