@@ -169,6 +169,10 @@ function verdict.decide(life, kind, whose, event, ok, outcome, why)
   if refusal ~= nil or wrong ~= nil then
     _, late, code = disagree(asked, life.handle, token, refusal)
   end
+  if refusal ~= nil and code == "FW_ERR_INVALID" then -- its reason is no text
+    life.log:failed(asked.name, whose, {text = late})
+    _, late, code = disagree(asked, life.handle, token, nil)
+  end
   if late ~= nil and code ~= "FW_ERR_INVALID" then
     life.log:say("debug", string.format("%s handler decided too late: %s (session=%s)",
       asked.name, late, whose.id))

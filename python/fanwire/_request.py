@@ -27,8 +27,9 @@ class Refuse(Exception):
                             % (status, reason))
         if not 400 <= status <= 599:
             raise ValueError("status is an HTTP status, 400 to 599, not %r" % (status,))
-        if "\n" in reason or "\r" in reason:
+        if any(c in reason for c in "\n\r\0"):
             raise ValueError("reason is one line of text, not %r" % (reason,))
+        reason.encode()  # a lone surrogate: ValueError, as of any call that takes text
         super().__init__(status, reason)
         self.status = status
         self.reason = reason

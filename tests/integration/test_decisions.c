@@ -176,6 +176,7 @@ START_TEST(a_wrong_verdict_decides_nothing)
     ck_assert_int_eq(fw_reject(h->hub, token, 200, ""), FW_ERR_INVALID);
     ck_assert_int_eq(fw_reject(h->hub, token, 600, ""), FW_ERR_INVALID);
     ck_assert_int_eq(fw_reject(h->hub, token, 403, "two\r\nlines"), FW_ERR_INVALID);
+    ck_assert_int_eq(fw_reject(h->hub, token, 403, "caf\xe9"), FW_ERR_INVALID);
     ck_assert_int_eq(ws_client_answer_within(c, 50), WS_NOTHING);
     ck_assert_int_eq(fw_accept(h->hub, token, "ann"), FW_OK);
     ck_assert_int_eq(ws_client_answer(c), 101);

@@ -427,6 +427,33 @@ START_TEST(what_waits_can_be_polled_after_stop_and_kept_after_free)
 }
 END_TEST
 
+/* Taken off the count of the wrong one they would make it look full for ever. */
+START_TEST(events_given_back_to_another_hub_go_to_their_own)
+{
+    test_hub *a = queued_hub(_i, 0), *b = queued_hub(_i, 0);
+    test_hub_set(a, "events.per_session", "2");
+    test_hub_start(a);
+    test_hub_start(b);
+    ws_client *c = ws_client_open(test_hub_url(a), NULL);
+    ws_client *d = ws_client_open(test_hub_url(b), NULL);
+    take_open(b);
+    test_hub_done(b, test_hub_expect(a, FW_EVENT_OPEN));
+    for (int i = 0; i < 4; i++) { /* a reads on only if its events have come back */
+        send_numbers(c, 2 * i, 2 * i + 2);
+        test_hub_done(b, test_hub_expect(a, FW_EVENT_MESSAGE));
+        test_hub_done(b, test_hub_expect(a, FW_EVENT_MESSAGE));
+    }
+    ck_assert(test_hub_stat(a, "fanwire_events_bytes") == 0);
+    ck_assert(test_hub_stat(b, "fanwire_events_bytes") == 0);
+    send_numbers(d, 0, 1);
+    test_hub_done(b, test_hub_expect(b, FW_EVENT_MESSAGE));
+    ws_client_free(c);
+    ws_client_free(d);
+    test_hub_close(a);
+    test_hub_close(b);
+}
+END_TEST
+
 START_TEST(a_handler_and_a_queue_exclude_each_other)
 {
     test_hub *h = queued_hub(_i, 0);
@@ -551,6 +578,7 @@ static Suite *suite(void)
     test_add(s, a_second_poller_is_turned_away_and_the_first_wakes_up, 0, HUB_KINDS);
     test_add(s, connect_is_decided_from_the_queue, 0, HUB_KINDS);
     test_add(s, what_waits_can_be_polled_after_stop_and_kept_after_free, 0, HUB_KINDS);
+    test_add(s, events_given_back_to_another_hub_go_to_their_own, 0, 1);
     test_add(s, a_handler_and_a_queue_exclude_each_other, 0, HUB_KINDS);
     test_add(s, an_inline_event_can_be_kept, 0, HUB_KINDS);
     test_add(s, log_lines_come_by_the_queue, 0, HUB_KINDS);

@@ -2,6 +2,7 @@
  * Listening sockets that go from one hub to another: whoever takes them serves, whoever
  * has let go serves those whom it has, and nobody is turned away meanwhile.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,23 @@ START_TEST(the_file_of_a_unix_socket_is_its_owners)
 }
 END_TEST
 
+/* It would be closed twice, and the second time be somebody else's. */
+START_TEST(a_number_is_taken_once)
+{
+    test_hub *a = test_hub_open((unsigned)_i);
+    test_hub *b = test_hub_new((unsigned)_i);
+    test_hub_make(b);
+    int fd = fw_hub_listener_fd(a->hub, 0), copy = fw_hub_listener_fd(a->hub, 0);
+    ck_assert_int_eq(fw_hub_listener_take(b->hub, fd), FW_OK);
+    ck_assert_int_eq(fw_hub_listener_take(b->hub, fd), FW_ERR_INVALID);
+    ck_assert_int_ge(fcntl(fd, F_GETFD), 0);
+    ck_assert_int_eq(fw_hub_listener_take(b->hub, copy), FW_OK);
+    test_hub_close(b);
+    ck_assert_int_lt(fcntl(fd, F_GETFD), 0);
+    test_hub_close(a);
+}
+END_TEST
+
 START_TEST(calls_at_the_wrong_time_say_so)
 {
     test_hub *h = test_hub_new((unsigned)_i);
@@ -179,6 +197,7 @@ static Suite *suite(void)
     test_add(s, a_successor_that_cannot_start_disturbs_nobody, 0, 1);
     test_add(s, who_waits_goes_on_waiting_when_a_socket_is_lent, 0, HUB_KIND_REDIS);
     test_add(s, the_file_of_a_unix_socket_is_its_owners, 0, HUB_KIND_REDIS);
+    test_add(s, a_number_is_taken_once, 0, 1);
     test_add(s, calls_at_the_wrong_time_say_so, 0, HUB_KIND_REDIS);
     return s;
 }

@@ -3,11 +3,14 @@
  * thousand hubs in a process that leave nothing behind.
  */
 #include <dirent.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -311,6 +314,71 @@ START_TEST(after_fork_the_hub_stays_the_parents)
 }
 END_TEST
 
+/* What a child opens that has closed all it inherited, as daemons do: a file, a socket
+ * and an epoll in turn, so that every number is each of them once. 0, or what is wrong.
+ */
+static int child_that_closed_all(fw_hub *hub, int turn)
+{
+    enum { NUMBERS = 64 };
+    for (int fd = 3; fd < 1024; fd++) {
+        close(fd);
+    }
+    for (int fd = 3; fd < NUMBERS; fd++) {
+        int own;
+        switch ((fd + turn) % 3) {
+        case 0:
+            own = open("/dev/null", O_RDWR);
+            break;
+        case 1:
+            own = epoll_create1(0);
+            break;
+        default:
+            own = socket(AF_UNIX, SOCK_STREAM, 0);
+            break;
+        }
+        if (own != fd) {
+            return 3;
+        }
+    }
+    if (fw_hub_stop(hub) != FW_ERR_FORKED) {
+        return 1;
+    }
+    fw_hub_free(hub);
+    for (int fd = 3; fd < NUMBERS; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            return 2;
+        }
+    }
+    return 0;
+}
+
+/* _i 0: of a hub that runs; 1: of one that waits to be started, and has been given a
+ * listener. */
+START_TEST(a_child_that_closed_what_it_inherited_keeps_its_own)
+{
+    test_hub *h = test_hub_open(0), *next = test_hub_new(0);
+    test_hub_set(next, "events", "queued");
+    next->record = 1u << FW_EVENT_OPEN;
+    test_hub_make(next);
+    ck_assert_int_eq(fw_hub_listener_take(next->hub, fw_hub_listener_fd(h->hub, 0)),
+                     FW_OK);
+    for (int turn = 0; turn < 3; turn++) {
+        fflush(NULL);
+        pid_t pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+            _exit(child_that_closed_all(_i == 0 ? h->hub : next->hub, turn));
+        }
+        int status = 0;
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child: %d",
+                      status);
+    }
+    test_hub_close(next);
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(a_sleeping_child_holds_no_client)
 {
     test_hub *h = test_hub_open((unsigned)_i);
@@ -399,6 +467,7 @@ static Suite *suite(void)
     test_add(s, two_hubs_made_and_freed_a_thousand_times_leave_nothing, 0, HUB_KINDS);
     test_add(s, the_log_goes_to_the_function_that_was_given, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, after_fork_the_hub_stays_the_parents, 0, HUB_KINDS);
+    test_add(s, a_child_that_closed_what_it_inherited_keeps_its_own, 0, 2);
     test_add(s, a_sleeping_child_holds_no_client, 0, HUB_KINDS);
     test_add(s, figures_are_found_by_name_and_shown_as_text, 0, HUB_KINDS);
     test_add(s, an_application_s_own_figures_are_shown_with_the_hub_s, 0, HUB_KINDS);

@@ -92,6 +92,38 @@ START_TEST(every_call_survives_a_stop_that_comes_meanwhile)
 }
 END_TEST
 
+/* --- a start that is under way --- */
+
+static void *start(void *hub)
+{
+    return (void *)(intptr_t)fw_hub_start(hub);
+}
+
+START_TEST(a_stop_waits_for_the_start)
+{
+    fw_options *o = fw_options_new();
+    fw_options_set(o, "listen", "ws://127.0.0.1:0/ws");
+    fw_options_set(o, "threads", "2");
+    for (int round = 0; round < ROUNDS; round++) {
+        fw_hub *hub;
+        pthread_t starter;
+        void *started;
+        int stopped;
+        ck_assert_int_eq(fw_hub_new(&hub, o), FW_OK);
+        ck_assert_int_eq(pthread_create(&starter, NULL, start, hub), 0);
+        do {
+            stopped = fw_hub_stop(hub); /* FW_ERR_STATE until the start has begun */
+        } while (stopped == FW_ERR_STATE);
+        ck_assert_int_eq(stopped, FW_OK);
+        pthread_join(starter, &started);
+        ck_assert_int_eq((int)(intptr_t)started, FW_OK);
+        ck_assert_int_eq(fw_hub_send_all(hub, "x", 1, FW_TEXT), FW_ERR_CLOSED);
+        fw_hub_free(hub);
+    }
+    fw_options_free(o);
+}
+END_TEST
+
 /* --- events that are finished meanwhile --- */
 
 typedef struct finisher {
@@ -195,6 +227,7 @@ int main(void)
 {
     Suite *s = suite_create("stop_race");
     test_add(s, every_call_survives_a_stop_that_comes_meanwhile, 0, HUB_KIND_REDIS);
+    test_add(s, a_stop_waits_for_the_start, 0, 1);
     test_add(s, events_may_be_finished_while_the_hub_stops_or_is_freed, 0, 2);
     test_add(s, a_poller_hears_of_every_session_s_end_before_closed, 0, HUB_KIND_REDIS);
     return test_main(s, false);

@@ -97,6 +97,14 @@ describe("decisions:", function()
       function() local _ = fanwire.refuse(403, "a\nb") end)
   end)
 
+  it("a reason that is no text is logged and 500", function()
+    local hub, lines = support.started{
+      connect = function() return fanwire.refuse(403, "caf\233") end,
+    }
+    assert.equal(500, (support.refused(hub)))
+    support.logged(lines, "connect handler failed: the reason is not UTF-8")
+  end)
+
   it("a verdict of a wrong type is logged and 500", function()
     for _, wrong in ipairs{true, false, 5, {}} do
       local hub, lines = support.started{connect = function() return wrong end}

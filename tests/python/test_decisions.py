@@ -114,6 +114,12 @@ def test_a_refusal_of_wrong_types_is_a_type_error(arguments):
         fanwire.Refuse(*arguments)
 
 
+@pytest.mark.parametrize("reason", ["two\nlines", "a\rb", "a\0b", "\udcff"])
+def test_a_reason_that_no_client_can_be_told_is_a_value_error(reason):
+    with pytest.raises(ValueError):
+        fanwire.Refuse(403, reason)
+
+
 def test_a_reason_of_several_lines_still_refuses(hub, handler_log):
     """The reason of an HTTP answer is one line; the client must not get in over that."""
     def asked(request):

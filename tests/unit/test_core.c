@@ -489,10 +489,10 @@ START_TEST(a_session_with_too_many_unfinished_events_isn_t_read_until_half_are_d
     core_rig_settle(&rig);
     fw_event *e[8];
     ck_assert_int_eq(fwi_events_take(&rig.hub.events, e, 8), 4);
-    fwi_hub_events_done(&rig.hub, e, 1);
+    fwi_hub_events_done(e, 1);
     core_rig_settle(&rig);
     ck_assert(c->paused);
-    fwi_hub_events_done(&rig.hub, e + 1, 3);
+    fwi_hub_events_done(e + 1, 3);
     core_rig_settle(&rig);
     ck_assert(!c->paused);
     ck_assert_uint_eq(atomic_load(&rig.hub.events.bytes), 0);

@@ -8,8 +8,8 @@
  * turned to errors and warnings, which go to the hub's log.
  *
  * After fork() a hub belongs to the parent: in the child calls on it that can fail return
- * FW_ERR_FORKED, and the first closes the descriptors that were inherited (but for
- * sessions whose reading was paused just then). The child may make a hub of its own.
+ * FW_ERR_FORKED, and the first closes what was inherited (but for the descriptor of
+ * events, and sessions whose reading was paused). The child may make a hub of its own.
  */
 #ifndef FANWIRE_HUB_H
 #define FANWIRE_HUB_H
@@ -73,7 +73,7 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
  *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in 5 s
  *         FW_ERR_STATE     started before; FW_ERR_SYSTEM; FW_ERR_MEMORY
  *         A hub that could not start may be freed, or started again.
- * @thread any, one call at a time
+ * @thread any but the hub's own; fw_hub_stop by another waits until this is over
  * @since  0.1
  */
 FW_API int fw_hub_start(fw_hub *hub);
@@ -172,7 +172,8 @@ FW_API int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms);
 
 /**
  * The handlers of these events have finished: free them and give their sessions credit
- * to be read again ("events.per_session").
+ * to be read again ("events.per_session"). An event of another hub is given back to that
+ * one.
  *
  * @param events borrowed array; the events in it are taken
  * @thread any
@@ -257,8 +258,8 @@ FW_API int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len);
  *               REFRESH, SUB_REFRESH: likewise, and it ends; RPC, PUBLISH: 100..1999, the
  *               number of the error that the client gets: up to 399 they are the
  *               protocol's
- * @param reason copied, one line, NULL is ""; the body of the HTTP answer, the message of
- *               the error
+ * @param reason copied, one line of UTF-8, NULL is ""; the body of the HTTP answer, the
+ *               message of the error
  * @return FW_OK, FW_ERR_GONE; FW_ERR_INVALID, FW_ERR_MEMORY (nothing is decided);
  *         FW_ERR_CLOSED
  * @thread any

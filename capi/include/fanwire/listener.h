@@ -31,8 +31,9 @@ FW_BEGIN_DECLS
  *
  * @param fd taken, unless FW_ERR_INVALID or FW_ERR_FORKED; becomes non-blocking and
  *           close-on-exec
- * @return FW_OK; FW_ERR_INVALID no listening stream socket of TCP or Unix;
- *         FW_ERR_STATE after fw_hub_start, FW_ERR_FORKED, FW_ERR_MEMORY
+ * @return FW_OK; FW_ERR_INVALID no listening stream socket of TCP or Unix, or a number
+ *         that the hub was given before; FW_ERR_STATE after fw_hub_start, FW_ERR_FORKED,
+ *         FW_ERR_MEMORY
  * @thread any, before fw_hub_start
  * @since  0.1
  */

@@ -94,6 +94,7 @@ int fw_hub_event_wake(fw_hub *hub, int fd)
     pthread_mutex_lock(&q->lock);
     int former = hub->wake_fd;
     hub->wake_fd = own;
+    hub->wake_mark = fwi_fdmark_of(own);
     if (q->signalled) {
         fwi_api_wake(hub);
     }
@@ -162,7 +163,7 @@ int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms)
 void fw_events_done(fw_hub *hub, fw_event **events, int n)
 {
     if (fwi_api_enter(hub) == FW_OK) {
-        fwi_hub_events_done(&hub->core, events, n);
+        fwi_hub_events_done(events, n);
     }
 }
 
@@ -218,6 +219,10 @@ int fw_reject(fw_hub *hub, uint64_t token, int code, const char *reason)
     }
     if (reason != NULL && strpbrk(reason, "\r\n") != NULL) {
         return fwi_error(FW_ERR_INVALID, "the reason is more than one line");
+    }
+    /* It may go to a client in a frame of text. */
+    if (reason != NULL && !fwi_utf8_is_valid(reason, strlen(reason))) {
+        return fwi_error(FW_ERR_INVALID, "the reason is not UTF-8");
     }
     return decide(hub, token, false, code, reason);
 }

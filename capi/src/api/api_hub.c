@@ -17,7 +17,6 @@ enum { STOP_GRACE_MS = 1000, REQUIRED_MS = 5000 };
 
 /* --- entering --- */
 
-/* -1 then: in a forked child the last event would close them again. */
 static void close_event_fds(fw_hub *hub)
 {
     int *const fds[] = {&hub->event_fd, &hub->wake_fd};
@@ -29,6 +28,9 @@ static void close_event_fds(fw_hub *hub)
     }
 }
 
+/* The numbers may be the child's own by now, if it has closed what it inherited, as
+ * daemons do. The eventfd stays open: none can be told from another, and nobody is at its
+ * other end. */
 static void abandon(fw_hub *hub)
 {
     for (unsigned i = 0; i < hub->n_loops; i++) {
@@ -36,9 +38,13 @@ static void abandon(fw_hub *hub)
             fwi_loop_uv_abandon(hub->loop[i]);
         }
     }
-    close_event_fds(hub);
+    if (fwi_fdmark_fits(&hub->wake_mark, hub->wake_fd)) {
+        close(hub->wake_fd);
+    }
     for (size_t i = 0; i < hub->n_taken; i++) {
-        close(hub->taken[i].fd);
+        if (fwi_fdmark_fits(&hub->taken[i].mark, hub->taken[i].fd)) {
+            close(hub->taken[i].fd);
+        }
     }
 }
 
@@ -47,8 +53,7 @@ int fwi_api_enter(fw_hub *hub)
     if (fwi_forkmark_is_ours(&hub->process)) {
         return FW_OK;
     }
-    if (!hub->abandoned) {
-        hub->abandoned = true;
+    if (!atomic_exchange(&hub->abandoned, true)) {
         abandon(hub);
     }
     return fwi_error(FW_ERR_FORKED, "this hub belongs to the parent process %d",
@@ -298,9 +303,9 @@ int fw_hub_new(fw_hub **out, const fw_options *options)
     if (hub->core.events.queued) {
         hub->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (hub->event_fd < 0) {
+            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %m");
             fwi_hub_fini(&hub->core);
             fwi_forkmark_fini(&hub->process);
-            err = fwi_error(FW_ERR_SYSTEM, "eventfd: %m");
             goto fail;
         }
         hub->core.events.notify = notify_events;
@@ -398,12 +403,10 @@ static int boot(fw_hub *hub)
     return FW_OK;
 }
 
-int fw_hub_start(fw_hub *hub)
+static int stop(fw_hub *hub);
+
+static int start(fw_hub *hub)
 {
-    int err = fwi_api_enter(hub);
-    if (err != FW_OK) {
-        return err;
-    }
     if (atomic_load(&hub->state) != FWI_HUB_NEW) {
         return fwi_error(FW_ERR_STATE, "the hub has been started before");
     }
@@ -411,7 +414,7 @@ int fw_hub_start(fw_hub *hub)
     hub->started_us = fwi_clock_us();
     hub->core.backplane_told = false;
     atomic_store(&hub->core.released, false);
-    err = fwi_put_together(hub);
+    int err = fwi_put_together(hub);
     if (err == FW_OK) {
         /* Before the threads: handlers may call back as soon as these run. */
         atomic_store(&hub->state, FWI_HUB_RUNNING);
@@ -429,13 +432,24 @@ int fw_hub_start(fw_hub *hub)
     if (err != FW_OK) {
         char why[sizeof hub->down_why + 16];
         snprintf(why, sizeof why, "%s", fw_error_detail());
-        fw_hub_stop(hub);
+        stop(hub);
         atomic_store(&hub->silent, false);
         atomic_store(&hub->state, FWI_HUB_NEW);
         return fwi_error(err, "%s", why);
     }
     fwi_taken_serve(hub);
     return FW_OK;
+}
+
+int fw_hub_start(fw_hub *hub)
+{
+    int err = fwi_api_enter_outside(hub);
+    if (err == FW_OK) {
+        pthread_mutex_lock(&hub->life);
+        err = start(hub);
+        pthread_mutex_unlock(&hub->life);
+    }
+    return err;
 }
 
 /* --- draining and stopping --- */

@@ -16,6 +16,16 @@
 
 /* --- sockets that wait for the start --- */
 
+/* A number that is here twice would be closed twice, and be somebody else's by then. */
+static bool is_here(const fw_hub *hub, int fd)
+{
+    bool here = false;
+    for (size_t i = 0; i < hub->n_taken; i++) {
+        here |= hub->taken[i].fd == fd;
+    }
+    return here;
+}
+
 int fw_hub_listener_take(fw_hub *hub, int fd)
 {
     int err = fwi_api_enter(hub);
@@ -25,6 +35,9 @@ int fw_hub_listener_take(fw_hub *hub, int fd)
     if (!fwi_listener_fd_is_one(fd)) {
         return fwi_error(FW_ERR_INVALID, "descriptor %d is no stream socket that listens",
                          fd);
+    }
+    if (is_here(hub, fd)) {
+        return fwi_error(FW_ERR_INVALID, "descriptor %d was given before", fd);
     }
     fwi_taken *more = NULL;
     if (atomic_load(&hub->state) != FWI_HUB_NEW) {
@@ -39,7 +52,7 @@ int fw_hub_listener_take(fw_hub *hub, int fd)
     }
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     hub->taken = more;
-    hub->taken[hub->n_taken++] = (fwi_taken){.fd = fd};
+    hub->taken[hub->n_taken++] = (fwi_taken){.fd = fd, .mark = fwi_fdmark_of(fd)};
     return FW_OK;
 }
 

@@ -6,12 +6,14 @@
 #define FWI_API_HUB_INSIDE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include <fanwire/hub.h>
 #include <fanwire/stats.h>
 
 #include "backplane/backplanes.h"
+#include "base/fdmark.h"
 #include "base/forkmark.h"
 #include "core/error.h"
 #include "core/shard.h"
@@ -43,12 +45,13 @@ typedef struct fwi_access {
 /* A socket that listens already, given to the hub before its start. */
 typedef struct fwi_taken {
     int fd;
+    fwi_fdmark mark;
     bool used; /* a gate has it */
 } fwi_taken;
 
 struct fw_hub {
     fwi_forkmark process;
-    bool abandoned; /* in a forked child: the inherited descriptors are closed */
+    atomic_bool abandoned; /* in a forked child: the inherited descriptors are closed */
     _Atomic int state;
     atomic_bool silent; /* it has stopped, and all its events are in the queue */
     fw_options *options;
@@ -81,7 +84,8 @@ struct fw_hub {
     size_t n_taken;
 
     int event_fd; /* -1: events are inline */
-    int wake_fd;  /* fw_hub_event_wake; -1: none. Under the lock of the events */
+    int wake_fd;  /* fw_hub_event_wake; -1: none. Under the lock of the events, and: */
+    fwi_fdmark wake_mark;
 
     pthread_mutex_t life; /* one at a time starts, stops, or asks the loops to drain */
     pthread_mutex_t lock; /* for the waiters: drain, stop, start, stats */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "core/error.h"
 #include "core/session_inside.h"
 #include "wire/name.h"
 #include "wire/protocol_centrifuge.h"
@@ -327,7 +328,7 @@ static int post_answer(fwi_hub *hub, uint64_t token, fwi_item *item)
 {
     unsigned loop = (unsigned)(token >> LOOP_BIT);
     if (item == NULL) {
-        return FW_ERR_MEMORY;
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     if (loop >= hub->n_shards || !fwi_idtable_claim(&hub->shard[loop]->decisions,
                                                     index_of(token), (uint32_t)token)) {
@@ -370,7 +371,7 @@ int fwi_hub_answer(fwi_hub *hub, uint64_t token, fwi_answer *a)
         fwi_item_new(run_verdict, is_result ? a->claims->user : a->reason, NULL);
     if (item == NULL) {
         fwi_answer_free(a);
-        return FW_ERR_MEMORY;
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     item->count = is_result;
     item->code = (int)a->code | (a->temporary ? FWI_MAY_TRY_AGAIN : 0);

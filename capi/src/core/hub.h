@@ -184,8 +184,9 @@ typedef enum {
 } fwi_decision_kind;
 fwi_decision_kind fwi_token_kind(uint64_t token);
 
-/* These events are finished: credit back, and free them. */
-void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n);
+/* These events are finished: credit back, and free them. Each knows its hub itself: taken
+ * off another's count it would stop that one for ever. */
+void fwi_hub_events_done(fw_event **events, int n);
 
 /* Interest of a loop in a channel; a loop may hold several. *heard: the channel is heard
  * already. Otherwise fwi_room_subscribed comes to the loop's shard. FW_OK, or

@@ -232,6 +232,8 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room,
     if (err == FW_ERR_LIMIT) {
         fwi_error(err,
                   "the session is in as many rooms as limit.rooms_per_session allows");
+    } else if (err == FW_ERR_MEMORY) {
+        fwi_error(err, "out of memory");
     }
     return err;
 }
@@ -367,10 +369,13 @@ static void give_credit(fwi_hub *hub, fw_event *e)
     }
 }
 
-void fwi_hub_events_done(fwi_hub *hub, fw_event **events, int n)
+void fwi_hub_events_done(fw_event **events, int n)
 {
     for (int i = 0; i < n; i++) {
-        give_credit(hub, events[i]);
+        fwi_events *q = events[i]->queue;
+        if (q != NULL) {
+            give_credit(fwi_container_of(q, fwi_hub, events), events[i]);
+        }
         fw_event_unref(events[i]);
     }
 }

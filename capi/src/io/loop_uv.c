@@ -16,6 +16,7 @@
 #include "io/uv_inside.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -152,9 +153,40 @@ static void own(fwi_uv_loop *u, void *handle)
     u->handles++;
 }
 
+/* libuv takes six for the first loop of a process, and ends the process if it can't have
+ * those that its signals need. So we look first whether they can be had; errno says why
+ * not. */
+static bool are_descriptors_left(void)
+{
+    int fds[6], n = 0;
+    while (n < (int)FWI_ARRAY_LEN(fds) && pipe2(fds + n, O_CLOEXEC) == 0) {
+        n += 2;
+    }
+    int why = errno;
+    bool enough = n == (int)FWI_ARRAY_LEN(fds);
+    while (n > 0) {
+        close(fds[--n]);
+    }
+    errno = why;
+    return enough;
+}
+
+/* False: errno says why. */
+static bool init_uv(fwi_uv_loop *u)
+{
+    int err = uv_loop_init(&u->uv);
+    if (err == 0) {
+        err = uv_async_init(&u->uv, &u->wake, on_wake);
+        FWI_ASSERT(err == 0 || uv_loop_close(&u->uv) == 0);
+    }
+    u->pipe = fwi_fdmark_of(u->uv.signal_pipefd[0]);
+    errno = -err;
+    return err == 0;
+}
+
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
 {
-    fwi_uv_loop *u = calloc(1, sizeof *u);
+    fwi_uv_loop *u = are_descriptors_left() ? calloc(1, sizeof *u) : NULL;
     if (u == NULL) {
         return NULL;
     }
@@ -163,13 +195,10 @@ fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
     u->user = user;
     fwi_list_init(&u->streams);
     fwi_list_init(&u->listeners);
-    if (uv_loop_init(&u->uv) != 0) {
+    if (!init_uv(u)) {
+        int why = errno;
         free(u);
-        return NULL;
-    }
-    if (uv_async_init(&u->uv, &u->wake, on_wake) != 0) {
-        FWI_ASSERT(uv_loop_close(&u->uv) == 0);
-        free(u);
+        errno = why;
         return NULL;
     }
     own(u, &u->wake);
@@ -337,10 +366,16 @@ static void close_number(int fd)
  * Their numbers are read from uv_loop_t, whose layout is part of libuv's ABI. The loop's
  * thread may have been anywhere when the fork came, so slots of its table are compared
  * with NULL but not followed, and the memory stays as it is: it may be half changed.
+ *
+ * A child that has closed what it inherited, as daemons do, has given the numbers to
+ * files of its own: whether it has, the signal pipe tells.
  */
 void fwi_loop_uv_abandon(fwi_loop *loop)
 {
     fwi_uv_loop *u = fwi_uv_of(loop);
+    if (!fwi_fdmark_fits(&u->pipe, u->uv.signal_pipefd[0])) {
+        return;
+    }
     for (fwi_list *e = u->listeners.next; e != &u->listeners; e = e->next) {
         close_number(fwi_uv_listener_fd(fwi_uv_listener_at(e)));
     }

@@ -8,7 +8,7 @@
 #include "core/loop.h"
 
 /* Makes a loop; its thread isn't there yet, so everything may be prepared on it from the
- * calling thread. NULL: out of memory or descriptors. @thread init */
+ * calling thread. NULL: out of memory or descriptors, by errno. @thread init */
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user);
 
 /* Starts the thread (named "fw-loop-N" for debuggers). It takes none of the application's
@@ -37,7 +37,8 @@ void fwi_loop_uv_free(fwi_loop *loop);
 /* In a forked child: closes the descriptors that the loop has, those of its streams and
  * listeners and those that libwebsockets watches on it; frees nothing, and the loop can't
  * be used or freed afterwards. The parent's loop isn't disturbed. Only closes numbers, so
- * it is safe whatever the other threads did at the moment of the fork. */
+ * it is safe whatever the other threads did at the moment of the fork; and none if the
+ * child has closed them itself, since they may be other files' by now. */
 void fwi_loop_uv_abandon(fwi_loop *loop);
 
 /* --- listening: at most 32 accepts a turn, so that a storm can't starve those who are

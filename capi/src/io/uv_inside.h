@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <uv.h>
 
+#include "base/fdmark.h"
 #include "base/list.h"
 #include "core/loop.h"
 #include "io/loop_uv.h"
@@ -21,6 +22,7 @@ enum { FWI_READ_BYTES = 65536 };
 typedef struct fwi_uv_loop {
     fwi_loop loop;
     uv_loop_t uv;
+    fwi_fdmark pipe; /* libuv's for signals: are the loop's numbers still the loop's? */
     uv_async_t wake;
     uv_prepare_t prepare; /* a turn ends there */
     uv_timer_t alarm;     /* wakes libuv up for the wheel */
