@@ -89,6 +89,8 @@ static const char tail[] =
     "told of.\n"
     ".TP\n.I /etc/fanwire/environment\n"
     "Variables of the service, for secrets; mode 0600.\n"
+    ".TP\n.I /usr/share/bash\\-completion/completions/fanwired\n"
+    "What completes command lines of fanwired in bash.\n"
     ".SH EXAMPLES\n"
     ".nf\n"
     "fanwired \\-\\-listen ws://127.0.0.1:9090/ws \\-\\-http.listen 127.0.0.1:9190\n"
