@@ -16,8 +16,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PUBLIC = os.path.join(HERE, "..", "..", "capi", "include", "fanwire")
-BESIDE_SERVER = ("bash-completion/completions/fanwired", "fanwire/openapi.json",
-                 "man/man8/fanwired.8")
+BESIDE_SERVER = ("bash-completion/completions/fanwired", "fanwire/grafana.json",
+                 "fanwire/openapi.json", "man/man8/fanwired.8")
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
