@@ -26,6 +26,7 @@ static const struct {
     {"token", FWD_TOKEN, 0, " --user USER"},
     {"disconnect", FWD_DISCONNECT, 1, " USER"},
     {"trace", FWD_TRACE, 1, " ROOM"},
+    {"top", FWD_TOP, 0, ""},
 };
 
 const fwd_own_flag fwd_own_flags[] = {
@@ -51,6 +52,7 @@ const fwd_switch fwd_switches[] = {
     {"version", FWD_VERSION, 0, false},
     {"check-config", FWD_SERVE, offsetof(fwd_args, check_config), false},
     {"json", FWD_SERVE, offsetof(fwd_args, json), false},
+    {"once", FWD_SERVE, offsetof(fwd_args, once), false},
     {"options-markdown", FWD_MARKDOWN, 0, true},  /* makes docs/options.md, */
     {"man-page", FWD_MAN_PAGE, 0, true},          /* docs/man/fanwired.8, */
     {"bash-completion", FWD_COMPLETION, 0, true}, /* docs/completion/fanwired.bash */

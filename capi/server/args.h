@@ -17,6 +17,7 @@ typedef enum {
     FWD_TOKEN,
     FWD_DISCONNECT,
     FWD_TRACE,
+    FWD_TOP,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN,
@@ -53,7 +54,7 @@ typedef struct fwd_flag {
 typedef struct fwd_args {
     fwd_command command;
     const char *config; /* --config; NULL: not given */
-    bool check_config, json;
+    bool check_config, json, once;
     const char *words[2]; /* what a command is about: room and text */
     int n_words;
     fwd_flag *flags;

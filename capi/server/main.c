@@ -54,6 +54,8 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_disconnect(args, options);
     case FWD_TRACE:
         return fwd_trace(args, options);
+    case FWD_TOP:
+        return fwd_top(args, options);
     default:
         return fwd_serve(args, options);
     }

@@ -141,8 +141,8 @@ _fanwired_values()
 _fanwired()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} command option words
-    local commands='serve publish presence history token disconnect trace'
-    local switches='--help --version --check-config --json'
+    local commands='serve publish presence history token disconnect trace top'
+    local switches='--help --version --check-config --json --once'
     local options='
         --config
         --listen
@@ -264,6 +264,7 @@ _fanwired()
         [token]='--user --expire --channel --client --channels --info --meta --data --key --kid'
         [disconnect]=''
         [trace]=''
+        [top]=''
     )
     COMPREPLY=()
     _fanwired_look
