@@ -26,6 +26,7 @@ static const struct {
     {"token", FWD_TOKEN, 0, " --user USER"},
     {"disconnect", FWD_DISCONNECT, 1, " USER"},
     {"trace", FWD_TRACE, 1, " ROOM"},
+    {"top", FWD_TOP, 0, ""},
 };
 
 const fwd_own_flag fwd_own_flags[] = {
@@ -45,6 +46,18 @@ const fwd_own_flag fwd_own_flags[] = {
     {FWD_TOKEN, "kid", "a name", "which of several keys it was signed with"},
 };
 const size_t fwd_n_own_flags = sizeof fwd_own_flags / sizeof fwd_own_flags[0];
+
+const fwd_switch fwd_switches[] = {
+    {"help", FWD_HELP, 0, false},
+    {"version", FWD_VERSION, 0, false},
+    {"check-config", FWD_SERVE, offsetof(fwd_args, check_config), false},
+    {"json", FWD_SERVE, offsetof(fwd_args, json), false},
+    {"once", FWD_SERVE, offsetof(fwd_args, once), false},
+    {"options-markdown", FWD_MARKDOWN, 0, true},  /* makes docs/options.md, */
+    {"man-page", FWD_MAN_PAGE, 0, true},          /* docs/man/fanwired.8, */
+    {"bash-completion", FWD_COMPLETION, 0, true}, /* docs/completion/fanwired.bash */
+};
+const size_t fwd_n_switches = sizeof fwd_switches / sizeof fwd_switches[0];
 
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -87,25 +100,25 @@ static int read_word(reading *r, const char *word)
     return FWD_OK;
 }
 
-/* Flags of fanwired itself, without value. False: it is none of them. */
+/* False: the flag is none of the switches. */
 static bool read_switch(fwd_args *args, const char *flag)
 {
-    if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0) {
-        args->command = FWD_HELP;
-    } else if (strcmp(flag, "--version") == 0) {
-        args->command = FWD_VERSION;
-    } else if (strcmp(flag, "--options-markdown") == 0) {
-        args->command = FWD_MARKDOWN; /* what docs/options.md is made by */
-    } else if (strcmp(flag, "--man-page") == 0) {
-        args->command = FWD_MAN_PAGE; /* and docs/man/fanwired.8 */
-    } else if (strcmp(flag, "--check-config") == 0) {
-        args->check_config = true;
-    } else if (strcmp(flag, "--json") == 0) {
-        args->json = true;
-    } else {
-        return false;
+    if (strcmp(flag, "-h") == 0) {
+        flag = "--help";
     }
-    return true;
+    for (size_t i = 0; i < fwd_n_switches; i++) {
+        const fwd_switch *s = &fwd_switches[i];
+        if (strncmp(flag, "--", 2) != 0 || strcmp(flag + 2, s->name) != 0) {
+            continue;
+        }
+        if (s->command != FWD_SERVE) {
+            args->command = s->command;
+        } else {
+            *(bool *)((char *)args + s->field) = true;
+        }
+        return true;
+    }
+    return false;
 }
 
 static int read_flag(reading *r, const char *flag)
@@ -165,6 +178,17 @@ static int check_words(const fwd_args *args)
         }
     }
     return FWD_OK;
+}
+
+const char *fwd_args_command(size_t i, fwd_command *command)
+{
+    if (i >= N_COMMANDS) {
+        return NULL;
+    }
+    if (command != NULL) {
+        *command = commands[i].command;
+    }
+    return commands[i].name;
 }
 
 int fwd_args_read(fwd_args *args, int argc, char **argv)

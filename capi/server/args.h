@@ -7,6 +7,7 @@
 #include <fanwire/fanwire.h>
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum {
     FWD_SERVE,
@@ -16,10 +17,12 @@ typedef enum {
     FWD_TOKEN,
     FWD_DISCONNECT,
     FWD_TRACE,
+    FWD_TOP,
     FWD_HELP,
     FWD_VERSION,
     FWD_MARKDOWN,
-    FWD_MAN_PAGE
+    FWD_MAN_PAGE,
+    FWD_COMPLETION
 } fwd_command;
 
 /* What a command's own flag is, which is no option: for --help and errors. */
@@ -31,6 +34,17 @@ typedef struct fwd_own_flag {
 extern const fwd_own_flag fwd_own_flags[];
 extern const size_t fwd_n_own_flags;
 
+/* What takes no value. */
+typedef struct fwd_switch {
+    const char *name;
+    fwd_command command; /* done instead of any other; FWD_SERVE: none */
+    size_t field;        /* else the bool of fwd_args that it sets */
+    bool of_makers;      /* makes files of ours, and isn't told to users */
+} fwd_switch;
+
+extern const fwd_switch fwd_switches[];
+extern const size_t fwd_n_switches;
+
 /* One "--name value". */
 typedef struct fwd_flag {
     char *name;
@@ -40,12 +54,15 @@ typedef struct fwd_flag {
 typedef struct fwd_args {
     fwd_command command;
     const char *config; /* --config; NULL: not given */
-    bool check_config, json;
+    bool check_config, json, once;
     const char *words[2]; /* what a command is about: room and text */
     int n_words;
     fwd_flag *flags;
     int n_flags;
 } fwd_args;
+
+/* The i'th command, by its name; NULL past the last. command may be NULL. */
+const char *fwd_args_command(size_t i, fwd_command *command);
 
 /* Reads argv. 0, or the exit status after the reason was reported; in both cases
  * fwd_args_fini() frees what was taken. argv is borrowed as long as args. */

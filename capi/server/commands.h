@@ -26,4 +26,7 @@ int fwd_disconnect(const fwd_args *args, const fw_options *options);
 /* fanwired trace ROOM. As fwd_presence. */
 int fwd_trace(const fwd_args *args, fw_options *options);
 
+/* fanwired top. Likewise. */
+int fwd_top(const fwd_args *args, fw_options *options);
+
 #endif

@@ -22,6 +22,8 @@ static int print_manual(const fwd_args *args, const fw_options *options)
         fwd_manual_markdown(stdout, options);
     } else if (args->command == FWD_MAN_PAGE) {
         fwd_man_page(stdout, options);
+    } else if (args->command == FWD_COMPLETION) {
+        fwd_completion(stdout);
     } else {
         printf("fanwired %s\n", fw_version_string());
     }
@@ -52,6 +54,8 @@ static int run_command(const fwd_args *args, fw_options *options)
         return fwd_disconnect(args, options);
     case FWD_TRACE:
         return fwd_trace(args, options);
+    case FWD_TOP:
+        return fwd_top(args, options);
     default:
         return fwd_serve(args, options);
     }

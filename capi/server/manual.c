@@ -90,6 +90,7 @@ void fwd_manual_help(FILE *out, const fw_options *options)
         "                      [--key FILE] [--name value]...\n"
         "       fanwired disconnect USER [--json] [--name value]...\n"
         "       fanwired trace ROOM [--json] [--name value]...\n"
+        "       fanwired top [--once] [--json] [--name value]...\n"
         "       fanwired --check-config [...] | --version | --help\n"
         "\n"
         "Options come from flags, then from the environment (--redis.url is\n"

@@ -1,5 +1,6 @@
 /*
- * The texts made from the table of options: --help, docs/options.md and fanwired(8).
+ * The texts made from the table of options: --help, docs/options.md, fanwired(8) and
+ * what completes a command line in bash.
  */
 #ifndef FANWIRED_MANUAL_H
 #define FANWIRED_MANUAL_H
@@ -17,6 +18,9 @@ void fwd_manual_markdown(FILE *out, const fw_options *options);
 
 /* The page for man, in roff; options: likewise. */
 void fwd_man_page(FILE *out, const fw_options *options);
+
+/* The script by which bash completes command lines. */
+void fwd_completion(FILE *out);
 
 /* What is to be said of a whole group, by its first option; NULL: nothing. */
 const char *fwd_manual_note(const char *first);

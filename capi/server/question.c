@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "plain.h"
 #include "report.h"
 
 enum { TIMEOUT_S = 10 };
@@ -20,12 +21,10 @@ void fwd_print_field(bool first, const char *name, const char *text, size_t len)
 void fwd_print_plain(const char *text, size_t len)
 {
     putchar(' ');
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
-        /* U+0080-9F are C2 80 to C2 9F, and have a terminal's orders, too. */
-        bool second = c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0;
-        putchar(c < ' ' || c == 0x7f || second ? '?' : text[i]);
-        i += second;
+    for (size_t i = 0; i < len;) {
+        size_t order = fwd_plain_order(text + i, len - i);
+        putchar(order > 0 ? '?' : text[i]);
+        i += order > 0 ? order : 1;
     }
 }
 
@@ -93,7 +92,7 @@ int fwd_question_hub(const char *command, const fwd_args *args, fw_options *opti
         return fwd_report(FWD_CONFIGURATION, "redis.url: %s needs it: %s", command,
                           fw_options_describe("redis.url", "allowed"));
     }
-    int err = fw_name_check(args->words[0]);
+    int err = args->n_words > 0 ? fw_name_check(args->words[0]) : FW_OK;
     for (size_t i = 0; err == FW_OK && i < sizeof quiet / sizeof quiet[0]; i++) {
         err = fw_options_set(options, quiet[i][0], quiet[i][1]);
     }

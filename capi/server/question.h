@@ -31,9 +31,9 @@ struct fwd_question {
 /* Runs it with the command's options, which are changed. Returns the exit status. */
 int fwd_question_run(fwd_question *q, const fwd_args *args, fw_options *options);
 
-/* The hub of a command that asks about the room or user that is its first word: it
- * listens nowhere, and doesn't start without Redis. 0, or the exit status after the
- * reason was reported. Changes options. */
+/* The hub of a command that asks about the room or user that is its first word, or about
+ * neither: it listens nowhere, and doesn't start without Redis. 0, or the exit status
+ * after the reason was reported. Changes options. */
 int fwd_question_hub(const char *command, const fwd_args *args, fw_options *options,
                      fw_hub **hub);
 

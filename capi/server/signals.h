@@ -10,9 +10,11 @@ typedef struct fwd_signals {
 } fwd_signals;
 
 typedef enum {
-    FWD_STOP,   /* TERM or INT */
+    FWD_STOP,   /* TERM or INT, and of a terminal QUIT */
     FWD_REOPEN, /* HUP */
     FWD_DONE,   /* fwd_signals_done() */
+    FWD_RESIZE, /* WINCH, of a terminal */
+    FWD_PAUSE,  /* TSTP, of a terminal */
     FWD_OTHER,  /* what fwd_signals_wait_or was to look at, too */
 } fwd_wake;
 
@@ -20,6 +22,10 @@ typedef enum {
  * there are others; ignores PIPE. 0, or -1 with errno. */
 int fwd_signals_open(fwd_signals *s);
 void fwd_signals_close(fwd_signals *s);
+
+/* Blocks and waits for what a terminal says, too: QUIT, TSTP and WINCH. Likewise before
+ * there are other threads. 0, or -1 with errno. */
+int fwd_signals_add_terminal(fwd_signals *s);
 
 /* Waits for the next signal, or for fwd_signals_done(). */
 fwd_wake fwd_signals_wait(fwd_signals *s);

@@ -30,6 +30,6 @@
 ---@class fanwire.Node
 ---@field number string    16 hexadecimal digits
 ---@field name string
----@field facts? string    JSON: version, sessions, uptime; handlers get none
+---@field facts? string    JSON: version, sessions, uptime, metrics; handlers get none
 
 ---@alias fanwire.OnNodes fun(nodes: fanwire.Node[]?, why: string?, name: any)

@@ -29,8 +29,9 @@ class Presence(NamedTuple):
 class Node(NamedTuple):
     """A process of the cluster: its number, which hub.send_node() takes, and its name.
 
-    facts: its "version", how many "sessions" it has, its "uptime" in seconds; later
-    versions may tell more. Handlers are given none.
+    facts: its "version", how many "sessions" it has, its "uptime" in seconds, and
+    "metrics", some of what /metrics shows; later versions may tell more. Handlers are
+    given none.
     """
 
     number: int

@@ -16,6 +16,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PUBLIC = os.path.join(HERE, "..", "..", "capi", "include", "fanwire")
+BESIDE_SERVER = ("bash-completion/completions/fanwired", "fanwire/grafana.json",
+                 "fanwire/openapi.json", "man/man8/fanwired.8")
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror"]
 
 
@@ -44,6 +46,9 @@ def check_installed(prefix):
         raise SystemExit("installed headers are %s, public ones %s" % (have, want))
     if "listen" not in call(os.path.join(prefix, "bin", "fanwired"), "--help"):
         raise SystemExit("the installed fanwired doesn't know its options")
+    for name in BESIDE_SERVER:
+        if not os.path.isfile(os.path.join(prefix, "share", name)):
+            raise SystemExit("share/%s isn't installed" % name)
 
 
 def sanitizer_flags(build):

@@ -127,7 +127,7 @@ def test_a_wrong_redis_password_is_not_in_the_log(fanwired, redis):
 
 
 @pytest.mark.parametrize("flag", ["--help", "--options-markdown", "--man-page",
-                                  "--version"])
+                                  "--bash-completion", "--version"])
 def test_no_secret_of_the_environment_is_in_what_describes_options(flag):
     done = run(flag, env=as_environment(options_for(6379)))
     assert done.status == 0

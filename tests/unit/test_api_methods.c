@@ -283,6 +283,8 @@ START_TEST(info_shows_the_node_and_its_load)
                                        "\"version\":\""));
     ck_assert_ptr_nonnull(strstr(info, "\"num_clients\":2,"));
     ck_assert_ptr_nonnull(strstr(info, "\"num_subs\":3,\"uptime\":"));
+    ck_assert_ptr_nonnull(strstr(info, ",\"metrics\":{\"interval\":"));
+    ck_assert_ptr_nonnull(strstr(info, "\"fanwire_deliveries_total\":"));
     core_conn_free(a);
     core_conn_free(b);
     api_end();

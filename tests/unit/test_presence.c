@@ -375,7 +375,15 @@ START_TEST(the_only_node_there_is_has_its_facts)
     core_rig_settle(&rig);
     ck_assert_uint_eq(ref, 5);
     ck_assert_str_eq(members, "?@node:{\"version\":\"0.1.0\",\"sessions\":1,\"rooms\":1,"
-                              "\"members\":1,\"uptime\":5} ");
+                              "\"members\":1,\"uptime\":5,\"metrics\":{\"interval\":"
+                              "5.000000,\"items\":{\"fanwire_messages_in_total\":0,"
+                              "\"fanwire_deliveries_total\":1,"
+                              "\"fanwire_outbox_dropped_total\":0,"
+                              "\"fanwire_inbox_dropped_total\":0,"
+                              "\"fanwire_events_dropped_total\":0,"
+                              "\"fanwire_outbox_bytes\":0,"
+                              "\"fanwire_loop_lag_seconds\":0.000000,"
+                              "\"fanwire_loop_turn_seconds_sum\":0.000000}}} ");
     core_conn_free(ann);
     core_rig_fini(&rig);
 }

@@ -177,8 +177,10 @@ FW_API const char *fw_event_member_node(const fw_event *e, size_t i);
 /**
  * @param len out, may be NULL
  * @return what fw_session_set_info gave it; of a node: JSON of its facts, an object with
- *         "version", "sessions" (how many it has) and "uptime" (seconds), to which later
- *         versions may add; never NULL, valid as long as the event
+ *         "version", "sessions" (how many it has), "uptime" (seconds) and "metrics": an
+ *         object with "interval", the seconds since its start to a fraction, and "items",
+ *         some of its metrics by their names in /metrics. Later versions may add to it.
+ *         Never NULL, valid as long as the event
  * @thread any
  * @since  0.1
  */

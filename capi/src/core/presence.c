@@ -14,6 +14,7 @@
 #include "core/asked.h"
 #include "core/emulation.h"
 #include "core/error.h"
+#include "core/load.h"
 #include "wire/name.h"
 
 typedef enum { ENTERED, RENEWED, LEFT } change;
@@ -338,22 +339,32 @@ void fwi_presence_raise(fwi_hub *hub, const char *channel, const fw_message *m)
     fwi_shard_raise(hub->shard[0], &e, NULL);
 }
 
-fw_message *fwi_presence_describe(void *user)
+/* What the others are told of this node, as JSON. false: out of memory. */
+static bool put_facts(fwi_hub *hub, fwi_buf *out)
 {
-    fwi_hub *hub = user;
-    char facts[240];
     uint64_t up_us = fwi_loop_now_us(hub->shard[0]->loop) - hub->started_us;
     uint64_t rooms = 0, members = 0;
     for (unsigned i = 0; i < hub->n_shards; i++) {
         rooms += fwi_stat_get(&hub->shard[i]->stats, FWI_STAT_ROOMS);
         members += fwi_stat_get(&hub->shard[i]->stats, FWI_STAT_MEMBERS);
     }
-    int n = snprintf(facts, sizeof facts,
-                     "{\"version\":\"%s\",\"sessions\":%ld,\"rooms\":%" PRIu64
-                     ",\"members\":%" PRIu64 ",\"uptime\":%" PRIu64 "}",
-                     FW_VERSION_STRING, atomic_load(&hub->sessions), rooms, members,
-                     up_us / 1000000);
-    fw_message *m = fwi_message_new(FWI_MSG_LEFT, facts, (size_t)n, FW_TEXT);
+    return fwi_buf_printf(out,
+                          "{\"version\":\"%s\",\"sessions\":%ld,\"rooms\":%" PRIu64
+                          ",\"members\":%" PRIu64 ",\"uptime\":%" PRIu64 ",\"metrics\":",
+                          FW_VERSION_STRING, atomic_load(&hub->sessions), rooms, members,
+                          up_us / 1000000) &&
+           fwi_load_put(hub, out) && fwi_buf_puts(out, "}");
+}
+
+fw_message *fwi_presence_describe(void *user)
+{
+    fwi_hub *hub = user;
+    fwi_buf facts;
+    fwi_buf_init(&facts);
+    fw_message *m = put_facts(hub, &facts)
+                        ? fwi_message_new(FWI_MSG_LEFT, facts.data, facts.len, FW_TEXT)
+                        : NULL;
+    fwi_buf_fini(&facts);
     fwi_origin *origin =
         m ? fwi_origin_new((fw_session_id){hub->node, 0}, "", hub->name) : NULL;
     if (origin == NULL) {

@@ -395,6 +395,7 @@ static void put_node(fwi_api_command *c, const fw_message *m)
     put_fact(c, &facts, "rooms", "num_channels");
     put_fact(c, &facts, "members", "num_subs");
     put_fact(c, &facts, "uptime", "uptime");
+    put_fact(c, &facts, "metrics", "metrics");
     fwi_api_puts(c, "}");
 }
 
