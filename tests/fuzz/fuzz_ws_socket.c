@@ -6,6 +6,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -37,6 +38,9 @@ static void start(void)
         {"client.insecure", "on"},      {"namespace.kept.history.size", "5"},
     };
     char url[128];
+    /* At exit the hub ends. OpenSSL, which its threads use first, would have tidied up
+     * before, and would lose then what it keeps for each of them. */
+    MUST(OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1);
     fw_options *o = fw_options_new();
     MUST(o != NULL && mkdtemp(folder) != NULL);
     snprintf(file, sizeof file, "%s/s", folder);

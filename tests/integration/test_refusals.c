@@ -3,6 +3,7 @@
  * Errors of a state are in test_lifecycle.c and test_events.c, too; those of want of
  * memory and descriptors are those of tests/inject.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -166,6 +167,7 @@ START_TEST(what_a_session_shows_of_itself_has_a_limit)
     test_client c = test_client_open(h, "a");
     INVALID(fw_session_set_info(h->hub, c.id, NULL, 1), "data is NULL");
     TOO_BIG(fw_session_set_info(h->hub, c.id, info, sizeof info), "bytes of info");
+    ck_assert_int_eq(fw_session_set_info(h->hub, c.id, info, INFO_MAX), FW_OK);
     test_client_close(&c);
     fw_session_id id = {1, 2};
     INVALID(fw_session_id_parse(NULL, &id), "32 hexadecimal digits");
@@ -187,6 +189,62 @@ START_TEST(no_token_is_no_question)
     INVALID(fw_answer(h->hub, 0, "{", 1), "no answer: ");
     INVALID(fw_reply(h->hub, 0, "x", 1), "the token is of no RPC");
     test_hub_close(h);
+}
+END_TEST
+
+START_TEST(a_number_that_is_no_token_answers_nothing)
+{
+    test_hub *h = test_hub_open(0);
+    for (unsigned bit = 0; bit < 64; bit++) {
+        for (uint64_t kind = 0; kind < 16; kind++) {
+            uint64_t token = kind << bit;
+            int err[] = {fw_accept(h->hub, token, "u"), fw_reject(h->hub, token, 404, ""),
+                         fw_reply(h->hub, token, "x", 1),
+                         fw_answer(h->hub, token, "{\"result\":{}}", 13)};
+            for (size_t i = 0; i < sizeof err / sizeof err[0]; i++) {
+                ck_assert_msg(err[i] == FW_ERR_GONE || err[i] == FW_ERR_INVALID,
+                              "%" PRIx64 ", call %zu: %s", token, i, fw_err_name(err[i]));
+            }
+        }
+    }
+    test_hub_close(h);
+}
+END_TEST
+
+START_TEST(an_answer_has_a_limit_like_a_message)
+{
+    char answer[MESSAGE_MAX + 100];
+    test_hub *h = hub_with("message.max_bytes", "1000");
+    test_hub_start(h);
+    int len = snprintf(answer, sizeof answer,
+                       "{\"result\":{\"user\":\"u\",\"data\":\"%0*d\"}}", MESSAGE_MAX, 0);
+    TOO_BIG(fw_answer(h->hub, 0, answer, (size_t)len),
+            "the result's data is over message.max_bytes");
+    test_hub_close(h);
+}
+END_TEST
+
+static const struct {
+    const char *name, *option[2], *says;
+} paths[] = {
+    {"that of WebSocket", {"sse.path", NULL}, "sse.path: /ws: listen has that path, too"},
+    {"that of another protocol",
+     {"centrifuge.path", "sse.path"},
+     "sse.path: /same: centrifuge.path has that path, too"},
+};
+
+START_TEST(a_path_has_one_meaning)
+{
+    fw_hub *hub = NULL;
+    fw_options *o = fw_options_new();
+    const char *path = paths[_i].option[1] != NULL ? "/same" : "/ws";
+    ck_assert_int_eq(fw_options_set(o, "listen", "ws://127.0.0.1:0/ws"), FW_OK);
+    for (size_t i = 0; i < 2 && paths[_i].option[i] != NULL; i++) {
+        ck_assert_int_eq(fw_options_set(o, paths[_i].option[i], path), FW_OK);
+    }
+    refused(fw_hub_new(&hub, o), FW_ERR_OPTION, paths[_i].says);
+    ck_assert_ptr_null(hub);
+    fw_options_free(o);
 }
 END_TEST
 
@@ -290,6 +348,8 @@ START_TEST(an_emitter_and_a_token_need_what_they_are_made_of)
 
     INVALID(fw_token_sign(NULL, "k", NULL, token, sizeof token), "must not be NULL");
     INVALID(fw_token_sign("{}", "k", "\xff", token, sizeof token), "kid: not UTF-8");
+    INVALID(fw_token_sign("{}", "k", NULL, token, sizeof token), "32 bytes or more");
+    INVALID(fw_options_load_env(NULL), "options must not be NULL");
     TOO_BIG(fw_token_sign("{\"sub\":\"a\"}", "a key of more than thirty-two bytes, long",
                           NULL, token, sizeof token),
             "and there is room for 16");
@@ -306,6 +366,9 @@ int main(void)
     test_add(s, a_session_is_closed_as_the_protocol_allows, 0, 1);
     test_add(s, what_a_session_shows_of_itself_has_a_limit, 0, 1);
     test_add(s, no_token_is_no_question, 0, 1);
+    test_add(s, a_number_that_is_no_token_answers_nothing, 0, 1);
+    test_add(s, an_answer_has_a_limit_like_a_message, 0, 1);
+    test_add(s, a_path_has_one_meaning, 0, (int)(sizeof paths / sizeof paths[0]));
     test_add(s, events_are_inline_or_queued_and_not_both, 0, 1);
     test_add(s, what_is_not_running_says_so, 0, 1);
     test_add(s, an_emitter_and_a_token_need_what_they_are_made_of, 0, 1);

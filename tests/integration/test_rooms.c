@@ -169,6 +169,25 @@ static void end_probing(test_client *c)
     } while (strcmp((const char *)m.data, "end") != 0);
 }
 
+START_TEST(what_is_sent_here_is_heard_on_this_node_only)
+{
+    test_hub *h = test_hub_open((unsigned)_i), *other = test_hub_peer(h);
+    test_hub_start(other);
+    test_client a = test_client_open(h, "a"), b = test_client_open(other, "b");
+    test_client_join(&a, "lobby");
+    test_client_join(&b, "lobby");
+    ck_assert_int_eq(fw_room_send_here(h->hub, "lobby", TEXT("here")), FW_OK);
+    ws_client_expect_text(a.ws, "here");
+    test_client_expect_nothing(&b);
+    ck_assert_int_eq(fw_room_send_here(h->hub, "nobody's", TEXT("here")), FW_OK);
+    test_client_expect_nothing(&a);
+    test_client_close(&a);
+    test_client_close(&b);
+    test_hub_close(other);
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(a_user_is_all_sessions_of_that_name)
 {
     test_hub *h = test_hub_open((unsigned)_i);
@@ -331,6 +350,7 @@ static Suite *suite(void)
     test_add(s, all_but_one_session_hear_a_message_that_leaves_it_out, 0, HUB_KINDS);
     test_add(s, a_message_built_once_goes_to_many_places, 0, HUB_KINDS);
     test_add(s, a_session_the_node_and_everyone_can_be_sent_to, 0, HUB_KINDS);
+    test_add(s, what_is_sent_here_is_heard_on_this_node_only, HUB_KIND_REDIS, HUB_KINDS);
     test_add(s, a_user_is_all_sessions_of_that_name, 0, HUB_KINDS);
     test_add(s, disconnecting_a_user_closes_all_its_sessions_with_code_and_reason, 0,
              HUB_KINDS);

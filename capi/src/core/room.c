@@ -387,12 +387,6 @@ void fwi_room_close_but(fwi_shard *shard, const char *channel, unsigned code,
     for_each(shard, channel, close_it, &(ending){code, reason, except});
 }
 
-void fwi_room_close(fwi_shard *shard, const char *channel, unsigned code,
-                    const char *reason)
-{
-    fwi_room_close_but(shard, channel, code, reason, fw_session_none());
-}
-
 static void end_slow(fwi_session *s, const fwi_room *room, void *arg)
 {
     (void)room;

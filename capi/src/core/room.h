@@ -115,9 +115,7 @@ void fwi_room_set_info_all(struct fwi_shard *shard, const char *channel,
 void fwi_room_refresh_all(struct fwi_shard *shard, const char *channel,
                           int64_t expires_s);
 
-/* Closes each member's session, or each but one. */
-void fwi_room_close(struct fwi_shard *shard, const char *channel, unsigned code,
-                    const char *reason);
+/* Closes each member's session but this one, which may be nobody's. */
 void fwi_room_close_but(struct fwi_shard *shard, const char *channel, unsigned code,
                         const char *reason, fw_session_id except);
 
