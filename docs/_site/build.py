@@ -38,7 +38,8 @@ NAV = [
                 "come from Centrifugo:howto/from-centrifugo"], ""),
     ("Guides", ["guide", "python", "lua", "openresty", "centrifuge", "sse", "tokens",
                 "hooks", "http-api", "admin"], ""),
-    ("Reference", ["options", "metrics", "errors", "threading", "ownership", "abi"], ""),
+    ("Reference", ["options", "metrics", "errors", "threading", "ownership", "abi",
+                   "platforms"], ""),
     ("Judging it", ["comparison", "security", "benchmarks", "conformance"], ""),
 ]
 

@@ -14,6 +14,7 @@ FOLDER is kept: Debian isn't fetched again, and of fanwire only what has changed
 
 import asyncio
 import contextlib
+import filecmp
 import os
 import re
 import shutil
@@ -46,20 +47,23 @@ assert(hub:close())
 # ---- where it is built -----------------------------------------------------------------
 
 def copy_sources(root):
-    """What git has, as it is in the folder. What was built before is kept, and files keep
-    their times, so only what has changed is built again."""
+    """What git has, as it is in the folder. Only what differs is written, so only that is
+    built again."""
     goal = os.path.join(root, "src")
-    os.makedirs(goal, exist_ok=True)
-    for name in set(os.listdir(goal)) - {"build"}:
-        path = os.path.join(goal, name)
-        shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
-    names = chroot.call("git", "-c", "safe.directory=*", "ls-files", "--cached",
-                        "--others", "--exclude-standard", "-z", cwd=TOP).split("\0")
-    for name in filter(None, names):
-        path = os.path.join(goal, name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        if os.path.exists(os.path.join(TOP, name)):
-            shutil.copy2(os.path.join(TOP, name), path)
+    said = chroot.call("git", "-c", "safe.directory=*", "ls-files", "--cached",
+                       "--others", "--exclude-standard", "-z", cwd=TOP)
+    wanted = {n for n in said.split("\0") if n and os.path.exists(os.path.join(TOP, n))}
+    for folder, below, names in os.walk(goal):
+        if folder == goal:
+            below[:] = [n for n in below if n != "build"]
+        for path in (os.path.join(folder, n) for n in names):
+            if os.path.relpath(path, goal) not in wanted:
+                os.remove(path)
+    for name in wanted:
+        source, path = os.path.join(TOP, name), os.path.join(goal, name)
+        if not os.path.exists(path) or not filecmp.cmp(source, path, shallow=False):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            shutil.copy(source, path)
 
 
 def build(root):
