@@ -79,6 +79,38 @@ test('the cookie is for this site and no script', async () => {
   assert.equal(await page.evaluate(() => document.cookie), '');
 });
 
+/** What each node's line says last: { berlin: 4, paris: 1 }, of a chart by its name. */
+async function latest(chart) {
+  const label = await page.getByRole('img', { name: chart }).getAttribute('aria-label');
+  return Object.fromEntries([...label.matchAll(/(berlin|paris) ([^ ,]+)/g)]
+    .map(([, name, value]) => [name, Number(value)]));
+}
+
+test('charts show sessions and messages of each node as they come', async () => {
+  const [said, heard] = [await dial(`${nodes[0].url}?room=load`),
+    await dial(`${nodes[1].url}?room=load`)];
+  const talking = setInterval(() => said.send('"hello"'), 50);
+  try {
+    await until('sessions', async () =>
+      JSON.stringify(await latest('Sessions')) === '{"berlin":5,"paris":2}', 30_000 * slow);
+    await until('messages', async () => {
+      const came = await latest('Messages in a second');
+      const went = await latest('Deliveries a second');
+      return came.berlin > 0 && came.paris === 0 && went.berlin > 0 && went.paris > 0;
+    }, 60_000 * slow);
+  } finally {
+    clearInterval(talking);
+    said.terminate();
+    heard.terminate();
+  }
+  const drawn = await page.locator('#chart-in path.line').evaluateAll((paths) =>
+    paths.map((path) => [path.getAttribute('d'), getComputedStyle(path).stroke]));
+  assert.equal(drawn.length, 2);
+  assert.match(drawn[0][0], /^M[\d.]+ [\d.]+h0/);
+  assert.notEqual(drawn[0][1], drawn[1][1]);
+  assert.deepEqual(await page.locator('#legend li').allTextContents(), ['berlin', 'paris']);
+});
+
 test('rooms are listed, and one is looked into: members of all nodes, and history', async () => {
   await row('rooms', 'lobby').waitFor();
   await page.getByRole('button', { name: 'news:sports' }).click();
@@ -129,6 +161,7 @@ test('it looks as in the docs', async () => {
   await page.getByRole('alert').waitFor({ state: 'hidden' });
   await takePicture(page, 'admin.png', { fullPage: true });
   await takePicture(section('Nodes'), 'admin-nodes.png');
+  await takePicture(section('Load'), 'admin-load.png');
   await takePicture(section('Room news:sports'), 'admin-room.png');
   await takePicture(section('User carl'), 'admin-user.png');
 });

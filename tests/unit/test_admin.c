@@ -53,6 +53,7 @@ START_TEST(the_page_and_its_parts_are_shown_to_everybody)
          200},
         {"GET /admin/", "text/html; charset=utf-8", "<!doctype html>", 200},
         {"GET /admin/admin.js", "text/javascript; charset=utf-8", "/admin/api/", 200},
+        {"GET /admin/charts.js", "text/javascript; charset=utf-8", "showCharts", 200},
         {"GET /admin/admin.css", "text/css; charset=utf-8", "body {", 200},
         {"GET /admin/embed.cmake", "application/json", "no such page", 404},
         {"GET /admin/../metrics", "application/json", "no such page", 404},

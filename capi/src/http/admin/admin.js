@@ -83,6 +83,7 @@ function duration(seconds) {
 async function showNodes() {
   const { nodes } = await api('info');
   nodes.sort((a, b) => a.name.localeCompare(b.name));
+  showCharts(nodes);
   fill('nodes', nodes, (row, node) => {
     row.title = node.uid;
     cell(row, node.name);
