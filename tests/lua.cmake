@@ -50,8 +50,8 @@ endforeach()
 # --- the packages of Debian: nothing of them is different under a sanitizer -------------------
 find_program(FW_DPKG_DEB NAMES dpkg-deb)
 if(FW_DPKG_DEB AND NOT FW_SANITIZE)
-  # All only by `./run test --all`: they are built once more, for the prefix of packages;
-  # and where there is root, built, tested, packaged and installed on bare releases.
+  # By `./run test --all` alone: they are built once more, for the prefix of packages. With
+  # FW_RELEASES=1 also on bare releases, which takes half an hour each, and root.
   fw_add_test(packaging.debs packaging 1200 ${FW_PYTHON3} -B
     ${in_tests}/packaging/check_debs.py --all-only ${CMAKE_BINARY_DIR} ${CMAKE_COMMAND})
   set_tests_properties(packaging.debs PROPERTIES SKIP_RETURN_CODE 77)

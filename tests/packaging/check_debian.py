@@ -3,7 +3,7 @@
 packages are installed, used and removed again.
 
   tests/packaging/check_debian.py RELEASE [FOLDER]    bookworm (12), trixie (13)
-  tests/packaging/check_debian.py --all-only RELEASE  only with FW_PACKAGES, else it is
+  tests/packaging/check_debian.py --all-only RELEASE  only with FW_RELEASES, else it is
                                                       skipped with exit status 77
 
 One bare Debian is copied: in the one copy `./run build` builds as on a new machine, and
@@ -227,7 +227,7 @@ def check(release, folder):
 
 def main():
     args = sys.argv[1:]
-    if is_for_all_only(args):
+    if is_for_all_only(args, "FW_RELEASES"):
         return SKIPPED
     if not args:
         raise SystemExit(__doc__)

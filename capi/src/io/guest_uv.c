@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +23,7 @@ struct fwi_guest {
      * number. The others are lower than that, as the kernel gives the lowest first: they
      * are let go before it is, so that other threads get those. -1: none */
     int spare[SPARES];
+    fwi_fdmark mark; /* theirs */
 };
 
 /* --- coming --- */
@@ -61,6 +61,7 @@ static fwi_guest *arrive(fwi_loop *loop)
         errno = err;
         return NULL;
     }
+    g->mark = fwi_fdmark_of(g->spare[HOLDER]);
     return g;
 }
 
@@ -96,9 +97,7 @@ static void settle(fwi_guest *g)
 
 static bool is_spare(const fwi_guest *g, int fd)
 {
-    struct stat ours, its;
-    return fstat(g->spare[HOLDER], &ours) == 0 && fstat(fd, &its) == 0 &&
-           ours.st_dev == its.st_dev && ours.st_ino == its.st_ino;
+    return fwi_fdmark_fits(&g->mark, fd);
 }
 
 /* From here on the number is told from another thread's by what is behind it. */
