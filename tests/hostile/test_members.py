@@ -79,22 +79,23 @@ def test_a_slow_reader_harms_nobody(scene):
     scene.attack(run, OVERFLOWS, 1, runs=2)
 
 
-@attack("A member that takes four seconds over one message, and a heartbeat of one",
+@attack("A member that takes ten seconds over one message, and a heartbeat of six",
         "it is waited for: who reads isn't dead")
 def test_a_slow_reader_is_not_taken_for_dead(server_with):
-    server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "2s",
+    server = server_with("--heartbeat.interval", "1s", "--heartbeat.timeout", "5s",
                          "--outbox.max_bytes", "64MiB", "--message.max_bytes", "16MiB",
                          "--raw.echo_to_sender", "off")
     size = 12 * MIB
+    long = frame(BINARY, b"x" * size)  # made before anybody has to answer pings
     with Peer(server.plain) as speaker, deaf(server, "slow") as slow:
-        speaker.handshake("?room=slow").send(frame(BINARY, b"x" * size))
+        speaker.handshake("?room=slow").send(long)
         got, begin = 0, time.monotonic()
         while got < size:
             assert select.select([slow.sock], [], [], PATIENCE)[0]
             data = slow.sock.recv(size // 100)
             assert data, "closed after %d bytes" % got
             got += len(data)
-            time.sleep(max(0, begin + 4 * got / size - time.monotonic()))
+            time.sleep(max(0, begin + 10 * got / size - time.monotonic()))
 
 
 @attack("64 MiB said by a member that doesn't read its own echo",
