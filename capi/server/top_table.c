@@ -79,9 +79,14 @@ static void scaled(char *out, double value, double unit)
     }
 }
 
+static double at_most(double value, double most)
+{
+    return value < most ? value : most;
+}
+
 static void clock_of(char *out, double seconds)
 {
-    uint64_t s = (uint64_t)fmin(seconds, 1e9);
+    uint64_t s = (uint64_t)at_most(seconds, 1e9);
     uint64_t days = s / 86400;
     if (days > 0) {
         snprintf(out, CELL, "%" PRIu64 "d %02u:%02u", days, (unsigned)(s / 3600 % 24),
@@ -102,9 +107,9 @@ static void figure(char *out, kind as, double value)
         scaled(out, value, 1024);
     } else if (as == SECONDS) {
         snprintf(out, CELL, value < 1 ? "%.1fms" : "%.1fs",
-                 value < 1 ? value * 1000 : fmin(value, 1e6));
+                 value < 1 ? value * 1000 : at_most(value, 1e6));
     } else if (as == SHARE) {
-        snprintf(out, CELL, "%.0f%%", fmin(value, 1000) * 100);
+        snprintf(out, CELL, "%.0f%%", at_most(value, 1000) * 100);
     } else if (as == CLOCK) {
         clock_of(out, value);
     } else {
@@ -268,7 +273,7 @@ static void put_number(FILE *out, const char *name, double value)
 {
     if (isnan(value)) {
         fprintf(out, ",\"%s\":null", name);
-    } else if (value < 1e15 && floor(value) == value) {
+    } else if (value >= 0 && value < 1e15 && (double)(uint64_t)value == value) {
         fprintf(out, ",\"%s\":%.0f", name, value);
     } else {
         fprintf(out, ",\"%s\":%g", name, value);
