@@ -29,6 +29,7 @@
 #include "core/session.h"
 #include "io/guest_uv.h"
 #include "io/loop_uv.h"
+#include "support/again.h"
 #include "transport/transport_lws.h"
 #include "transport_stub_core.h"
 #include "wire/ws_codec.h"
@@ -215,13 +216,13 @@ static inline client client_open(int rcvbuf)
     if (rcvbuf > 0) {
         setsockopt(c.fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof rcvbuf);
     }
-    const struct timeval limit = {.tv_sec = DEADLINE_MS / 1000};
-    setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)R.port),
                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     ck_assert_int_eq(connect(c.fd, (struct sockaddr *)&to, sizeof to), 0);
+    const struct timeval limit = {.tv_sec = DEADLINE_MS / 1000};
+    setsockopt(c.fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(c.fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     return c;
 }
 
@@ -232,7 +233,9 @@ static inline void client_tls(client *c)
     c->ssl = SSL_new(c->ctx);
     SSL_set_alpn_protos(c->ssl, alpn, sizeof alpn - 1);
     SSL_set_fd(c->ssl, c->fd);
-    ck_assert_int_eq(SSL_connect(c->ssl), 1);
+    int result;
+    AGAIN(result, SSL_connect(c->ssl));
+    ck_assert_int_eq(result, 1);
 }
 
 static inline void client_close(client *c)
@@ -253,8 +256,9 @@ static inline void client_send(client *c, const void *data, size_t len)
 {
     const char *at = data;
     while (len > 0) {
-        ssize_t n = c->ssl ? SSL_write(c->ssl, at, (int)FWI_MIN(len, (size_t)65536))
-                           : send(c->fd, at, len, MSG_NOSIGNAL);
+        ssize_t n;
+        AGAIN(n, c->ssl ? SSL_write(c->ssl, at, (int)FWI_MIN(len, (size_t)65536))
+                        : send(c->fd, at, len, MSG_NOSIGNAL));
         ck_assert_msg(n > 0, "send: %s", strerror(errno));
         at += n;
         len -= (size_t)n;
@@ -264,7 +268,8 @@ static inline void client_send(client *c, const void *data, size_t len)
 /* Bytes; 0: end; -1: reset. A deadline passed is a failure. */
 static inline ssize_t client_recv(client *c, void *data, size_t len)
 {
-    ssize_t n = c->ssl ? SSL_read(c->ssl, data, (int)len) : recv(c->fd, data, len, 0);
+    ssize_t n;
+    AGAIN(n, c->ssl ? SSL_read(c->ssl, data, (int)len) : recv(c->fd, data, len, 0));
     if (c->ssl != NULL && n <= 0) {
         /* The end without close_notify: what carries WebSocket needs none. */
         return 0;

@@ -22,6 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "support/again.h"
+
 #define KEY      "dGhlIHNhbXBsZSBub25jZQ=="
 #define GUID     "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define HEAD_MAX 16384
@@ -162,7 +164,9 @@ static bool start_tls(ws_client *c)
     c->tls = SSL_new(c->tls_context);
     ck_assert_ptr_nonnull(c->tls);
     SSL_set_fd(c->tls, c->fd);
-    return SSL_connect(c->tls) == 1;
+    int result;
+    AGAIN(result, SSL_connect(c->tls));
+    return result == 1;
 }
 
 ws_client *ws_client_try_connect(const char *url, const ws_client_options *options)
@@ -263,8 +267,9 @@ bool ws_client_raw(ws_client *c, const void *data, size_t len)
 {
     const uint8_t *p = data;
     while (len > 0) {
-        ssize_t n =
-            c->tls ? SSL_write(c->tls, p, (int)len) : send(c->fd, p, len, MSG_NOSIGNAL);
+        ssize_t n;
+        AGAIN(n, c->tls ? SSL_write(c->tls, p, (int)len)
+                        : send(c->fd, p, len, MSG_NOSIGNAL));
         if (n <= 0) {
             return false;
         }
@@ -325,9 +330,12 @@ static int fill(ws_client *c, uint64_t until_ms)
         return c->ended;
     }
     if (!c->tls || SSL_pending(c->tls) == 0) {
-        uint64_t now = ws_now_ms();
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        if (poll(&p, 1, until_ms > now ? (int)(until_ms - now) : 0) <= 0) {
+        uint64_t now;
+        int ready;
+        AGAIN(ready,
+              poll(&p, 1, (now = ws_now_ms()) < until_ms ? (int)(until_ms - now) : 0));
+        if (ready <= 0) {
             return WS_NOTHING;
         }
     }
@@ -337,8 +345,9 @@ static int fill(ws_client *c, uint64_t until_ms)
         c->in_start = 0;
     }
     c->in = grow(c->in, &c->in_size, c->in_end + 65536);
-    ssize_t n = c->tls ? SSL_read(c->tls, c->in + c->in_end, 65536)
-                       : recv(c->fd, c->in + c->in_end, 65536, 0);
+    ssize_t n;
+    AGAIN(n, c->tls ? SSL_read(c->tls, c->in + c->in_end, 65536)
+                    : recv(c->fd, c->in + c->in_end, 65536, 0));
     if (n > 0) {
         c->in_end += (size_t)n;
         return 0;
