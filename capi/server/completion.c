@@ -102,26 +102,26 @@ static bool is_file(const char *allowed)
  * allowed besides, as in "HOST:PORT, or off". false: there is none. */
 static bool put_values(FILE *out, const char *type, const char *allowed)
 {
-    const char * or = NULL;
+    const char *choice = NULL; /* the last " or " */
     for (const char *p = strstr(allowed, " or "); p != NULL; p = strstr(p + 1, " or ")) {
-        or = p;
+        choice = p;
     }
-    if (or == NULL || strchr(or +strlen(" or "), ' ') != NULL) {
+    if (choice == NULL || strchr(choice + strlen(" or "), ' ') != NULL) {
         return false;
     }
     if (strcmp(type, "choice") != 0 && strcmp(type, "switch") != 0) {
-        bool besides = or > allowed && or [-1] == ',';
+        bool besides = choice > allowed && choice[-1] == ',';
         if (besides) {
-            fputs(or +strlen(" or "), out);
+            fputs(choice + strlen(" or "), out);
         }
         return besides;
     }
-    for (const char *p = allowed; p < or ; p += strspn(p, ", ")) {
+    for (const char *p = allowed; p < choice; p += strspn(p, ", ")) {
         int len = (int)strcspn(p, ", ");
         fprintf(out, "%.*s ", len, p);
         p += len;
     }
-    fputs(or +strlen(" or "), out);
+    fputs(choice + strlen(" or "), out);
     return true;
 }
 

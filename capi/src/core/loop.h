@@ -80,7 +80,8 @@ typedef struct fwi_loop_ops {
 typedef struct fwi_guest fwi_guest;
 
 typedef struct fwi_guest_ops {
-    /* Before it comes. NULL: out of memory or descriptors, with errno. */
+    /* Before it comes. NULL: out of memory, or of descriptors for the guest, too; errno
+     * says which. */
     fwi_guest *(*arrive)(fwi_loop *loop);
     /* When it is there, or hasn't come after all. */
     void (*settle)(fwi_guest *g);

@@ -55,7 +55,7 @@ static fwi_guest *arrive(fwi_loop *loop)
     for (int i = 1; i < SPARES && g->spare[i - 1] >= 0; i++) {
         g->spare[i] = fcntl(g->spare[0], F_DUPFD_CLOEXEC, 0);
     }
-    if (g->spare[HOLDER] < 0) {
+    if (g->spare[HOLDER] < 0 || !fwi_uv_descriptors_left(FWI_DESCRIPTORS_GUEST)) {
         int err = errno;
         free_guest(g);
         errno = err;

@@ -153,17 +153,14 @@ static void own(fwi_uv_loop *u, void *handle)
     u->handles++;
 }
 
-/* libuv takes six for the first loop of a process, and ends the process if it can't have
- * those that its signals need. So we look first whether they can be had; errno says why
- * not. */
-static bool are_descriptors_left(void)
+bool fwi_uv_descriptors_left(int wanted)
 {
-    int fds[6], n = 0;
-    while (n < (int)FWI_ARRAY_LEN(fds) && pipe2(fds + n, O_CLOEXEC) == 0) {
+    int fds[FWI_DESCRIPTORS_LOOP], n = 0;
+    while (n < wanted && pipe2(fds + n, O_CLOEXEC) == 0) {
         n += 2;
     }
     int why = errno;
-    bool enough = n == (int)FWI_ARRAY_LEN(fds);
+    bool enough = n == wanted;
     while (n > 0) {
         close(fds[--n]);
     }
@@ -186,7 +183,8 @@ static bool init_uv(fwi_uv_loop *u)
 
 fwi_loop *fwi_loop_uv_new(const fwi_loop_events *events, void *user)
 {
-    fwi_uv_loop *u = are_descriptors_left() ? calloc(1, sizeof *u) : NULL;
+    bool enough = fwi_uv_descriptors_left(FWI_DESCRIPTORS_LOOP);
+    fwi_uv_loop *u = enough ? calloc(1, sizeof *u) : NULL;
     if (u == NULL) {
         return NULL;
     }

@@ -54,6 +54,14 @@ static inline void fwi_uv_turn_begins(fwi_uv_loop *u)
     (void)fwi_loop_now_us(&u->loop);
 }
 
+/* What ends the process if it can't have its descriptors, and so is asked for only where
+ * they can be had: libuv takes six for the first loop of a process, libwebsockets two for
+ * a context. */
+enum { FWI_DESCRIPTORS_LOOP = 6, FWI_DESCRIPTORS_GUEST = 2 };
+
+/* Can so many, by twos, be had just now? errno says why not. */
+bool fwi_uv_descriptors_left(int wanted);
+
 /* libuv's sentence for an error, "connection refused". Returns out. */
 const char *fwi_uv_strerror(int err, char *out, size_t cap);
 

@@ -4,17 +4,15 @@
  *
  * What libwebsockets 4.1.6 makes necessary here, where descriptors are short:
  *  - It takes two for a context. If it can't have the first, it runs a loop that isn't
- *    there, and the process ends. So we look first whether they can be had.
+ *    there, and the process ends. So arriving on the loop looks whether they can be had.
  *  - Without the second, its event pipe, it makes the context all the same; but then such
  *    a context can't be taken down: see end().
  */
 #include "transport/context_lws.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/error.h"
 #include "transport/tls_lws.h"
@@ -70,27 +68,11 @@ void fwi_context_set_log(const fwi_log *log)
 
 /* --- making it --- */
 
-static int check_descriptors(void)
-{
-    int fds[2];
-    if (pipe2(fds, O_CLOEXEC) != 0) {
-        return fwi_error(FW_ERR_SYSTEM, "libwebsockets could not start: %m");
-    }
-    close(fds[0]);
-    close(fds[1]);
-    return FW_OK;
-}
-
 static int make_lws(fwi_context *x, const fwi_transport_config *config, const char *line)
 {
     x->guest = x->guests->arrive(x->loop);
     if (x->guest == NULL) {
         return fwi_error(FW_ERR_SYSTEM, "libwebsockets could not start: %m");
-    }
-    int err = check_descriptors();
-    if (err != FW_OK) {
-        x->guests->leave(x->guest);
-        return err;
     }
     void *loops[] = {x->loop->ops->native(x->loop)};
     struct lws_context_creation_info info;
