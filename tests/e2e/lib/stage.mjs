@@ -21,6 +21,8 @@ export const DEADLINE_MS = 60_000 * slow;
 
 const LONGEST_TEST_MS = 660_000 * slow; // of a whole file; less than its time-out in ctest
 
+let hasFailed = false; // has something been waited for in vain?
+
 /** Waits until a condition holds; fails with what was waited for. Looks often at first. */
 export async function until(what, condition, deadlineMs = DEADLINE_MS) {
   const end = Date.now() + deadlineMs;
@@ -30,6 +32,7 @@ export async function until(what, condition, deadlineMs = DEADLINE_MS) {
       return value;
     }
     if (Date.now() > end) {
+      hasFailed = true;
       throw new Error(
         `not within ${deadlineMs} ms: ${typeof what === 'function' ? what() : what}`,
       );
@@ -136,6 +139,9 @@ export class Stage {
       }
     }
     fs.rmSync(this.directory, { recursive: true, force: true });
+    if (hasFailed) {
+      this.children.forEach((child) => console.error(lastWords(child)));
+    }
     if (faults.length) {
       throw new Error(`not ended in good order:\n${faults.join('\n')}`);
     }
@@ -239,6 +245,12 @@ export class Stage {
     );
     return { child, port, url: `http://127.0.0.1:${port}/` };
   }
+}
+
+/** What a process said last, for whoever has to find out why a test failed. */
+function lastWords(child) {
+  const lines = child.output.trimEnd().split('\n').slice(-20);
+  return `--- ${child.spawnargs.join(' ')}\n${lines.join('\n')}`;
 }
 
 export function canConnect(address) {
