@@ -6,6 +6,7 @@ import json
 import websockets
 
 from conftest import DEADLINE, run
+from own_redis import OwnRedis
 
 ROOM = "news:a"
 
@@ -53,6 +54,25 @@ def test_who_comes_back_to_another_node_hears_what_it_missed(fanwired, redis_url
     assert kept(redis_url) == ["%s/%d message %d" % (epoch, i, i) for i in range(1, 4)]
     assert json.loads(kept(redis_url, "--json")[0]) == {
         "position": "%s/1" % epoch, "data": "message 1"}
+
+
+def test_who_speaks_before_redis_is_found_hears_itself_then(fanwired, tmp_path):
+    redis = OwnRedis(tmp_path)
+    redis.kill()
+    f = fanwired("--redis.url", redis.url, "--room.history.size", "10")
+
+    async def scenario():
+        async with websockets.connect(f.url + "?room=a") as ann:
+            await ann.send("is anybody here?")
+            # Has it been read? Then a ping behind it has been, too.
+            await asyncio.wait_for(await ann.ping(), DEADLINE)
+            redis.start()
+            assert await asyncio.wait_for(ann.recv(), DEADLINE) == "is anybody here?"
+
+    try:
+        asyncio.run(scenario())
+    finally:
+        redis.kill()
 
 
 def test_binary_is_base64_for_machines(fanwired, redis_url):

@@ -325,21 +325,55 @@ START_TEST(too_much_behind_a_hole_is_read_and_not_kept)
 }
 END_TEST
 
+/* Where they stand is asked at once, ahead of what is said to them next; the rest isn't.
+ */
 START_TEST(reads_are_few_at_a_time)
 {
+    enum { N = 300 };
     open_rig(1, "limit.rooms_per_session", "1000");
     fwi_conn *c = come(0);
-    for (int i = 0; i < 300; i++) {
-        char room[16];
+    char room[16];
+    for (int i = 0; i < N; i++) {
         snprintf(room, sizeof room, "%d", i);
         fwi_hub_join(&rig.hub, c->id, room, 0);
         core_rig_settle(&rig);
     }
-    ck_assert_uint_eq(fake_waiting(), 256);
-    for (int i = 0; i < 300; i++) {
+    ck_assert_uint_eq(fake_waiting(), N);
+    for (int i = 0; i < N; i++) {
         answer(7, 1, 1, 0);
     }
     ck_assert_uint_eq(fake_waiting(), 0);
+    for (int i = 0; i < N; i++) {
+        snprintf(room, sizeof room, "r:%d", i);
+        fake_say(room, 7, 3);
+    }
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(fake_waiting(), 256);
+    for (int i = 0; i < N; i++) {
+        answer(7, 3, 2, 3);
+    }
+    ck_assert_uint_eq(fake_waiting(), 0);
+    close_rig(c);
+}
+END_TEST
+
+/* Somebody waits to be let in, and speaks meanwhile: that is behind where it comes in. */
+START_TEST(a_position_that_could_not_be_had_is_asked_ahead_of_what_was_said_meanwhile)
+{
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = come((unsigned)_i - 1);
+    join(c, 0, 0);
+    ck_assert(!fake_asked()->query.ahead);
+    fake_answer_error();
+    fake_state(true);
+    core_rig_settle(&rig);
+    ck_assert(fake_asked()->query.ahead);
+    answer(7, 5, 1, 0);
+    ck_assert_uint_eq(results, 1);
+    say(7, 8, 8);
+    ck_assert(!fake_asked()->query.ahead);
+    answer(7, 8, 6, 8);
+    ck_assert_str_eq(heard(c), "7:6 7:7 7:8");
     close_rig(c);
 }
 END_TEST
@@ -526,6 +560,9 @@ static void add_tests(TCase *tc)
         tcase_add_loop_test(tc, on_each_loop[i], 1, 3);
     }
     tcase_add_test(tc, reads_are_few_at_a_time);
+    tcase_add_loop_test(
+        tc, a_position_that_could_not_be_had_is_asked_ahead_of_what_was_said_meanwhile, 1,
+        3);
     tcase_add_test(tc, json_tells_positions_joins_and_resets);
     tcase_add_test(tc, who_joins_and_publishes_hears_itself);
     tcase_add_test(tc, what_cant_wait_for_its_room_is_told);

@@ -33,9 +33,19 @@ static void on_history(void *user, uint64_t ref, const fwi_history_page *page)
     note(line);
 }
 
+static void (*when_up)(void);
+
+static void on_state_full(void *user, bool up, const char *text)
+{
+    on_state(user, up, text);
+    if (up && when_up != NULL) {
+        when_up();
+    }
+}
+
 static const fwi_backplane_sink full_sink = {.on_subscribed = on_subscribed,
                                              .on_message = on_message,
-                                             .on_state = on_state,
+                                             .on_state = on_state_full,
                                              .on_published = on_published,
                                              .on_history = on_history};
 
@@ -415,6 +425,31 @@ START_TEST(pages_cannot_be_had_while_away)
 }
 END_TEST
 
+/* Who waits to be let in where a room stands may have spoken while Redis was away. */
+static void ask_twice(void)
+{
+    const fwi_history_query q = {.ahead = true, .history_ttl_ms = 60000};
+    ask(1);
+    ck_assert(bp->ops->read_history(bp, "r:a", &q, 2));
+}
+
+START_TEST(a_page_may_be_asked_for_ahead_of_what_waits)
+{
+    keep("said while away");
+    when_up = ask_twice;
+    come_up();
+    when_up = NULL;
+    /* The probe's answer and PING's come first. */
+    static const char pages[] = ":1\r\n+PONG\r\n"
+                                "$16\r\n" EPOCH "\0\0\0\0\0\0\0\0\r\n"
+                                "*3\r\n$8\r\n" EPOCH "\r\n:1\r\n:0\r\n"
+                                "$16\r\n" EPOCH "\0\0\0\0\0\0\0\1\r\n";
+    fake_stream_feed(command, pages, sizeof pages - 1);
+    fake_loop_turn(loop);
+    expect_heard("page2=FW_OK:0@0 #7=FW_OK@1 page1=FW_OK:0@1 ");
+}
+END_TEST
+
 START_TEST(a_lost_link_answers_all_pages_that_are_outstanding)
 {
     up_in_room();
@@ -549,6 +584,7 @@ int main(void)
     tcase_add_test(tc, a_plain_publish_with_a_ref_is_told_when_redis_has_answered);
     tcase_add_test(tc, a_kept_message_is_not_dropped_for_its_serial);
     tcase_add_test(tc, pages_cannot_be_had_while_away);
+    tcase_add_test(tc, a_page_may_be_asked_for_ahead_of_what_waits);
     tcase_add_test(tc, a_lost_link_answers_all_pages_that_are_outstanding);
     tcase_add_test(tc, a_page_is_asked_again_when_the_script_was_forgotten);
     tcase_add_loop_test(tc, a_strange_page_is_an_error_or_has_less, 0,

@@ -223,6 +223,12 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
 
 /* --- questions --- */
 
+static void enqueue(fwi_list *list, question *q)
+{
+    bool first = !q->forget && q->query.ahead;
+    fwi_list_append(first ? list->next : list, &q->link); /* it goes before that */
+}
+
 static bool add_question(fwi_backplane *bp, const char *channel,
                          const fwi_history_query *query, uint64_t ref)
 {
@@ -237,10 +243,11 @@ static bool add_question(fwi_backplane *bp, const char *channel,
     q->forget = query == NULL;
     if (query != NULL) {
         q->query = *query;
+        q->behind_serial = query->ahead ? 0 : q->behind_serial;
     }
     memcpy(q->channel, channel, len + 1);
     bool up = rb->state == FWI_REDIS_UP;
-    fwi_list_append(up ? &rb->history.questions : &rb->history.unanswered, &q->link);
+    enqueue(up ? &rb->history.questions : &rb->history.unanswered, q);
     rb->loop->ops->wake(rb->loop); /* it may be asked from inside a flush */
     return true;
 }
@@ -333,7 +340,7 @@ static void on_answer(fwi_redis_backplane *rb, void *about, const fwi_redis_repl
     }
     fwi_redis_script which = q->forget ? FWI_REDIS_SCRIPT_FORGET : FWI_REDIS_SCRIPT_READ;
     if (fwi_redis_script_is_unknown(&h->scripts, which, reply)) {
-        fwi_list_append(&h->questions, &q->link);
+        enqueue(&h->questions, q);
         return;
     }
     const fwi_redis_part *text = &reply->whole;

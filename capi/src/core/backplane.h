@@ -47,6 +47,7 @@ typedef struct fwi_history_query {
     fwi_position since;
     uint32_t limit; /* at most so many messages; 0: none, the top is wanted */
     bool reverse;   /* newest first */
+    bool ahead;     /* of what was published and still waits for the other nodes */
     uint64_t history_ttl_ms;
 } fwi_history_query;
 

@@ -10,7 +10,7 @@
 #include "core/shard.h"
 
 enum {
-    READS_MAX = 256, /* on their way at a time, of all rooms */
+    READS_MAX = 256, /* on their way at a time, of all rooms whose position is known */
     RETRY_MS = 1000, /* the backplane had no answer for a room */
     FILL_MIN = 64
 };
@@ -123,10 +123,17 @@ static bool needs_read(const fwi_history *h)
                                     fwi_history_past_is_wanted(h, &since));
 }
 
+static bool is_busy(const fwi_hub *hub)
+{
+    return hub->histories.reading >= READS_MAX;
+}
+
 static bool start_read(fwi_history *h)
 {
     fwi_hub *hub = h->hub;
-    fwi_history_query q = {.history_ttl_ms = h->options->history_ttl_ms};
+    /* Who waits to be let in may have spoken: the room's position is one before that. */
+    fwi_history_query q = {.history_ttl_ms = h->options->history_ttl_ms,
+                           .ahead = h->late};
     h->for_position = h->at.epoch == 0 || h->behind;
     h->looks_back = false;
     if (h->at.epoch != 0 && h->behind) {
@@ -134,7 +141,8 @@ static bool start_read(fwi_history *h)
         h->doubted = false;
         q.since = (fwi_position){h->at.epoch, h->at.offset - h->looks_back};
         q.limit = h->options->history_size + h->looks_back;
-    } else if (h->filling || fwi_history_past_is_wanted(h, &h->fill_at)) {
+    } else if (!is_busy(hub) &&
+               (h->filling || fwi_history_past_is_wanted(h, &h->fill_at))) {
         if (!h->filling) {
             h->filling = true;
             fwi_history_mark_tried(h);
@@ -172,22 +180,34 @@ static void retry(fwi_hub *hub)
 static void read_failed(fwi_history *h)
 {
     h->doubted = h->doubted || h->looks_back;
+    h->late = h->at.epoch == 0;
     fwi_list_append(&h->hub->histories.failed, &h->to_read);
     retry(h->hub);
+}
+
+static void read_now(fwi_history *h)
+{
+    if (needs_read(h) && !start_read(h)) {
+        read_failed(h);
+    }
 }
 
 static void pump(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
-    while (all->reading < READS_MAX) {
-        fwi_list *e = fwi_list_pop(&all->to_read);
-        if (e == NULL) {
-            return;
-        }
-        fwi_history *h = fwi_list_entry(e, fwi_history, to_read);
-        if (needs_read(h) && !start_read(h)) {
-            read_failed(h);
-        }
+    for (fwi_list *e; !is_busy(hub) && (e = fwi_list_pop(&all->to_read)) != NULL;) {
+        read_now(fwi_list_entry(e, fwi_history, to_read));
+    }
+}
+
+/* Where a room stands is asked before anything is published to it: else who waits to be
+ * let in there would not hear its own words. So that doesn't wait for its turn. */
+static void enqueue(fwi_history *h)
+{
+    if (h->at.epoch == 0) {
+        read_now(h);
+    } else {
+        fwi_list_append(&h->hub->histories.to_read, &h->to_read);
     }
 }
 
@@ -208,7 +228,7 @@ static void retry_over(fwi_timer *t)
 void fwi_history_settle(fwi_history *h)
 {
     if (h->ref == 0 && !fwi_list_is_linked(&h->to_read) && needs_read(h)) {
-        fwi_list_append(&h->hub->histories.to_read, &h->to_read);
+        enqueue(h);
         pump(h->hub);
     }
 }
@@ -236,7 +256,12 @@ void fwi_histories_returned(fwi_hub *hub)
 {
     fwi_histories *all = &hub->histories;
     fwi_loop_timer_clear(hub->shard[0]->loop, &all->retry);
-    fwi_list_splice(&all->to_read, &all->failed);
+    fwi_list again;
+    fwi_list_init(&again);
+    fwi_list_splice(&again, &all->failed);
+    for (fwi_list *e; (e = fwi_list_pop(&again)) != NULL;) {
+        enqueue(fwi_list_entry(e, fwi_history, to_read));
+    }
     pump(hub);
 }
 
@@ -246,6 +271,7 @@ static void establish(fwi_history *h, fwi_position at)
 {
     h->at = h->born = at;
     h->last = (fwi_envelope_id){0, 0};
+    h->late = false;
     h->said_ms = fwi_loop_now_ms(h->hub->shard[0]->loop);
     fwi_history_log_start(&h->log, at);
 }
