@@ -218,7 +218,8 @@ def test_a_hub_that_was_closed_gives_no_warning(program):
     """, flags=("-X", "dev"))
     p.wait("over")
     assert p.finish() == 0
-    assert p.err == ""
+    # With -X dev asyncio tells of what was slow, too: that is the machine's business.
+    assert [x for x in p.err.splitlines() if not x.startswith("Executing ")] == []
 
 
 # --- on a loop ---
