@@ -100,6 +100,7 @@ START_TEST(several_questions_have_no_more_room_for_their_answers_than_one)
     }
     ck_assert_uint_eq(told, 1);
     ck_assert_uint_eq(refused, 1);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_ANSWERS), 1);
     say(c, "{\"id\":5,\"history\":{\"channel\":\"a\",\"limit\":-1}}");
     ck_assert_ptr_nonnull(strstr(answer_to_5(c), "\"publications\":["));
     core_conn_free(c);
