@@ -128,7 +128,7 @@ START_TEST(what_waits_of_a_message_stays_where_it_lies)
     core_rig_on(&rig, FW_EVENT_RPC, on_rpc, NULL);
     fwi_conn *c = enter(0);
     fwi_buf_init(&text);
-    for (unsigned i = 0; i < FWI_CF_UNDER_WAY_MAX + MORE; i++) {
+    for (unsigned i = 0; i < FWI_UNDER_WAY_MAX + MORE; i++) {
         ck_assert(fwi_buf_printf(&text, "{\"id\":%u,\"rpc\":{}}\n", i + 2));
     }
     ck_assert_ptr_nonnull(fwi_buf_text(&text));
@@ -138,13 +138,13 @@ START_TEST(what_waits_of_a_message_stays_where_it_lies)
     const char *there = waiting->data;
     ck_assert_ptr_nonnull(there);
     for (unsigned i = 0; i < MORE; i++) {
-        ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + i);
+        ck_assert_uint_eq(calls, FWI_UNDER_WAY_MAX + i);
         ck_assert(c->paused);
         ck_assert_ptr_eq(waiting->data, there);
         ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
         core_rig_settle(&rig);
     }
-    ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + MORE);
+    ck_assert_uint_eq(calls, FWI_UNDER_WAY_MAX + MORE);
     ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
     core_rig_settle(&rig);
     ck_assert(!c->paused);

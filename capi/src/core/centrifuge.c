@@ -187,7 +187,7 @@ static bool may_go_on(const fwi_session *s)
     bool early = s->paused && fwi_session_protocol(s)->emulated;
     return s->state == FWI_SESSION_OPEN && !cf->blocked && !early &&
            cf->state != FWI_CF_ASKING && cf->state != FWI_CF_JOINING &&
-           cf->under_way < FWI_CF_UNDER_WAY_MAX;
+           cf->under_way < FWI_UNDER_WAY_MAX;
 }
 
 /* Does what can be done; the rest stays in the batch. */
@@ -251,7 +251,7 @@ static bool append(fwi_session *s, const fwi_cf_batch *rest)
 /* What is left of a message waits, and nothing more is read meanwhile. */
 static void hold_back(fwi_session *s, const fwi_cf_batch *rest)
 {
-    if (rest->len > 0 && s->centrifuge->under_way >= FWI_CF_UNDER_WAY_MAX) {
+    if (rest->len > 0 && s->centrifuge->under_way >= FWI_UNDER_WAY_MAX) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
     }
     if (s->state == FWI_SESSION_OPEN) {

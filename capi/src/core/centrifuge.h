@@ -88,10 +88,6 @@ typedef struct fwi_centrifuge {
     struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
 
-/* So many commands of a client may be under way; then it isn't read until some are done.
- */
-enum { FWI_CF_UNDER_WAY_MAX = 128 };
-
 /* The newest message, of whatever epoch: see fwi_join.since. */
 #define FWI_CF_NEWEST ((fwi_position){0, 1})
 

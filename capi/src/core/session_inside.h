@@ -27,6 +27,10 @@ enum {
     FWI_MUTE_UNGREETED = 2   /* its protocol has something to say first */
 };
 
+/* So much of what a client has said may be under way: commands without a reply, messages
+ * without a verdict. Then it isn't read until some are done. */
+enum { FWI_UNDER_WAY_MAX = 128 };
+
 struct fwi_session {
     fwi_shard *shard;
     const fwi_transport_ops *tp;
@@ -67,6 +71,7 @@ struct fwi_session {
     union {            /* its protocol's */
         struct fwi_centrifuge *centrifuge;
         struct fwi_heard *heard; /* sse_id.h */
+        uint32_t undecided; /* raw_rooms.c: what it says and the application weighs */
     };
     fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
