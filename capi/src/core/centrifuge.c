@@ -190,6 +190,17 @@ static bool may_go_on(const fwi_session *s)
            cf->under_way < FWI_UNDER_WAY_MAX;
 }
 
+/* Each command is a message of limit.message_rate, since each may cost as much as one:
+ * the signature of a token, a question to Redis. One that had to wait has been counted.
+ * false: they are too many, and the session has been ended. */
+static bool count(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    bool counted = cf->counted;
+    cf->counted = false;
+    return counted || fwi_session_may_say_more(s);
+}
+
 /* Does what can be done; the rest stays in the batch. */
 static void run_batch(fwi_session *s, fwi_cf_batch *batch)
 {
@@ -202,9 +213,9 @@ static void run_batch(fwi_session *s, fwi_cf_batch *batch)
         fwi_cf_result result = fwi_cf_next(batch, &c, &why);
         if (result == FWI_CF_BAD) {
             fwi_cf_close(s, 3501, why);
-        } else if (result == FWI_CF_COMMAND && !run(s, &c)) {
+        } else if (result == FWI_CF_COMMAND && count(s) && !run(s, &c)) {
             *batch = before;
-            cf->blocked = true;
+            cf->blocked = cf->counted = true;
         }
         if (result != FWI_CF_COMMAND) {
             batch->len = 0;
@@ -273,6 +284,7 @@ void fwi_cf_on_message(fwi_session *s, bool text, const void *data, size_t len)
     (void)text; /* JSON comes in binary frames, too */
     fwi_cf_batch batch = {data, len};
     if (s->centrifuge->state == FWI_CF_DEAF) {
+        fwi_session_may_say_more(s);
         return;
     }
     if (is_blank(data, len)) {

@@ -70,6 +70,7 @@ typedef struct fwi_centrifuge {
     bool frames;  /* pings are WebSocket's own */
     bool running; /* commands are being done: who gets on with them returns here */
     bool blocked; /* the next command waits for a subscribe before it */
+    bool counted; /* ... and is in limit.message_rate already */
     uint32_t connect_id;
     uint32_t under_way; /* commands without a reply yet */
     fwi_cf_sub *subs;

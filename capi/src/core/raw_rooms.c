@@ -426,6 +426,9 @@ static void on_message(fwi_session *s, bool text, const void *data, size_t len)
     fwi_shard *shard = s->shard;
     bool wanted = fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE);
     bool rooms = in_rooms(s);
+    if (!fwi_session_may_say_more(s)) {
+        return;
+    }
     if (rooms) {
         to_rooms(s, text, data, len);
     }

@@ -145,6 +145,10 @@ void fwi_session_end(fwi_session *s, fwi_end why);
 /* It ends at that time: see fwi_protocol.refreshed. */
 void fwi_session_refresh(fwi_session *s, int64_t expires_s);
 
+/* It says something: a message, or a command where a message is several. false: it says
+ * more than limit.message_rate allows, and has been ended. */
+bool fwi_session_may_say_more(fwi_session *s);
+
 /* m to this session alone. */
 void fwi_session_send(fwi_session *s, fw_message *m);
 
