@@ -122,12 +122,18 @@ static const char *state_of(const fwd_node *node)
     return node->is_late ? "late" : "up";
 }
 
-/* How many columns of a terminal a text takes, if each character takes one. */
+/* Is this the first byte of a character? Each is taken to have a column of a terminal. */
+static bool begins(char byte)
+{
+    return ((unsigned char)byte & 0xc0) != 0x80;
+}
+
+/* How many columns a text takes. */
 static int width_of(const char *text)
 {
     int n = 0;
     for (; *text != '\0'; text++) {
-        n += ((unsigned char)*text & 0xc0) != 0x80;
+        n += begins(*text);
     }
     return n;
 }
@@ -137,7 +143,7 @@ static void put_left(FILE *out, const char *text, int width)
 {
     int n = 0;
     for (; *text != '\0'; text++) {
-        n += ((unsigned char)*text & 0xc0) != 0x80;
+        n += begins(*text);
         if (n > width) {
             return;
         }

@@ -86,13 +86,13 @@ class Dispatcher:
         self._turn_waits = False
         self._is_detached = False
         self._states: Dict[str, Tuple[float, Dict[str, Any]]] = {}
-        self._lock = threading.Lock()  # of what join() keeps: it is called in any thread
         self._refs = itertools.count(1)
-        # Of each answer to come: what is made of the event, and which join it is of.
+        # Of each answer to come: what is made of the event, and of a join that the
+        # session's own handler or reader has asked for, the lane that notes it. Whoever
+        # asks may be in any thread, or in a signal's handler that has interrupted just
+        # this: so there is no lock, and each change is one call of a dict.
         self._answers: Dict[int, Tuple[Answer[Any], Callable[..., Any],
-                                       Optional[Tuple[str, str]]]] = {}
-        # Of each join that a session's own handler or reader has asked for, who that was.
-        self._own_joins: Dict[Tuple[str, str], Dict[int, Any]] = {}
+                                       Optional[Lane]]] = {}
         self._on: Dict[int, Callable[[str, Any, Any], bool]] = {
             CONNECT: self._on_connect,
             OPEN: self._on_open,
@@ -166,12 +166,10 @@ class Dispatcher:
             session._closed = True
         self.sessions.clear()
         self._states.clear()
-        with self._lock:
-            answers = [answer for answer, _, _ in self._answers.values()]
-            self._answers.clear()
-            self._own_joins.clear()
-        for answer in answers:
-            answer.set_exception(ClosedError("the hub has stopped"))
+        for ref in list(self._answers):
+            answer, _ = self._take_answer(ref)
+            if answer is not None:
+                answer.set_exception(ClosedError("the hub has stopped"))
 
     def log_only(self) -> None:
         """A hub that couldn't start may have said why."""
@@ -260,7 +258,7 @@ class Dispatcher:
 
     def _on_join(self, identity: str, room: str, event: Any) -> bool:
         session = self.sessions.get(identity) or self._meet(identity, event)
-        if self._is_own_join(identity, room):
+        if self.lanes.waits_for_join(identity, room):
             handler = self._handlers[JOIN]
             if handler is not None and handler.is_async:
                 self.lanes.put_alone((JOIN, session, (session, room), event, None),
@@ -461,23 +459,23 @@ class Dispatcher:
             "join of room %r (session=%s)" % (room, identity), joined,
             lambda ref: native.fw_session_join_since(self.handle, identity, room, since,
                                                      ref),
-            (identity, room), self.lanes.holder(identity))
+            self.lanes.holder(identity), room)
 
     def ask(self, what: str, made: Callable[..., _T], call: Callable[[int], None],
-            join: Optional[Tuple[str, str]] = None, holder: Any = None) -> Answer[_T]:
+            holder: Optional[Tuple[Lane, Any]] = None, room: str = "") -> Answer[_T]:
         """call(ref) asks something, and made() of what the event tells is its answer.
 
-        join: which one it is, and holder: who in the session's own handlers asks for it.
-        In any thread.
+        holder: who of the session's own asks for a join, and of which room it is. In any
+        thread.
         """
         answer: Answer[_T] = Answer(
             self._thread, lambda error: self.log.unheard(what, error))
-        own = join if holder is not None else None
-        with self._lock:
-            ref = next(self._refs)
-            self._answers[ref] = (answer, made, own)
-            if own is not None:
-                self._own_joins.setdefault(own, {})[ref] = holder
+        ref = next(self._refs)
+        lane = None
+        if holder is not None:
+            lane, who = holder
+            lane.joins[ref] = (room, who)
+        self._answers[ref] = (answer, made, lane)
         try:
             call(ref)
         except BaseException:
@@ -487,18 +485,7 @@ class Dispatcher:
 
     def _take_answer(self, ref: int,
                      ) -> Tuple[Optional[Answer[Any]], Optional[Callable[..., Any]]]:
-        with self._lock:
-            answer, made, own = self._answers.pop(ref, (None, None, None))
-            if own is not None:
-                del self._own_joins[own][ref]
-                if not self._own_joins[own]:
-                    del self._own_joins[own]
+        answer, made, lane = self._answers.pop(ref, (None, None, None))
+        if lane is not None:
+            lane.joins.pop(ref, None)
         return answer, made
-
-    def _is_own_join(self, identity: str, room: str) -> bool:
-        """Has somebody asked for it that the session's events wait for even now?"""
-        if (identity, room) not in self._own_joins:
-            return False
-        with self._lock:
-            holders = list(self._own_joins.get((identity, room), {}).values())
-        return any(self.lanes.is_held_by(identity, holder) for holder in holders)

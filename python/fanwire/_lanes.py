@@ -39,7 +39,7 @@ class Lane:
 
     __slots__ = ("home", "key", "queue", "task", "current", "held", "side", "receiver",
                  "waiter", "reader", "on_reader_done", "lease", "claim", "claimant",
-                 "has_slot", "is_ready")
+                 "joins", "has_slot", "is_ready")
 
     def __init__(self, home: "Dict[str, Lane]", key: str) -> None:
         self.home = home
@@ -56,6 +56,8 @@ class Lane:
         self.lease: Any = None  # which of the reader's loops has it
         self.claim: "Optional[asyncio.Future[None]]" = None  # of who wants it lent
         self.claimant: "Optional[asyncio.Task[Any]]" = None
+        # Joins without an answer yet, by number: the room, and who of this lane asks.
+        self.joins: Dict[int, Tuple[str, Any]] = {}
         self.has_slot = False
         self.is_ready = False
 
@@ -98,22 +100,25 @@ class Lanes:
         self._alone.add(task)
         task.add_done_callback(partial(self._left_alone, work))
 
-    def holder(self, key: str) -> Any:
-        """Who asks this, if the session's events wait for it: what its handler is busy
-        with, or the task that it is lent to; otherwise None. In any thread."""
+    def holder(self, key: str) -> Optional[Tuple[Lane, Any]]:
+        """Who asks this, if the session's events wait for it: its lane, and what its
+        handler is busy with, or the task that it is lent to; otherwise None. In any
+        thread."""
         lane = self.sessions.get(key)
         if lane is None:
             return None
         work = current_work.get()
         if work is not None and lane.current is work:
-            return work
+            return lane, work
         reader = lane.reader
-        return reader if reader is not None and reader is current_task() else None
+        return (lane, reader) if reader is not None and reader is current_task() else None
 
-    def is_held_by(self, key: str, holder: Any) -> bool:
-        """Do the session's events still wait for it?"""
+    def waits_for_join(self, key: str, room: str) -> bool:
+        """Has somebody asked for it that the session's events wait for even now?"""
         lane = self.sessions.get(key)
-        return lane is not None and (lane.current is holder or lane.reader is holder)
+        return lane is not None and any(
+            asked == room and (lane.current is who or lane.reader is who)
+            for asked, who in list(lane.joins.values()))
 
     def runs(self, work: Work) -> bool:
         """Is that what some handler is busy with just now?"""

@@ -340,3 +340,40 @@ def test_on_join_does_not_meet_a_later_handler_that_has_not_asked(hub, connect):
         client.send("join")
         client.send("next")
         assert seen.wait(2) == ["next", ("asked", [])]
+
+
+# --- signals ---
+
+def test_who_handles_a_signal_may_ask_whatever_it_has_interrupted(program):
+    """In each line of what asks and of what takes an answer, in the same thread."""
+    p = program("""
+        import asyncio, fanwire, signal, sys
+        from fanwire import _dispatch
+        hub = fanwire.Hub(listen="ws://127.0.0.1:0/ws")
+        answers = []
+        signal.signal(signal.SIGUSR1, lambda *_: answers.append(hub.nodes()))
+
+        def in_dispatch(frame, what, argument):
+            code = frame.f_code
+            if (code.co_filename == _dispatch.__file__ and
+                    code.co_name in ("ask", "_take_answer")):
+                return at_line
+
+        def at_line(frame, what, argument):
+            if what == "line":
+                signal.raise_signal(signal.SIGUSR1)
+            return at_line
+
+        async def main():
+            async with hub:
+                sys.settrace(in_dispatch)
+                first = len(await hub.nodes())
+                sys.settrace(None)
+                later = {len(await answer) for answer in list(answers)}
+                tell("asked", [first, sorted(later), len(answers) > 5])
+
+        asyncio.run(main())
+    """)
+    assert p.wait("asked") == [1, [1], True]
+    assert p.finish() == 0
+    assert p.err == ""

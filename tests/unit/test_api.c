@@ -341,6 +341,24 @@ START_TEST(more_items_than_api_max_items_are_refused)
 }
 END_TEST
 
+/* What would be malformed stands behind the bound, so nobody has come to it. */
+static const struct {
+    const char *path, *body;
+} too_long[] = {
+    {"batch", "{\"commands\":[{\"info\":{}},{\"info\":{}},{\"info\":{}},7]}"},
+    {"", "{\"method\":\"info\"}{\"method\":\"info\"}{\"method\":\"info\"}{\"method\":7}"},
+};
+
+START_TEST(commands_behind_api_max_items_are_not_read)
+{
+    api_begin(1, "api.max_items", "2");
+    ck_assert_ptr_nonnull(
+        strstr(api(too_long[_i].path, too_long[_i].body), "\"code\":106"));
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_API_ITEMS), 1);
+    api_end();
+}
+END_TEST
+
 /* --- waiting --- */
 
 static fwi_backplane_ops stuck_ops;
@@ -448,6 +466,8 @@ int main(void)
     tcase_add_test(tc, of_a_malformed_batch_nothing_is_done);
     tcase_add_test(tc, the_older_form_has_a_command_a_line);
     tcase_add_test(tc, more_items_than_api_max_items_are_refused);
+    tcase_add_loop_test(tc, commands_behind_api_max_items_are_not_read, 0,
+                        FWI_ARRAY_LEN(too_long));
     tcase_add_test(tc, who_waits_too_long_is_told_so);
     tcase_add_loop_test(tc, who_leaves_before_the_answer_harms_nothing, 0, 2);
     tcase_add_test(tc, a_hub_may_end_while_somebody_waits);

@@ -104,6 +104,27 @@ START_TEST(printf_appends_text_of_any_length)
 }
 END_TEST
 
+static const struct {
+    uint64_t us;
+    const char *text;
+} seconds[] = {
+    {0, "0.000000"},
+    {999999, "0.999999"},
+    {1000250, "1.000250"},
+    {UINT64_MAX, "18446744073709.551615"},
+};
+
+START_TEST(seconds_have_six_digits_behind_the_point)
+{
+    fwi_buf b;
+    fwi_buf_init(&b);
+    ck_assert(fwi_buf_puts(&b, "x="));
+    ck_assert(fwi_buf_put_seconds(&b, seconds[_i].us));
+    ck_assert_str_eq(fwi_buf_text(&b) + 2, seconds[_i].text);
+    fwi_buf_fini(&b);
+}
+END_TEST
+
 START_TEST(the_nul_of_text_is_not_counted)
 {
     fwi_buf b;
@@ -127,6 +148,8 @@ int main(void)
     tcase_add_test(tc, reserved_room_is_not_moved_again);
     tcase_add_test(tc, an_impossible_size_is_refused_and_changes_nothing);
     tcase_add_test(tc, printf_appends_text_of_any_length);
+    tcase_add_loop_test(tc, seconds_have_six_digits_behind_the_point, 0,
+                        (int)(sizeof seconds / sizeof seconds[0]));
     tcase_add_test(tc, the_nul_of_text_is_not_counted);
     suite_add_tcase(s, tc);
     SRunner *sr = srunner_create(s);

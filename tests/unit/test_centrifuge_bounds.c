@@ -100,6 +100,7 @@ START_TEST(several_questions_have_no_more_room_for_their_answers_than_one)
     }
     ck_assert_uint_eq(told, 1);
     ck_assert_uint_eq(refused, 1);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_ANSWERS), 1);
     say(c, "{\"id\":5,\"history\":{\"channel\":\"a\",\"limit\":-1}}");
     ck_assert_ptr_nonnull(strstr(answer_to_5(c), "\"publications\":["));
     core_conn_free(c);
@@ -127,7 +128,7 @@ START_TEST(what_waits_of_a_message_stays_where_it_lies)
     core_rig_on(&rig, FW_EVENT_RPC, on_rpc, NULL);
     fwi_conn *c = enter(0);
     fwi_buf_init(&text);
-    for (unsigned i = 0; i < FWI_CF_UNDER_WAY_MAX + MORE; i++) {
+    for (unsigned i = 0; i < FWI_UNDER_WAY_MAX + MORE; i++) {
         ck_assert(fwi_buf_printf(&text, "{\"id\":%u,\"rpc\":{}}\n", i + 2));
     }
     ck_assert_ptr_nonnull(fwi_buf_text(&text));
@@ -137,17 +138,65 @@ START_TEST(what_waits_of_a_message_stays_where_it_lies)
     const char *there = waiting->data;
     ck_assert_ptr_nonnull(there);
     for (unsigned i = 0; i < MORE; i++) {
-        ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + i);
+        ck_assert_uint_eq(calls, FWI_UNDER_WAY_MAX + i);
         ck_assert(c->paused);
         ck_assert_ptr_eq(waiting->data, there);
         ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
         core_rig_settle(&rig);
     }
-    ck_assert_uint_eq(calls, FWI_CF_UNDER_WAY_MAX + MORE);
+    ck_assert_uint_eq(calls, FWI_UNDER_WAY_MAX + MORE);
     ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 0, ""), FW_OK);
     core_rig_settle(&rig);
     ck_assert(!c->paused);
     ck_assert_ptr_null(waiting->data);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+/* Each command of a batch is a message; one that had to wait is none again. */
+START_TEST(commands_are_counted_once_each_however_they_come)
+{
+    core_rig_init(&rig, 1, "client.anonymous", "on", "limit.message_rate", "4", NULL);
+    core_rig_on(&rig, FW_EVENT_JOIN, on_connect, NULL);
+    fwi_conn *c = enter(0);
+    say(c, "{\"id\":2,\"subscribe\":{\"channel\":\"a\"}}\n"
+           "{\"id\":3,\"unsubscribe\":{\"channel\":\"a\"}}\n{\"id\":4,\"ping\":{}}");
+    ck_assert(c->paused);
+    fwi_hub_decide(&rig.hub, question, true, 0, "");
+    hears(c, "{\"id\":2,\"subscribe\":{}}");
+    hears(c, "{\"id\":3,\"unsubscribe\":{}}");
+    hears(c, "{\"id\":4,\"ping\":{}}");
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    core_rig_advance(&rig, 1000);
+    say(c, "{\"id\":5,\"ping\":{}}\n{\"id\":6,\"ping\":{}}\n{\"id\":7,\"ping\":{}}\n"
+           "{\"id\":8,\"ping\":{}}\n{\"id\":9,\"ping\":{}}\n{\"id\":10,\"ping\":{}}");
+    for (unsigned id = 5; id < 9; id++) {
+        char pong[32];
+        snprintf(pong, sizeof pong, "{\"id\":%u,\"ping\":{}}", id);
+        hears(c, pong);
+    }
+    is_closed(c, 3013);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_RATE), 1);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(who_was_refused_and_goes_on_speaking_is_closed_at_the_rate)
+{
+    core_rig_init(&rig, 1, "limit.message_rate", "4", NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, on_connect, NULL);
+    fwi_conn *c = arrive(0);
+    say(c, "{\"id\":1,\"connect\":{}}");
+    ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 403, "no"), FW_OK);
+    core_rig_settle(&rig);
+    for (unsigned i = 0; i < 3; i++) {
+        say(c, "{\"id\":2,\"ping\":{}}");
+    }
+    ck_assert_int_eq(c->s->state, FWI_SESSION_OPEN);
+    say(c, "{\"id\":2,\"ping\":{}}");
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_RATE), 1);
     core_conn_free(c);
     core_rig_fini(&rig);
 }
@@ -180,6 +229,8 @@ int main(void)
                         FWI_ARRAY_LEN(looks));
     tcase_add_test(tc, several_questions_have_no_more_room_for_their_answers_than_one);
     tcase_add_test(tc, what_waits_of_a_message_stays_where_it_lies);
+    tcase_add_test(tc, commands_are_counted_once_each_however_they_come);
+    tcase_add_test(tc, who_was_refused_and_goes_on_speaking_is_closed_at_the_rate);
     tcase_add_test(tc, who_comes_while_the_application_is_behind_is_told_once);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

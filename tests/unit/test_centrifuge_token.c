@@ -511,6 +511,41 @@ START_TEST(what_was_over_before_1970_is_not_for_ever)
 }
 END_TEST
 
+/* --- what they may cost --- */
+
+START_TEST(who_brings_bad_tokens_without_end_is_closed_at_the_rate)
+{
+    enum { RATE = 10, MANY = 50 };
+    fwi_buf token, text;
+    core_rig_init(&rig, 1, "limit.message_rate", "10", NULL);
+    fwi_tokens_exchange(&rig.hub.tokens, keys_of(fwi_keys_add_secret, secret));
+    fwi_conn *c = enter_with("{\"sub\":\"ann\"}");
+    hears(c, CONNECTED(""));
+    sign(&token, "{\"sub\":\"ann\",\"channel\":\"$a\"}");
+    char *of_signature = &token.data[token.len - 5];
+    *of_signature = *of_signature == 'A' ? 'B' : 'A';
+    fwi_buf_init(&text);
+    for (unsigned i = 0; i < MANY; i++) {
+        ck_assert(fwi_buf_printf(
+            &text, "{\"id\":2,\"subscribe\":{\"channel\":\"$a\",\"token\":\"%.*s\"}}\n",
+            (int)token.len, token.data));
+    }
+    ck_assert_ptr_nonnull(fwi_buf_text(&text));
+    core_conn_say(c, text.data);
+    for (unsigned i = 1; i < RATE; i++) { /* the first was connect */
+        hears(c, "{\"id\":2,\"error\":{\"code\":103,\"message\":"
+                 "\"permission denied\"}}");
+    }
+    is_closed(c, 3013);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_TOKENS_BAD), RATE - 1);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_RATE), 1);
+    fwi_buf_fini(&token);
+    fwi_buf_fini(&text);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("centrifuge_token");
@@ -534,6 +569,7 @@ int main(void)
     tcase_add_test(tc, a_token_puts_off_no_question_whether_its_holder_may_stay);
     tcase_add_test(tc, and_none_whether_it_may_stay_in_a_room);
     tcase_add_test(tc, what_was_over_before_1970_is_not_for_ever);
+    tcase_add_test(tc, who_brings_bad_tokens_without_end_is_closed_at_the_rate);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -501,6 +501,33 @@ START_TEST(a_session_with_too_many_unfinished_events_isn_t_read_until_half_are_d
 }
 END_TEST
 
+START_TEST(an_event_that_is_kept_gives_its_credit_once)
+{
+    core_rig_init(&rig, 1, "events", "queued", "events.per_session", "4", NULL);
+    core_rig_on(&rig, FW_EVENT_MESSAGE, NULL, NULL);
+    fwi_conn *c = core_connect(&rig, 0, "");
+    for (int i = 0; i < 4; i++) {
+        core_conn_say(c, "x");
+    }
+    core_rig_settle(&rig);
+    fw_event *e[4];
+    ck_assert_int_eq(fwi_events_take(&rig.hub.events, e, 4), 4);
+    size_t bytes = atomic_load(&rig.hub.events.bytes);
+    fw_event *kept = fw_event_ref(e[0]);
+    fwi_hub_events_done(e, 1);
+    fwi_hub_events_done(&kept, 1);
+    core_rig_settle(&rig);
+    ck_assert(c->paused);
+    ck_assert_uint_eq(atomic_load(&rig.hub.events.bytes), bytes / 4 * 3);
+    fwi_hub_events_done(e + 1, 3);
+    core_rig_settle(&rig);
+    ck_assert(!c->paused);
+    ck_assert_uint_eq(atomic_load(&rig.hub.events.bytes), 0);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 /* --- the state machine --- */
 
 START_TEST(every_pair_of_session_states_is_allowed_or_not)
@@ -553,6 +580,7 @@ int main(void)
                         FWI_ARRAY_LEN(doors));
     tcase_add_test(
         tc, a_session_with_too_many_unfinished_events_isn_t_read_until_half_are_done);
+    tcase_add_test(tc, an_event_that_is_kept_gives_its_credit_once);
     tcase_add_test(tc, every_pair_of_session_states_is_allowed_or_not);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <string.h>
 
+#include "core/attached.h"
 #include "core/decision.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
@@ -122,6 +123,26 @@ START_TEST(a_verdict_that_the_loop_doesn_t_live_to_see_leaks_nothing)
     fwi_item_free(never_run);
     core_conn_free(c);
     core_rig_fini(&rig);
+}
+END_TEST
+
+/* As above. */
+START_TEST(an_attach_that_the_loop_doesn_t_live_to_see_leaks_nothing)
+{
+    const fwi_facts_source from = {
+        .path = "/", .query = "", .address = "192.0.2.1", .peer = ""};
+    fwi_facts *facts = fwi_facts_new(&from);
+    ck_assert_ptr_nonnull(facts);
+    core_rig_init(&rig, 1, "events", "queued", NULL);
+    if (_i == 1) {
+        fwi_inbox_close(&rig.shard[0].inbox);
+    }
+    int err = fwi_attach(&rig.hub, fwi_facts_ref(facts), "ann", 1);
+    ck_assert_int_eq(err, _i == 1 ? FW_ERR_CLOSED : FW_OK);
+    fwi_inbox_close(&rig.shard[0].inbox);
+    core_rig_fini(&rig);
+    ck_assert_uint_eq(atomic_load(&facts->refs), 1);
+    fwi_facts_unref(facts);
 }
 END_TEST
 
@@ -374,6 +395,8 @@ int main(void)
         tc, who_is_turned_away_with_a_name_isn_t_kept_among_its_user_s_sessions, 0,
         FWI_ARRAY_LEN(refused_in));
     tcase_add_loop_test(tc, a_verdict_that_the_loop_doesn_t_live_to_see_leaks_nothing, 0,
+                        2);
+    tcase_add_loop_test(tc, an_attach_that_the_loop_doesn_t_live_to_see_leaks_nothing, 0,
                         2);
     tcase_add_test(tc, a_leave_takes_back_every_join_that_waits_for_a_verdict);
     tcase_add_test(tc, a_leave_spares_the_join_that_its_own_result_brings);

@@ -223,6 +223,29 @@ START_TEST(who_comes_with_an_old_epoch_is_not_looked_for_again)
 }
 END_TEST
 
+START_TEST(however_many_wrong_epochs_are_asked_for_at_once_two_reads_refute_them)
+{
+    enum { N = 100 };
+    static fwi_conn *d[N];
+    open_rig((unsigned)_i, NULL, NULL);
+    fwi_conn *c = member((unsigned)_i);
+    for (unsigned i = 0; i < N; i++) {
+        d[i] = come(0);
+        join(d[i], 100 + i, 4);
+    }
+    while (fake_waiting() > 0) {
+        answer(7, 5, 1, 0);
+    }
+    ck_assert_uint_eq(results, 1 + N);
+    ck_assert_uint_eq(stat(FWI_STAT_UNRECOVERABLE), N);
+    ck_assert_uint_eq(stat(FWI_STAT_HISTORY_READS), 3); /* the first was the member's */
+    for (unsigned i = 0; i < N; i++) {
+        core_conn_free(d[i]);
+    }
+    close_rig(c);
+}
+END_TEST
+
 START_TEST(while_redis_is_away_the_log_serves_what_it_has)
 {
     open_rig((unsigned)_i, NULL, NULL);
@@ -313,6 +336,7 @@ static void add_tests(TCase *tc)
         more_than_an_outbox_holds_is_not_recovered,
         a_client_that_knows_more_than_the_node_waits_for_a_look,
         who_comes_with_an_old_epoch_is_not_looked_for_again,
+        however_many_wrong_epochs_are_asked_for_at_once_two_reads_refute_them,
         while_redis_is_away_the_log_serves_what_it_has,
         who_leaves_before_it_is_in_is_not_let_in_by_a_late_answer,
         who_waits_may_close_and_the_others_dont_mind,

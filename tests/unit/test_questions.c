@@ -193,6 +193,36 @@ START_TEST(raw_clients_are_asked_about_for_each_of_their_rooms)
 }
 END_TEST
 
+START_TEST(a_raw_client_isn_t_read_while_much_of_what_it_says_is_undecided)
+{
+    OPEN_WITH(1, "raw.mode", "rooms");
+    asks(FW_EVENT_PUBLISH);
+    fwi_conn *c = core_connect(&rig, 0, "room=a"), *a = core_connect(&rig, 0, "room=a");
+    core_rig_settle(&rig);
+    for (unsigned i = 0; i < FWI_UNDER_WAY_MAX; i++) {
+        ck_assert(!c->paused);
+        core_conn_say(c, "hello");
+    }
+    ck_assert(c->paused);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_COMMANDS), 1);
+    answer("{\"result\":{}}");
+    ck_assert(!c->paused);
+    core_conn_say(c, "hello");
+    ck_assert(c->paused);
+    answer("{\"error\":{\"code\":1000}}");
+    ck_assert(!c->paused);
+    core_conn_say(c, "hello");
+    ck_assert(c->paused);
+    core_rig_advance(&rig, 6000); /* decision.timeout, of all of them */
+    ck_assert(!c->paused);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_LIMIT_COMMANDS), 3);
+    ck_assert_uint_eq(core_conn_count(a, "hello"), 1);
+    core_conn_free(c);
+    core_conn_free(a);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 /* --- coming in --- */
 
 START_TEST(a_client_comes_in_with_all_that_the_answer_gives_it)
@@ -507,6 +537,7 @@ int main(void)
     tcase_add_test(tc, rooms_that_aren_t_asked_about_are_by_the_options);
     tcase_add_test(tc, who_leaves_before_it_is_decided_has_said_nothing);
     tcase_add_test(tc, raw_clients_are_asked_about_for_each_of_their_rooms);
+    tcase_add_test(tc, a_raw_client_isn_t_read_while_much_of_what_it_says_is_undecided);
     tcase_add_test(tc, a_client_comes_in_with_all_that_the_answer_gives_it);
     tcase_add_loop_test(tc, who_isn_t_let_in_is_told_in_its_own_protocol, 0,
                         FWI_ARRAY_LEN(doors));

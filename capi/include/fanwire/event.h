@@ -77,7 +77,8 @@ typedef enum {
     FW_EVENT_RPC = 20,
     /** A client asks to say something in a room: room, data, flags. Of clients of the
         Centrifuge protocol, and of raw ones where raw.mode is rooms; not in rooms without
-        "room.ask.publish". Decide by fw_accept, fw_reject or fw_answer with the token. */
+        "room.ask.publish". Decide by fw_accept, fw_reject or fw_answer with the token.
+        While 128 of a client's wait for that, it isn't read. */
     FW_EVENT_PUBLISH = 21,
     /** A client of the Centrifuge protocol has been connected for as long as its token,
         or fw_answer, allowed: may it stay? Answer by fw_answer (or fw_reject: no) with

@@ -5,6 +5,7 @@
  */
 #include "base/buf.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 void fwi_buf_init(fwi_buf *b)
@@ -78,6 +79,11 @@ bool fwi_buf_printf(fwi_buf *b, const char *fmt, ...)
     bool ok = fwi_buf_vprintf(b, fmt, ap);
     va_end(ap);
     return ok;
+}
+
+bool fwi_buf_put_seconds(fwi_buf *b, uint64_t us)
+{
+    return fwi_buf_printf(b, "%" PRIu64 ".%06" PRIu64, us / 1000000, us % 1000000);
 }
 
 void fwi_buf_consume(fwi_buf *b, size_t n)

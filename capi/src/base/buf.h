@@ -24,6 +24,10 @@ bool fwi_buf_printf(fwi_buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 bool fwi_buf_vprintf(fwi_buf *b, const char *fmt, va_list ap);
 
+/* Microseconds as seconds: 1.000250. Of two integers, since printf puts the comma of the
+ * application's locale into a fraction. */
+bool fwi_buf_put_seconds(fwi_buf *b, uint64_t us);
+
 /* Drops the first `n` bytes. */
 void fwi_buf_consume(fwi_buf *b, size_t n);
 

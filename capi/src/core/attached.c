@@ -192,21 +192,24 @@ static fwi_attached *attached_new(fwi_shard *shard, uint64_t ref)
     return a;
 }
 
+static void free_facts(void *facts)
+{
+    fwi_facts_unref(facts);
+}
+
 /* ptr: the facts; text: the user, count: whether there is one. */
 static void run_attach(fwi_shard *shard, fwi_item *item)
 {
     int status;
-    fwi_facts *facts = item->ptr;
     fwi_attached *a = attached_new(shard, item->ref);
     if (a == NULL) {
-        fwi_facts_unref(facts);
         tell_failed(shard, item, FW_ERR_MEMORY);
     } else if (fwi_shard_admit(shard) != 0) {
-        fwi_facts_unref(facts);
         tell_failed(shard, item, FW_ERR_LIMIT);
         drop(a);
-    } else if ((a->s = fwi_session_new(shard, &port, (fwi_conn *)(void *)a, facts,
-                                       FWI_RAW, &status)) == NULL) {
+    } else if ((a->s = fwi_session_new(shard, &port, (fwi_conn *)(void *)a,
+                                       fwi_facts_ref(item->ptr), FWI_RAW, &status)) ==
+               NULL) {
         fwi_shard_unadmit(shard);
         tell_failed(shard, item,
                     atomic_load(&shard->hub->draining) ? FW_ERR_CLOSED : FW_ERR_LIMIT);
@@ -226,14 +229,11 @@ int fwi_attach(fwi_hub *hub, fwi_facts *facts, const char *user, uint64_t ref)
         return fwi_error(FW_ERR_MEMORY, "out of memory");
     }
     item->ptr = facts;
+    item->ptr_free = free_facts;
     item->ref = ref;
     item->count = user != NULL;
     unsigned loop = atomic_fetch_add(&hub->next_attached, 1) % hub->n_shards;
-    int err = fwi_shard_post(hub->shard[loop], item, true);
-    if (err != FW_OK) {
-        fwi_facts_unref(facts);
-    }
-    return err;
+    return fwi_shard_post(hub->shard[loop], item, true);
 }
 
 /* --- what its client says --- */

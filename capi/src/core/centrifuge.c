@@ -187,7 +187,18 @@ static bool may_go_on(const fwi_session *s)
     bool early = s->paused && fwi_session_protocol(s)->emulated;
     return s->state == FWI_SESSION_OPEN && !cf->blocked && !early &&
            cf->state != FWI_CF_ASKING && cf->state != FWI_CF_JOINING &&
-           cf->under_way < FWI_CF_UNDER_WAY_MAX;
+           cf->under_way < FWI_UNDER_WAY_MAX;
+}
+
+/* Each command is a message of limit.message_rate, since each may cost as much as one:
+ * the signature of a token, a question to Redis. One that had to wait has been counted.
+ * false: they are too many, and the session has been ended. */
+static bool count(fwi_session *s)
+{
+    fwi_centrifuge *cf = s->centrifuge;
+    bool counted = cf->counted;
+    cf->counted = false;
+    return counted || fwi_session_may_say_more(s);
 }
 
 /* Does what can be done; the rest stays in the batch. */
@@ -202,9 +213,9 @@ static void run_batch(fwi_session *s, fwi_cf_batch *batch)
         fwi_cf_result result = fwi_cf_next(batch, &c, &why);
         if (result == FWI_CF_BAD) {
             fwi_cf_close(s, 3501, why);
-        } else if (result == FWI_CF_COMMAND && !run(s, &c)) {
+        } else if (result == FWI_CF_COMMAND && count(s) && !run(s, &c)) {
             *batch = before;
-            cf->blocked = true;
+            cf->blocked = cf->counted = true;
         }
         if (result != FWI_CF_COMMAND) {
             batch->len = 0;
@@ -251,7 +262,7 @@ static bool append(fwi_session *s, const fwi_cf_batch *rest)
 /* What is left of a message waits, and nothing more is read meanwhile. */
 static void hold_back(fwi_session *s, const fwi_cf_batch *rest)
 {
-    if (rest->len > 0 && s->centrifuge->under_way >= FWI_CF_UNDER_WAY_MAX) {
+    if (rest->len > 0 && s->centrifuge->under_way >= FWI_UNDER_WAY_MAX) {
         fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
     }
     if (s->state == FWI_SESSION_OPEN) {
@@ -273,6 +284,7 @@ void fwi_cf_on_message(fwi_session *s, bool text, const void *data, size_t len)
     (void)text; /* JSON comes in binary frames, too */
     fwi_cf_batch batch = {data, len};
     if (s->centrifuge->state == FWI_CF_DEAF) {
+        fwi_session_may_say_more(s);
         return;
     }
     if (is_blank(data, len)) {

@@ -70,6 +70,7 @@ typedef struct fwi_centrifuge {
     bool frames;  /* pings are WebSocket's own */
     bool running; /* commands are being done: who gets on with them returns here */
     bool blocked; /* the next command waits for a subscribe before it */
+    bool counted; /* ... and is in limit.message_rate already */
     uint32_t connect_id;
     uint32_t under_way; /* commands without a reply yet */
     fwi_cf_sub *subs;
@@ -87,10 +88,6 @@ typedef struct fwi_centrifuge {
     size_t waiting_at;       /* ... from here on */
     struct fwi_heard *heard; /* of who only listens: sse_id.h */
 } fwi_centrifuge;
-
-/* So many commands of a client may be under way; then it isn't read until some are done.
- */
-enum { FWI_CF_UNDER_WAY_MAX = 128 };
 
 /* The newest message, of whatever epoch: see fwi_join.since. */
 #define FWI_CF_NEWEST ((fwi_position){0, 1})

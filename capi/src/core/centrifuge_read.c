@@ -64,6 +64,13 @@ static size_t bytes_of_others(const fwi_session *s, const fwi_asked *a)
     return bytes - a->bytes;
 }
 
+/* The answer doesn't fit, or there is no memory for it. */
+static void too_much(fwi_session *s, const fwi_asked *a, const char *what)
+{
+    fwi_shard_count(s->shard, FWI_STAT_LIMIT_ANSWERS);
+    fwi_cf_error(s, a->number, FWI_CF_ERR_LIMIT, what);
+}
+
 /* --- history --- */
 
 static void say_history(fwi_session *s, fwi_asked *a)
@@ -129,7 +136,7 @@ static void on_history(fwi_session *s, fwi_asked *a, const fw_event *e)
             a->top = e->at;
         }
         if (!take_page(s, a, e->messages)) {
-            fwi_cf_error(s, a->number, FWI_CF_ERR_LIMIT, "too much at once: set a limit");
+            too_much(s, a, "too much at once: set a limit");
         } else if (has_more(a, e->messages)) {
             a->since = a->found[a->n - 1]->at;
             read_history(s, a);
@@ -260,7 +267,7 @@ static void on_presence(fwi_session *s, fwi_asked *a, const fw_event *e)
     if (e->code != FW_OK) {
         fwi_cf_failure(s, a->number, e->code, e->reason);
     } else if (!(a->stats ? count_page : take_page)(s, a, e->members)) {
-        fwi_cf_error(s, a->number, FWI_CF_ERR_LIMIT, "too many are there");
+        too_much(s, a, "too many are there");
     } else if (e->members->next != 0) {
         read_presence(s, a, e->members->next);
         return;

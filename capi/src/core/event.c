@@ -60,6 +60,7 @@ fw_event *fwi_event_copy(const fw_event *e)
     c->messages = e->messages ? fwi_members_ref(e->messages) : NULL;
     c->credit = NULL;
     c->queue = NULL;
+    atomic_init(&c->unfinished, false);
     c->next = NULL;
     c->texts = NULL;
     c->cost = sizeof *c + texts + e->len + (e->members ? e->members->cost : 0) +

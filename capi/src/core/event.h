@@ -60,6 +60,7 @@ struct fw_event {
     fwi_credit *credit;       /* queued events of a session */
     size_t cost;              /* bytes it was counted with in the queue */
     struct fwi_events *queue; /* it came from, kept alive by it; NULL: none */
+    atomic_bool unfinished;   /* the queue counts it, and its credit does */
     struct fw_event *next;    /* in the queue */
     /* Answers of fw_event_header and _query that had to be put together. */
     struct fwi_event_text *texts;

@@ -38,6 +38,7 @@ fw_event *fwi_events_copy(fwi_events *q, const fw_event *e)
     if (copy != NULL) {
         atomic_fetch_add_explicit(&q->bytes, copy->cost, memory_order_relaxed);
         copy->queue = q;
+        atomic_init(&copy->unfinished, true);
         fwi_events_ref(q);
     }
     return copy;

@@ -27,8 +27,7 @@ static uint64_t sum_of(const fwi_hub *hub, fwi_stat which)
 
 static bool seconds(fwi_buf *out, const char *before, uint64_t us)
 {
-    return fwi_buf_printf(out, "%s%" PRIu64 ".%06" PRIu64, before, us / 1000000,
-                          us % 1000000);
+    return fwi_buf_puts(out, before) && fwi_buf_put_seconds(out, us);
 }
 
 static bool loops(const fwi_hub *hub, fwi_buf *out)

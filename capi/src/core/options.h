@@ -132,7 +132,8 @@
     XX(LIMIT_SESSIONS_PER_USER, "limit.sessions_per_user", NUMBER, 0, 16777216, "0",     \
        "0.1", "sessions of one user on a node; 0 is off")                                \
     XX(LIMIT_MESSAGE_RATE, "limit.message_rate", NUMBER, 0, 1000000, "0", "0.1",         \
-       "messages a second of one session; more closes it with 1008; 0 is off")           \
+       "messages a second of one session, of which each command of a batch is one; "     \
+       "more closes it with 1008, or 3013 in the centrifuge protocol; 0 is off")         \
     XX(LIMIT_PUBLISH_RATE_PER_USER, "limit.publish_rate_per_user", NUMBER, 0, 1000000,   \
        "0", "0.1",                                                                       \
        "messages a second that clients of one user may publish on a node; 0 is off")     \

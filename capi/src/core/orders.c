@@ -372,9 +372,10 @@ static void give_credit(fwi_hub *hub, fw_event *e)
 void fwi_hub_events_done(fw_event **events, int n)
 {
     for (int i = 0; i < n; i++) {
-        fwi_events *q = events[i]->queue;
-        if (q != NULL) {
-            give_credit(fwi_container_of(q, fwi_hub, events), events[i]);
+        /* Once, however often it is given back: who keeps it may do so again. */
+        if (atomic_exchange(&events[i]->unfinished, false)) {
+            fwi_hub *hub = fwi_container_of(events[i]->queue, fwi_hub, events);
+            give_credit(hub, events[i]);
         }
         fw_event_unref(events[i]);
     }

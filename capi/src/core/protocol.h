@@ -91,6 +91,8 @@ typedef struct fwi_protocol {
     /* It is being freed, and what the protocol keeps of it. NULL: nothing. */
     void (*freed)(fwi_session *s);
 
+    /* What it says counts for limit.message_rate as the protocol sees fit:
+     * fwi_session_may_say_more. */
     void (*on_message)(fwi_session *s, bool text, const void *data, size_t len);
 
     /* The application takes messages again. NULL: its socket is read again, and that is

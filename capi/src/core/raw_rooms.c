@@ -357,7 +357,23 @@ static bool to_room(fwi_session *s, const char *channel, fw_message *m)
     }
     char room[FWI_NAME_MAX + 1];
     snprintf(room, sizeof room, "%s", channel + 2);
-    return fwi_decision_ask_publish(s, room, 0, m);
+    s->undecided++;
+    bool asked = fwi_decision_ask_publish(s, room, 0, m);
+    s->undecided -= !asked;
+    return asked;
+}
+
+/* It isn't read while so much of what it has said waits for a verdict. */
+static void hold_back(fwi_session *s)
+{
+    bool much = s->undecided >= FWI_UNDER_WAY_MAX;
+    if (s->state != FWI_SESSION_OPEN || much == s->held) {
+        return;
+    }
+    if (much) {
+        fwi_shard_count(s->shard, FWI_STAT_LIMIT_COMMANDS);
+    }
+    fwi_session_hold(s, much);
 }
 
 static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
@@ -386,6 +402,7 @@ static void to_rooms(fwi_session *s, bool text, const void *data, size_t len)
         fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
     }
     fw_message_unref(m);
+    hold_back(s);
 }
 
 /* The application has decided. Raw clients have no way to be told that it said no. */
@@ -400,6 +417,8 @@ static void published(fwi_session *s, const char *room, uint64_t number, fw_mess
                   : code == FW_ERR_MEMORY) {
         fwi_shard_count(s->shard, FWI_STAT_INBOX_DROPPED);
     }
+    s->undecided--;
+    hold_back(s);
 }
 
 static void on_message(fwi_session *s, bool text, const void *data, size_t len)
@@ -407,6 +426,9 @@ static void on_message(fwi_session *s, bool text, const void *data, size_t len)
     fwi_shard *shard = s->shard;
     bool wanted = fwi_events_want(&shard->hub->events, FW_EVENT_MESSAGE);
     bool rooms = in_rooms(s);
+    if (!fwi_session_may_say_more(s)) {
+        return;
+    }
     if (rooms) {
         to_rooms(s, text, data, len);
     }

@@ -312,11 +312,16 @@ void fwi_session_on_bytes(fwi_session *s)
     s->awaiting_pong = false;
 }
 
-static bool over_rate(fwi_session *s)
+bool fwi_session_may_say_more(fwi_session *s)
 {
     int64_t rate = s->shard->hub->set.limit_rate;
-    return rate > 0 &&
-           !fwi_rate_allow(&s->rate_tat, fwi_loop_now_us(s->shard->loop), rate);
+    if (rate == 0 ||
+        fwi_rate_allow(&s->rate_tat, fwi_loop_now_us(s->shard->loop), rate)) {
+        return true;
+    }
+    fwi_shard_count(s->shard, FWI_STAT_LIMIT_RATE);
+    fwi_session_end(s, FWI_END_FLOOD);
+    return false;
 }
 
 bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t len)
@@ -328,11 +333,6 @@ bool fwi_session_on_message(fwi_session *s, bool text, const void *data, size_t 
     fwi_shard_count(shard, FWI_STAT_IN);
     fwi_histogram_add(&shard->sizes, fwi_bounds_bytes, len);
     fwi_stat_add(&shard->stats, FWI_STAT_IN_BYTES, len);
-    if (over_rate(s)) {
-        fwi_shard_count(shard, FWI_STAT_LIMIT_RATE);
-        fwi_session_end(s, FWI_END_FLOOD);
-        return wants_more(s);
-    }
     fwi_session_protocol(s)->on_message(s, text, data, len);
     return wants_more(s);
 }

@@ -27,6 +27,10 @@ enum {
     FWI_MUTE_UNGREETED = 2   /* its protocol has something to say first */
 };
 
+/* So much of what a client has said may be under way: commands without a reply, messages
+ * without a verdict. Then it isn't read until some are done. */
+enum { FWI_UNDER_WAY_MAX = 128 };
+
 struct fwi_session {
     fwi_shard *shard;
     const fwi_transport_ops *tp;
@@ -67,6 +71,7 @@ struct fwi_session {
     union {            /* its protocol's */
         struct fwi_centrifuge *centrifuge;
         struct fwi_heard *heard; /* sse_id.h */
+        uint32_t undecided; /* raw_rooms.c: what it says and the application weighs */
     };
     fw_message *member; /* who it is: origin, info; see presence.h. NULL: nobody asked */
     fwi_outbox ob;
@@ -139,6 +144,10 @@ void fwi_session_end(fwi_session *s, fwi_end why);
 
 /* It ends at that time: see fwi_protocol.refreshed. */
 void fwi_session_refresh(fwi_session *s, int64_t expires_s);
+
+/* It says something: a message, or a command where a message is several. false: it says
+ * more than limit.message_rate allows, and has been ended. */
+bool fwi_session_may_say_more(fwi_session *s);
 
 /* m to this session alone. */
 void fwi_session_send(fwi_session *s, fw_message *m);

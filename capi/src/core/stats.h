@@ -139,6 +139,7 @@
     XX(LIMIT_EVENTS_SESSION, "fanwire_limit_hits_total", "limit=\"events_per_session\"", \
        "counter", "")                                                                    \
     XX(LIMIT_COMMANDS, "fanwire_limit_hits_total", "limit=\"commands\"", "counter", "")  \
+    XX(LIMIT_ANSWERS, "fanwire_limit_hits_total", "limit=\"answers\"", "counter", "")    \
     XX(LIMIT_FILES, "fanwire_limit_hits_total", "limit=\"open_files\"", "counter", "")   \
     XX(LIMIT_HTTP_CONNECTIONS, "fanwire_limit_hits_total", "limit=\"http_connections\"", \
        "counter", "")                                                                    \

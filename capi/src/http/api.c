@@ -243,24 +243,24 @@ static fwi_api_job *job_new(fwi_site *site, fwi_http_call *call, fwi_api_form f)
 static void begin(fwi_site *site, fwi_http_call *call, const char *name)
 {
     fwi_api_fault f = {.why = ""};
-    uint64_t items = 0;
     fwi_api_job *job = job_new(site, call, form_of(name));
     if (job == NULL) {
         fwi_api_refuse(call, 500, FWI_API_INTERNAL, "out of memory");
         return;
     }
-    if (!fwi_api_read_job(job, fwi_api_method_find(name, strlen(name)), &items, &f)) {
-        job_free(job);
-        bool memory = f.why[0] == '\0';
-        fwi_api_refuse(call, memory ? 500 : 400, memory ? FWI_API_INTERNAL : FWI_API_BAD,
-                       memory ? "out of memory" : f.why);
-    } else if (items > site->api_max_items) {
-        job_free(job);
+    if (fwi_api_read_job(job, fwi_api_method_find(name, strlen(name)), &f)) {
+        run(job);
+        return;
+    }
+    job_free(job);
+    if (f.too_many) {
         fwi_site_count(site, FWI_STAT_LIMIT_API_ITEMS);
         fwi_api_refuse(call, 200, FWI_API_LIMIT,
                        "more commands and channels than api.max_items allows");
     } else {
-        run(job);
+        bool memory = f.why[0] == '\0';
+        fwi_api_refuse(call, memory ? 500 : 400, memory ? FWI_API_INTERNAL : FWI_API_BAD,
+                       memory ? "out of memory" : f.why);
     }
 }
 

@@ -114,15 +114,14 @@ void fwi_api_put_value(fwi_api_command *c, const char *before, const void *bytes
 
 /* --- api_read.c --- */
 
-/* What is wrong with a request; why is "" where it is memory. */
+/* What is wrong with a request. */
 typedef struct fwi_api_fault {
-    char why[FWI_API_MESSAGE];
+    bool too_many;             /* more than api.max_items */
+    char why[FWI_API_MESSAGE]; /* else it is malformed; "": there is no memory */
 } fwi_api_fault;
 
-/* method: of the form SINGLE. *items: what counts for api.max_items. false: it is
- * malformed, or there is no memory. */
-bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, uint64_t *items,
-                      fwi_api_fault *f);
+/* method: of the form SINGLE. false: it can't be done. */
+bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, fwi_api_fault *f);
 
 /* --- api_fields.c --- */
 

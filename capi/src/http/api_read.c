@@ -16,6 +16,10 @@ static bool faulty(fwi_api_fault *f, const char *what, const char *at, const cha
 static bool add(fwi_api_job *job, const fwi_api_method *method, const fwi_json *params,
                 uint64_t id, fwi_api_fault *f)
 {
+    f->too_many = job->n >= job->site->api_max_items;
+    if (f->too_many) {
+        return false; /* none of them will be done: what follows isn't read */
+    }
     if (job->n == job->cap) {
         size_t cap = job->cap ? job->cap * 2 : 1;
         fwi_api_command *commands = realloc(job->commands, cap * sizeof *commands);
@@ -119,8 +123,7 @@ static bool read_object(fwi_json *request, const char *body, size_t len, fwi_api
            faulty(f, "the request must be an object", request->at, body);
 }
 
-bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, uint64_t *items,
-                      fwi_api_fault *f)
+bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, fwi_api_fault *f)
 {
     size_t len;
     const char *body = fwi_http_request_body(job->call->request, &len);
@@ -131,7 +134,7 @@ bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, uint64_t *
         ok = job->form == FWI_API_BATCH ? read_batch(job, &request, body, f)
                                         : add(job, method, &request, 0, f);
     }
-    *items = job->n;
+    uint64_t items = job->n;
     for (size_t i = 0; ok && i < job->n; i++) {
         const fwi_api_command *c = &job->commands[i];
         if (c->method == NULL) {
@@ -139,8 +142,12 @@ bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, uint64_t *
         }
         ok = fwi_api_read_fields(c->method, &c->params, body, fields, f->why);
         if (ok && c->method->weigh != NULL) {
-            *items += c->method->weigh(fields) - 1;
+            items += c->method->weigh(fields) - 1;
         }
+    }
+    if (ok && items > job->site->api_max_items) {
+        f->too_many = true;
+        ok = false;
     }
     return ok;
 }

@@ -25,16 +25,11 @@ static bool whole(fwi_buf *out, const char *name, const char *kind, const char *
            fwi_buf_printf(out, "%s %" PRIu64 "\n", name, value);
 }
 
-/* Seconds from microseconds. */
-static bool seconds(fwi_buf *out, uint64_t us)
-{
-    return fwi_buf_printf(out, "%" PRIu64 ".%06" PRIu64, us / MICRO, us % MICRO);
-}
-
 /* A bound or a sum, in the unit of the metric's name. */
 static bool amount(fwi_buf *out, uint64_t value, bool is_us)
 {
-    return is_us ? seconds(out, value) : fwi_buf_printf(out, "%" PRIu64, value);
+    return is_us ? fwi_buf_put_seconds(out, value)
+                 : fwi_buf_printf(out, "%" PRIu64, value);
 }
 
 /* Its counts are of one bucket each, those of the format of all up to it. */
@@ -86,7 +81,7 @@ static bool loop_lags(const fwi_hub_figures *f, fwi_buf *out)
     for (unsigned i = 0; i < f->loops && i < FWI_ARRAY_LEN(f->loop_lag_s) && ok; i++) {
         uint64_t us = (uint64_t)(f->loop_lag_s[i] * MICRO + 0.5);
         ok = fwi_buf_printf(out, "fanwire_loop_lag_seconds{loop=\"%u\"} ", i) &&
-             seconds(out, us) && fwi_buf_puts(out, "\n");
+             fwi_buf_put_seconds(out, us) && fwi_buf_puts(out, "\n");
     }
     return ok;
 }
@@ -116,7 +111,7 @@ static bool lease(const fwi_backplane_figures *bp, fwi_buf *out)
     return head(out, "fanwire_lease_age_seconds", "gauge",
                 "Since Redis last confirmed that this node lives") &&
            fwi_buf_puts(out, "fanwire_lease_age_seconds ") &&
-           seconds(out, bp->lease_age_us) && fwi_buf_puts(out, "\n") &&
+           fwi_buf_put_seconds(out, bp->lease_age_us) && fwi_buf_puts(out, "\n") &&
            whole(
                out, "fanwire_presence_rewrites_total", "counter",
                "Times that all entries of this node were written anew: it was taken for "
@@ -135,7 +130,7 @@ static bool redis(const fwi_backplane_figures *bp, fwi_buf *out)
            head(out, "fanwire_redis_probe_age_seconds", "gauge",
                 "Since this node last heard its own probe through Redis") &&
            fwi_buf_puts(out, "fanwire_redis_probe_age_seconds ") &&
-           seconds(out, bp->probe_age_us) && fwi_buf_puts(out, "\n") &&
+           fwi_buf_put_seconds(out, bp->probe_age_us) && fwi_buf_puts(out, "\n") &&
            whole(out, "fanwire_redis_queue_bytes", "gauge",
                  "Publishes that wait for their echo or for Redis", bp->queue_bytes) &&
            whole(out, "fanwire_redis_queue_dropped_total", "counter",
@@ -200,8 +195,8 @@ bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out)
 {
     return info(f, out) &&
            head(out, "fanwire_uptime_seconds", "gauge", "Since the hub was started") &&
-           fwi_buf_puts(out, "fanwire_uptime_seconds ") && seconds(out, f->uptime_us) &&
-           fwi_buf_puts(out, "\n") &&
+           fwi_buf_puts(out, "fanwire_uptime_seconds ") &&
+           fwi_buf_put_seconds(out, f->uptime_us) && fwi_buf_puts(out, "\n") &&
            whole(out, "fanwire_draining", "gauge",
                  "Are newcomers refused and sessions closed? 1 or 0", f->draining) &&
            fwi_stats_text(f->sums, out) &&
