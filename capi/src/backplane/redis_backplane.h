@@ -139,7 +139,10 @@ void fwi_redis_pause(fwi_redis_backplane *rb);
 bool fwi_redis_put_key(const fwi_redis_backplane *rb, fwi_buf *out, const char *channel,
                        const char *suffix);
 
-/* To be called when a subscription was confirmed: were they all? */
+/* To be called when a subscription was confirmed: the next one has its time again, if
+ * they weren't all. */
+void fwi_redis_confirmed(fwi_redis_backplane *rb);
+/* The same when one is awaited no more: are all confirmed? */
 void fwi_redis_check_return(fwi_redis_backplane *rb);
 
 /* To be called when something waits: it does so until its deadline. */

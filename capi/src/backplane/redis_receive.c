@@ -331,7 +331,7 @@ static void on_confirmation(fwi_redis_backplane *rb, const fwi_redis_part *chann
     if (c != NULL && rb->state == FWI_REDIS_UP) {
         tell_if_missed(rb, c);
     }
-    fwi_redis_check_return(rb);
+    fwi_redis_confirmed(rb);
 }
 
 static bool is_word(const fwi_redis_part *part, const char *word)

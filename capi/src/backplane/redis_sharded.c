@@ -164,6 +164,7 @@ bool fwi_redis_sharded_set_probe(fwi_redis_backplane *rb, const char *channel)
         fwi_redis_channels_unwant(&rb->channels, rb->probe_channel);
     }
     snprintf(rb->probe_channel, sizeof rb->probe_channel, "%s", channel);
+    fwi_redis_health_excuse(&rb->health); /* one that is on its way may not come back */
     return true;
 }
 
