@@ -173,7 +173,9 @@ void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply);
 void fwi_redis_report(fwi_redis_backplane *rb);
 void fwi_redis_tell_missed(fwi_redis_backplane *rb);
 
-/* Hands an own publish to the hub, if it still wants it; frees it if it is done with. */
+/* Is an own publish still to be handed to the hub? It counts as handed from now on. */
+bool fwi_redis_take_delivery(fwi_redis_backplane *rb, fwi_redis_publish *e);
+/* Hands it to the hub, if it still wants it; frees it if it is done with. */
 void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e);
 
 /* Delivers here, in order, what no echo will come for: everything up to that serial
