@@ -536,13 +536,14 @@ fwi_backplane *fwi_redis_cluster_new(fwi_loop *loop, const fwi_redis_config *con
     c->base = (fwi_backplane){&cluster_ops, sink, sink_user};
     c->loop = loop;
     c->config = *config;
+    c->given_hosts = config->url.n_hosts;
     c->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
     fwi_rand_init(&c->rand, config->seed);
     fwi_buf_init(&c->name);
     fwi_timer_init(&c->retry, on_retry);
     fwi_timer_init(&c->settle, on_settle);
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
-        c->owner[slot] = c->target[slot] = FWI_REDIS_NO_MASTER;
+        c->owner[slot] = c->target[slot] = c->named[slot] = FWI_REDIS_NO_MASTER;
     }
     c->topology = fwi_redis_topology_new(loop, &c->config, &topology_events, c);
     c->node =

@@ -86,6 +86,7 @@ static void match(const fwi_redis_cluster *c, const fwi_redis_map *map, size_t *
 const char *fwi_redis_cluster_take_map(fwi_redis_cluster *c, const fwi_redis_map *map)
 {
     size_t shard_of[FWI_REDIS_MASTERS_MAX];
+    bool is_news = false;
     match(c, map, shard_of);
     for (size_t m = 0; m < map->n; m++) {
         const fwi_redis_master *master = &map->masters[m];
@@ -96,15 +97,21 @@ const char *fwi_redis_cluster_take_map(fwi_redis_cluster *c, const fwi_redis_map
             return "out of memory";
         }
         fwi_redis_shard *s = c->shards[shard_of[m]];
+        is_news = is_news || strcmp(s->id, master->id) != 0;
         memcpy(s->id, master->id, sizeof s->id);
         s->at = master->at;
     }
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
         uint16_t m = map->owner[slot];
-        c->target[slot] =
+        uint16_t to =
             m != FWI_REDIS_NO_MASTER ? (uint16_t)shard_of[m] : FWI_REDIS_NO_MASTER;
+        is_news = is_news || c->named[slot] != to;
+        c->target[slot] = c->named[slot] = to;
     }
-    fwi_redis_map_add_hosts(map, &c->config.url);
+    if (is_news) {
+        fwi_redis_topology_helped(c->topology);
+    }
+    fwi_redis_map_add_hosts(map, &c->config.url, c->given_hosts);
     c->unserved = map->unserved;
     c->has_map = c->unsettled = true;
     return NULL;

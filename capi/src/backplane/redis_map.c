@@ -231,8 +231,9 @@ static bool has_host(const fwi_redis_url *url, const fwi_redis_host *at)
     return false;
 }
 
-void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url)
+void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url, size_t given)
 {
+    url->n_hosts = given;
     for (size_t i = 0; i < map->n && url->n_hosts < FWI_REDIS_HOSTS_MAX; i++) {
         if (!has_host(url, &map->masters[i].at)) {
             url->hosts[url->n_hosts++] = map->masters[i].at;
