@@ -100,5 +100,7 @@ void fwi_redis_cluster_slot_left(fwi_redis_cluster *c, fwi_redis_backplane *rb,
 void fwi_redis_cluster_move_left(fwi_redis_cluster *c);
 /* At the flush: moves what must and can be moved. Calls the hub. */
 void fwi_redis_cluster_settle(fwi_redis_cluster *c);
+/* In a moment again: what waits for an answer may have got it. Calls nobody. */
+void fwi_redis_cluster_settle_later(fwi_redis_cluster *c);
 
 #endif

@@ -186,6 +186,13 @@ static bool move_publishes(fwi_redis_cluster *c, fwi_redis_backplane *from, bool
 
 /* --- at the flush --- */
 
+void fwi_redis_cluster_settle_later(fwi_redis_cluster *c)
+{
+    if (!fwi_timer_is_set(&c->settle)) {
+        fwi_loop_timer_set(c->loop, &c->settle, SETTLE_MS);
+    }
+}
+
 /* Slots that by the newest map aren't where they are. */
 static void follow_map(fwi_redis_cluster *c)
 {
@@ -230,8 +237,8 @@ static void open_slots(fwi_redis_cluster *c, const bool *fenced)
             waits = waits || fenced[slot];
         }
     }
-    if (waits && !fwi_timer_is_set(&c->settle)) {
-        fwi_loop_timer_set(c->loop, &c->settle, SETTLE_MS);
+    if (waits) {
+        fwi_redis_cluster_settle_later(c);
     }
     if (opened) {
         c->left = c->nobody.left = c->nobody.strays = true;
