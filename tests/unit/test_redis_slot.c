@@ -140,6 +140,9 @@ static const struct {
     {"half a range", ID_A " 127.0.0.1:1@2 master -" TAIL " 1-\n"},
     {"a slot twice", ID_A " 127.0.0.1:1@2 master -" TAIL " 1\n" ID_B
                           " 127.0.0.1:2@3 master -" TAIL " 0-2\n"},
+    {"an id twice", ID_A " 127.0.0.1:1@2 master -" TAIL " 1\n" ID_A
+                         " 127.0.0.1:2@3 master -" TAIL " 2\n"},
+    {"a strange id", "a\tb 127.0.0.1:1@2 master -" TAIL " 1\n"},
     {"an endless id", ID_A ID_B " 127.0.0.1:1@2 master -" TAIL " 1\n"},
     {"no master", ID_A " 127.0.0.1:1@2 slave " ID_B TAIL "\n"},
 };

@@ -281,7 +281,9 @@ static void on_nobody_knows(void *user, const char *why)
 {
     fwi_redis_cluster *c = user;
     ask_again(c);
-    FWI_LOG(c->config.log, FWI_LOG_WARN, "redis", "away: %s", why);
+    bool is_news = strcmp(why, c->why) != 0;
+    FWI_LOG(c->config.log, is_news ? FWI_LOG_WARN : FWI_LOG_DEBUG, "redis", "%s: %s",
+            is_news ? "away" : "still away", why);
     tell(c, why);
 }
 
