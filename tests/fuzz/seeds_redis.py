@@ -168,6 +168,7 @@ def emitters():
         "published": b"\x00" + piece(b":3\r\n:0\r\n"),
         "refused": b"\x00" + piece(b"-READONLY no\r\n") + piece(b":1\r\n"),
         "odd": b"\x00" + piece(b"+OK\r\n") + piece(b"$2\r\nhi\r\n"),
+        "negative": b"\x00" + piece(b":-1\r\n") + piece(b":-3\r\n"),
         "closed": b"\x00" + piece(b"") + piece(b":1"),
         "with-password": b"\x03" + piece(b"+OK\r\n+OK\r\n:1\r\n:1\r\n"),
         "sentinel": b"\x01" + piece(b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n"),
