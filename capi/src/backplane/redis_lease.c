@@ -17,6 +17,9 @@ enum {
     LEASE_HAD_ENDED = 2 /* what a beat says of its node */
 };
 
+/* What the scripts can tell of: Lua writes larger numbers in another form. */
+#define LIFE_MAX UINT64_C(99999999999999)
+
 void fwi_redis_lease_fini(fwi_redis_backplane *rb)
 {
     fwi_redis_calls_fini(&rb->calls);
@@ -421,7 +424,7 @@ static void on_beat(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
     uint64_t over = strtoull(reply->whole.str, &at, 10);
     uint64_t known = strtoull(at, &at, 10);
     uint64_t beat = strtoull(at, &at, 10);
-    if (*at != '\n') {
+    if (*at != '\n' || over > LIFE_MAX) {
         fwi_redis_complain(rb, "an unknown answer to a beat", reply->whole.str,
                            reply->whole.len);
         return;
