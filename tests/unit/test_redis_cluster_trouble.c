@@ -215,6 +215,24 @@ START_TEST(a_server_is_up_when_its_newest_probe_is_heard)
 }
 END_TEST
 
+START_TEST(a_server_that_has_given_up_all_its_slots_is_asked_for_no_probe)
+{
+    char probe[40];
+    begin_asking();
+    tell_map(map_of_one_slot(in_a, ID_A " a:1"));
+    greet_at(&a);
+    find_probe(&a, probe);
+    ck_assert_uint_eq(confirm_all(&a), 1);
+    forget(&a);
+    end_subscription(&a, probe);
+    fake_loop_turn(loop);
+    ck_assert_ptr_null(strstr(written(a.subscriber), "SSUBSCRIBE"));
+    ck_assert_uint_lt(await_question(), 101);
+    tell_map(map_of_one_slot(in_a, ID_A " a:1"));
+    ck_assert_uint_eq(confirm_all(&a), 1);
+}
+END_TEST
+
 START_TEST(a_probe_that_has_moved_meanwhile_makes_nobody_deaf)
 {
     char probe[40];
@@ -425,6 +443,7 @@ static void add_servers(Suite *s)
                         a_refusal_that_names_another_slot_is_no_reason_to_repeat_at_once,
                         0, (int)FWI_ARRAY_LEN(strange_moves));
     tcase_add_test(tc, a_server_is_up_when_its_newest_probe_is_heard);
+    tcase_add_test(tc, a_server_that_has_given_up_all_its_slots_is_asked_for_no_probe);
     tcase_add_test(tc, a_probe_that_has_moved_meanwhile_makes_nobody_deaf);
     tcase_add_test(tc, a_new_server_whose_slots_are_still_fenced_takes_no_time);
     suite_add_tcase(s, tc);

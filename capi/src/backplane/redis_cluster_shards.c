@@ -145,7 +145,7 @@ static bool choose_probe(fwi_redis_cluster *c, fwi_redis_backplane *rb)
 {
     char name[sizeof rb->probe_channel];
     if (fwi_redis_cluster_of(c, rb->probe_channel) == rb) {
-        return true;
+        return fwi_redis_sharded_set_probe(rb, rb->probe_channel);
     }
     for (unsigned k = 0; k < PROBE_TRIES; k++) {
         snprintf(name, sizeof name, "probe:%016" PRIx64 ":%u", rb->config.node, k);
@@ -175,7 +175,11 @@ static void end_shard(fwi_redis_cluster *c, size_t i)
 static void keep_shard(fwi_redis_cluster *c, fwi_redis_shard *s, bool owns)
 {
     fwi_redis_server_moved(s->rb, &s->at);
-    if (c->stopped || !owns || !choose_probe(c, s->rb) || s->started) {
+    if (!owns) { /* it would refuse each time what is asked for again */
+        fwi_redis_channels_unwant(&s->rb->channels, s->rb->probe_channel);
+        return;
+    }
+    if (c->stopped || !choose_probe(c, s->rb) || s->started) {
         return;
     }
     s->started = s->rb->base.ops->start(&s->rb->base) == 0;

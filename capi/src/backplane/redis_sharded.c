@@ -163,12 +163,12 @@ bool fwi_redis_sharded_refused(fwi_redis_backplane *rb, const fwi_redis_reply *r
 bool fwi_redis_sharded_set_probe(fwi_redis_backplane *rb, const char *channel)
 {
     bool started = rb->state != FWI_REDIS_IDLE;
-    if (strcmp(rb->probe_channel, channel) == 0) {
-        return true;
-    }
     if (started && fwi_redis_channels_find(&rb->channels, channel) == NULL &&
         fwi_redis_channels_want(&rb->channels, channel) == NULL) {
         return false;
+    }
+    if (strcmp(rb->probe_channel, channel) == 0) {
+        return true;
     }
     if (started) {
         fwi_redis_channels_unwant(&rb->channels, rb->probe_channel);
