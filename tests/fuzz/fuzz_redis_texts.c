@@ -27,7 +27,7 @@ static void read_map(const fuzz_piece *text, bool names)
         MUST(map.masters[i].at.port > 0 && map.masters[i].at.port <= 65535);
     }
     MUST(unserved == map.unserved && slots + unserved == FWI_REDIS_SLOTS);
-    fwi_redis_map_add_hosts(&map, &url);
+    fwi_redis_map_add_hosts(&map, &url, 1);
     MUST(url.n_hosts <= FWI_REDIS_HOSTS_MAX);
     fwi_redis_map_fini(&map);
 }

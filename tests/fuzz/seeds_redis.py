@@ -161,18 +161,20 @@ def plays():
 def emitters():
     """A kind of URL, and what each connection says."""
     hello, moved = b"+OK\r\n+PONG\r\n", b"-MOVED 1 127.0.0.1:1\r\n"
-    here = MAP.splitlines()[0].replace(b" a:1@11,name.example", b" :0@0").replace(
-        b"0-8191", b"0-16383") + b"\n"
+    here = MAP.splitlines()[0].replace(b"a:1@11,name.example", b"127.0.0.1:00000@0")
+    here = here.replace(b"0-8191", b"0-16383") + b"\n"
     nodes = b"$%d\r\n%s\r\n" % (len(here), here)
     return {
         "published": b"\x00" + piece(b":3\r\n:0\r\n"),
         "refused": b"\x00" + piece(b"-READONLY no\r\n") + piece(b":1\r\n"),
         "odd": b"\x00" + piece(b"+OK\r\n") + piece(b"$2\r\nhi\r\n"),
+        "negative": b"\x00" + piece(b":-1\r\n") + piece(b":-3\r\n"),
         "closed": b"\x00" + piece(b"") + piece(b":1"),
         "with-password": b"\x03" + piece(b"+OK\r\n+OK\r\n:1\r\n:1\r\n"),
         "sentinel": b"\x01" + piece(b"*2\r\n$9\r\n127.0.0.1\r\n$1\r\n1\r\n"),
         "sentinel-nil": b"\x01" + piece(b"*-1\r\n"),
         "cluster": b"\x02" + piece(nodes) + piece(b":1\r\n:1\r\n"),
+        "cluster-negative": b"\x02" + piece(nodes) + piece(b":-1\r\n"),
         "cluster-moved": b"\x02" + piece(nodes) + piece(moved) + piece(nodes)
         + piece(hello),
         "cluster-odd": b"\x02" + piece(b"$3\r\nabc\r\n"),

@@ -184,6 +184,31 @@ START_TEST(what_lay_at_a_server_that_gave_up_its_slot_and_was_lost_is_written_ag
 }
 END_TEST
 
+/* It says nothing of the server that has the lease now. */
+START_TEST(a_beat_that_the_former_server_answers_holds_no_lease_at_the_next_one)
+{
+    char map[500];
+    unsigned slot = fwi_redis_slot("fanwire:nodes", 13);
+    begin_present();
+    fake_loop_advance(loop, 3000);
+    ck_assert(wrote(&b, "ZADD"));
+    snprintf(map, sizeof map,
+             ID_A " a:1@1 master - 0 0 1 connected 0-8191 %u\n" ID_B
+                  " b:2@1 master - 0 0 1 connected 8192-%u %u-16383\n",
+             slot, slot - 1, slot + 1);
+    do {
+        fake_loop_advance(loop, 1);
+    } while (strstr(written(asked), "CLUSTER") == NULL);
+    tell_map(map);
+    ck_assert(wrote(&a, "ZADD"));
+    enter_in_b();
+    serve_at(&b);
+    ck_assert(!wrote(&a, "SADD"));
+    serve_both();
+    ck_assert_ptr_nonnull(strstr(served, "SADD HSET:0 1 "));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_cluster_presence");
@@ -197,6 +222,8 @@ int main(void)
                    a_removal_is_repeated_at_a_server_that_was_lost_up_to_a_minute_later);
     tcase_add_test(
         tc, what_lay_at_a_server_that_gave_up_its_slot_and_was_lost_is_written_again);
+    tcase_add_test(tc,
+                   a_beat_that_the_former_server_answers_holds_no_lease_at_the_next_one);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

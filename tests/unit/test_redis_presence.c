@@ -255,6 +255,17 @@ START_TEST(whose_end_nobody_was_told_is_not_told_to_be_back)
 }
 END_TEST
 
+START_TEST(a_life_that_no_script_can_tell_of_is_not_begun)
+{
+    be_up();
+    enter_one(true);
+    serve();
+    beat_says = "18446744073709551615 1 0\n";
+    pass(6100);
+    ck_assert_uint_eq(figures().lives, 0);
+}
+END_TEST
+
 START_TEST(a_second_life_s_end_is_not_that_of_the_first)
 {
     be_up();
@@ -547,6 +558,7 @@ int main(void)
     tcase_add_test(tc,
                    who_was_taken_for_dead_begins_another_life_and_says_that_he_is_back);
     tcase_add_test(tc, whose_end_nobody_was_told_is_not_told_to_be_back);
+    tcase_add_test(tc, a_life_that_no_script_can_tell_of_is_not_begun);
     tcase_add_test(tc, a_second_life_s_end_is_not_that_of_the_first);
     tcase_add_test(tc, who_has_left_and_come_back_is_told_once);
     tcase_add_loop_test(tc, a_redis_that_has_lost_writes_is_told_all_and_nobody_else_is,

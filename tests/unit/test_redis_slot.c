@@ -140,6 +140,9 @@ static const struct {
     {"half a range", ID_A " 127.0.0.1:1@2 master -" TAIL " 1-\n"},
     {"a slot twice", ID_A " 127.0.0.1:1@2 master -" TAIL " 1\n" ID_B
                           " 127.0.0.1:2@3 master -" TAIL " 0-2\n"},
+    {"an id twice", ID_A " 127.0.0.1:1@2 master -" TAIL " 1\n" ID_A
+                         " 127.0.0.1:2@3 master -" TAIL " 2\n"},
+    {"a strange id", "a\tb 127.0.0.1:1@2 master -" TAIL " 1\n"},
     {"an endless id", ID_A ID_B " 127.0.0.1:1@2 master -" TAIL " 1\n"},
     {"no master", ID_A " 127.0.0.1:1@2 slave " ID_B TAIL "\n"},
 };
@@ -161,14 +164,31 @@ START_TEST(masters_are_asked_too_as_far_as_there_is_room)
                                      " 127.0.0.1:2@3 master -" TAIL " 2\n",
                                 false, &map));
     ck_assert_ptr_null(fwi_redis_url_parse("redis+cluster://127.0.0.1:2", &url));
-    fwi_redis_map_add_hosts(&map, &url);
-    fwi_redis_map_add_hosts(&map, &url);
+    fwi_redis_map_add_hosts(&map, &url, 1);
+    fwi_redis_map_add_hosts(&map, &url, 1);
     ck_assert_uint_eq(url.n_hosts, 2);
     ck_assert_int_eq(url.hosts[1].port, 1);
-    url.n_hosts = FWI_REDIS_HOSTS_MAX;
-    fwi_redis_map_add_hosts(&map, &url);
+    fwi_redis_map_add_hosts(&map, &url, FWI_REDIS_HOSTS_MAX);
     ck_assert_uint_eq(url.n_hosts, FWI_REDIS_HOSTS_MAX);
     fwi_redis_map_fini(&map);
+}
+END_TEST
+
+START_TEST(a_master_that_has_gone_is_asked_no_more)
+{
+    static fwi_redis_map map;
+    fwi_redis_url url;
+    ck_assert_ptr_null(fwi_redis_url_parse("redis+cluster://seed", &url));
+    for (int port = 1; port <= 2 * FWI_REDIS_HOSTS_MAX; port++) {
+        char line[120];
+        snprintf(line, sizeof line, ID_A " 127.0.0.1:%d@9 master -" TAIL " 1\n", port);
+        ck_assert_ptr_null(read_map(line, false, &map));
+        fwi_redis_map_add_hosts(&map, &url, 1);
+        fwi_redis_map_fini(&map);
+        ck_assert_uint_eq(url.n_hosts, 2);
+        ck_assert_str_eq(url.hosts[0].host, "seed");
+        ck_assert_int_eq(url.hosts[1].port, port);
+    }
 }
 END_TEST
 
@@ -185,6 +205,7 @@ int main(void)
                         (int)FWI_ARRAY_LEN(addresses));
     tcase_add_loop_test(tc, a_damaged_map_is_none, 0, (int)FWI_ARRAY_LEN(damaged));
     tcase_add_test(tc, masters_are_asked_too_as_far_as_there_is_room);
+    tcase_add_test(tc, a_master_that_has_gone_is_asked_no_more);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

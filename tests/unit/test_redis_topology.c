@@ -100,6 +100,7 @@ static const struct {
     {"one part", "*1\r\n$1\r\na\r\n", "kind of answer"},
     {"no port", "*2\r\n$1\r\na\r\n$1\r\nx\r\n", "address"},
     {"port 0", "*2\r\n$1\r\na\r\n$1\r\n0\r\n", "address"},
+    {"more than a port", "*2\r\n$1\r\na\r\n$2\r\n1x\r\n", "address"},
     {"too large a port", "*2\r\n$1\r\na\r\n$5\r\n65536\r\n", "address"},
     {"no host", "*2\r\n$0\r\n\r\n$1\r\n1\r\n", "address"},
     {"a blank", "*2\r\n$3\r\na b\r\n$1\r\n1\r\n", "address"},

@@ -281,7 +281,9 @@ static void on_nobody_knows(void *user, const char *why)
 {
     fwi_redis_cluster *c = user;
     ask_again(c);
-    FWI_LOG(c->config.log, FWI_LOG_WARN, "redis", "away: %s", why);
+    bool is_news = strcmp(why, c->why) != 0;
+    FWI_LOG(c->config.log, is_news ? FWI_LOG_WARN : FWI_LOG_DEBUG, "redis", "%s: %s",
+            is_news ? "away" : "still away", why);
     tell(c, why);
 }
 
@@ -536,13 +538,14 @@ fwi_backplane *fwi_redis_cluster_new(fwi_loop *loop, const fwi_redis_config *con
     c->base = (fwi_backplane){&cluster_ops, sink, sink_user};
     c->loop = loop;
     c->config = *config;
+    c->given_hosts = config->url.n_hosts;
     c->backoff_ms = FWI_REDIS_BACKOFF_MIN_MS;
     fwi_rand_init(&c->rand, config->seed);
     fwi_buf_init(&c->name);
     fwi_timer_init(&c->retry, on_retry);
     fwi_timer_init(&c->settle, on_settle);
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
-        c->owner[slot] = c->target[slot] = FWI_REDIS_NO_MASTER;
+        c->owner[slot] = c->target[slot] = c->named[slot] = FWI_REDIS_NO_MASTER;
     }
     c->topology = fwi_redis_topology_new(loop, &c->config, &topology_events, c);
     c->node =

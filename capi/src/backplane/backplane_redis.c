@@ -137,13 +137,26 @@ static void on_confirmation_late(fwi_timer *t)
                     "no answer to SUBSCRIBE");
 }
 
+/* That of the probe is awaited too; in a Cluster another one may have taken its place. */
+static bool hears_probe(fwi_redis_backplane *rb)
+{
+    const fwi_redis_channel *c =
+        fwi_redis_channels_find(&rb->channels, rb->probe_channel);
+    return c != NULL && c->confirmed;
+}
+
+void fwi_redis_confirmed(fwi_redis_backplane *rb)
+{
+    if (rb->state == FWI_REDIS_RESUBSCRIBING) {
+        await_confirmation(rb);
+        fwi_redis_check_return(rb);
+    }
+}
+
 void fwi_redis_check_return(fwi_redis_backplane *rb)
 {
-    if (rb->state != FWI_REDIS_RESUBSCRIBING) {
-        return;
-    }
-    if (rb->channels.awaited > 0) {
-        await_confirmation(rb);
+    if (rb->state != FWI_REDIS_RESUBSCRIBING || rb->channels.awaited > 0 ||
+        !hears_probe(rb)) {
         return;
     }
     /* What was published until now was promised to come at once; only what is published

@@ -139,7 +139,10 @@ void fwi_redis_pause(fwi_redis_backplane *rb);
 bool fwi_redis_put_key(const fwi_redis_backplane *rb, fwi_buf *out, const char *channel,
                        const char *suffix);
 
-/* To be called when a subscription was confirmed: were they all? */
+/* To be called when a subscription was confirmed: the next one has its time again, if
+ * they weren't all. */
+void fwi_redis_confirmed(fwi_redis_backplane *rb);
+/* The same when one is awaited no more: are all confirmed? */
 void fwi_redis_check_return(fwi_redis_backplane *rb);
 
 /* To be called when something waits: it does so until its deadline. */
@@ -170,7 +173,9 @@ void fwi_redis_on_subscriber_reply(void *user, const fwi_redis_reply *reply);
 void fwi_redis_report(fwi_redis_backplane *rb);
 void fwi_redis_tell_missed(fwi_redis_backplane *rb);
 
-/* Hands an own publish to the hub, if it still wants it; frees it if it is done with. */
+/* Is an own publish still to be handed to the hub? It counts as handed from now on. */
+bool fwi_redis_take_delivery(fwi_redis_backplane *rb, fwi_redis_publish *e);
+/* Hands it to the hub, if it still wants it; frees it if it is done with. */
 void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e);
 
 /* Delivers here, in order, what no echo will come for: everything up to that serial

@@ -40,6 +40,7 @@ typedef struct fwi_redis_cluster {
     fwi_backplane base;
     fwi_loop *loop;
     fwi_redis_config config;
+    size_t given_hosts; /* of the URL; behind them are the masters of the newest map */
     fwi_redis_topology *topology;
     fwi_rand rand;
     fwi_timer retry;  /* nobody had a map: ask again */
@@ -58,7 +59,8 @@ typedef struct fwi_redis_cluster {
     /* Index of a shard, or FWI_REDIS_NO_MASTER: who has the slot's channels and publishes
      * now; and who is to have them by the newest map. */
     uint16_t owner[FWI_REDIS_SLOTS], target[FWI_REDIS_SLOTS];
-    unsigned unserved; /* slots, by the newest map */
+    uint16_t named[FWI_REDIS_SLOTS]; /* by that map, whatever servers have said since */
+    unsigned unserved;               /* slots, by the newest map */
     bool has_map;
     bool left;      /* a shard has channels that aren't its own any more */
     bool unsettled; /* and publishes, or there is a new map */
@@ -98,5 +100,7 @@ void fwi_redis_cluster_slot_left(fwi_redis_cluster *c, fwi_redis_backplane *rb,
 void fwi_redis_cluster_move_left(fwi_redis_cluster *c);
 /* At the flush: moves what must and can be moved. Calls the hub. */
 void fwi_redis_cluster_settle(fwi_redis_cluster *c);
+/* In a moment again: what waits for an answer may have got it. Calls nobody. */
+void fwi_redis_cluster_settle_later(fwi_redis_cluster *c);
 
 #endif

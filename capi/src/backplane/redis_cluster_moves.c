@@ -134,8 +134,9 @@ static void move_publish(fwi_redis_cluster *c, fwi_redis_backplane *from,
     fwi_redis_backplane *nobody = c->nobody.rb;
     fwi_redis_backplane *to =
         from == nobody ? fwi_redis_cluster_of(c, e->channel) : nobody;
-    /* For a new server a new serial; but not if an old one may have been used. */
-    bool anew = to != nobody && !(kept && e->doubtful);
+    /* For a new server a new serial; but none of a room with history: one that was lost
+     * may have been used, and the others of its room stay before and behind it. */
+    bool anew = to != nobody && !kept;
     if (e->doubtful && !kept) {
         give_up(from, e);
     } else if (!fwi_redis_pending_move(&from->pending, &to->pending, e, anew)) {
@@ -143,9 +144,31 @@ static void move_publish(fwi_redis_cluster *c, fwi_redis_backplane *from,
     }
 }
 
-/* Publishes whose slots `from` doesn't have any more: delivered here, and moved unless
- * their server still owes an answer, which fences the slot. true: some are still there.
- */
+/* Delivers it here, and moves it. Unless its server still owes an answer: true, and the
+ * slot is fenced. */
+static bool deliver_and_move(fwi_redis_cluster *c, fwi_redis_backplane *from,
+                             fwi_redis_publish *e, bool *fenced)
+{
+    char name[FWI_REDIS_CHANNEL_MAX];
+    fw_message *m = fwi_redis_take_delivery(from, e) ? fw_message_ref(e->m) : NULL;
+    bool stays = is_on_its_way(e);
+    snprintf(name, sizeof name, "%s", e->channel);
+    if (e->answered) {
+        fwi_redis_pending_release(&from->pending, e);
+    } else if (stays) {
+        fenced[fwi_redis_sharded_slot(from, e->channel)] = true;
+    } else {
+        move_publish(c, from, e);
+    }
+    /* At last: what the hub publishes in answer comes behind it, wherever it is. */
+    if (m != NULL && !c->stopped) {
+        from->base.sink->on_message(from->base.sink_user, name, m);
+    }
+    fw_message_unref(m);
+    return stays;
+}
+
+/* Publishes whose slots `from` doesn't have any more. true: some are still there. */
 static bool move_publishes(fwi_redis_cluster *c, fwi_redis_backplane *from, bool *fenced)
 {
     uint64_t up_to = c->serials; /* handlers may publish anew */
@@ -154,28 +177,21 @@ static bool move_publishes(fwi_redis_cluster *c, fwi_redis_backplane *from, bool
          l != &from->pending.all && !c->stopped; l = next) {
         fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, all);
         next = l->next;
-        if (e->serial > up_to || fwi_redis_cluster_of(c, e->channel) == from) {
-            continue;
-        }
-        uint64_t serial = e->serial;
-        if (!fwi_redis_publish_is_delivered(e)) {
-            fwi_redis_deliver(from, e);
-        }
-        e = fwi_redis_pending_find(&from->pending, serial);
-        if (e == NULL || e->answered || c->stopped) {
-            continue;
-        }
-        if (is_on_its_way(e)) {
-            fenced[fwi_redis_sharded_slot(from, e->channel)] = true;
-            some = true;
-        } else {
-            move_publish(c, from, e);
+        if (e->serial <= up_to && fwi_redis_cluster_of(c, e->channel) != from) {
+            some = deliver_and_move(c, from, e, fenced) || some;
         }
     }
     return some;
 }
 
 /* --- at the flush --- */
+
+void fwi_redis_cluster_settle_later(fwi_redis_cluster *c)
+{
+    if (!fwi_timer_is_set(&c->settle)) {
+        fwi_loop_timer_set(c->loop, &c->settle, SETTLE_MS);
+    }
+}
 
 /* Slots that by the newest map aren't where they are. */
 static void follow_map(fwi_redis_cluster *c)
@@ -221,8 +237,8 @@ static void open_slots(fwi_redis_cluster *c, const bool *fenced)
             waits = waits || fenced[slot];
         }
     }
-    if (waits && !fwi_timer_is_set(&c->settle)) {
-        fwi_loop_timer_set(c->loop, &c->settle, SETTLE_MS);
+    if (waits) {
+        fwi_redis_cluster_settle_later(c);
     }
     if (opened) {
         c->left = c->nobody.left = c->nobody.strays = true;

@@ -32,8 +32,7 @@ static size_t find_by_slots(const fwi_redis_cluster *c, const fwi_redis_map *map
     unsigned shared[FWI_REDIS_MASTERS_MAX + 1] = {0};
     size_t best = FWI_REDIS_NO_MASTER;
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
-        uint16_t former =
-            c->owner[slot] != FWI_REDIS_NO_MASTER ? c->owner[slot] : c->target[slot];
+        uint16_t former = c->named[slot];
         if (map->owner[slot] == master && former != FWI_REDIS_NO_MASTER) {
             shared[former]++;
             best = best == FWI_REDIS_NO_MASTER || shared[former] > shared[best] ? former
@@ -86,27 +85,36 @@ static void match(const fwi_redis_cluster *c, const fwi_redis_map *map, size_t *
 const char *fwi_redis_cluster_take_map(fwi_redis_cluster *c, const fwi_redis_map *map)
 {
     size_t shard_of[FWI_REDIS_MASTERS_MAX];
+    c->unsettled = true; /* in any case: those that were added in vain are ended */
     match(c, map, shard_of);
     for (size_t m = 0; m < map->n; m++) {
-        const fwi_redis_master *master = &map->masters[m];
         if (shard_of[m] == FWI_REDIS_NO_MASTER) {
-            shard_of[m] = add_shard(c, &master->at);
+            shard_of[m] = add_shard(c, &map->masters[m].at);
         }
         if (shard_of[m] == FWI_REDIS_NO_MASTER) {
             return "out of memory";
         }
+    }
+    bool is_news = false;
+    for (size_t m = 0; m < map->n; m++) {
         fwi_redis_shard *s = c->shards[shard_of[m]];
-        memcpy(s->id, master->id, sizeof s->id);
-        s->at = master->at;
+        is_news = is_news || strcmp(s->id, map->masters[m].id) != 0;
+        memcpy(s->id, map->masters[m].id, sizeof s->id);
+        s->at = map->masters[m].at;
     }
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
         uint16_t m = map->owner[slot];
-        c->target[slot] =
+        uint16_t to =
             m != FWI_REDIS_NO_MASTER ? (uint16_t)shard_of[m] : FWI_REDIS_NO_MASTER;
+        is_news = is_news || c->named[slot] != to;
+        c->target[slot] = c->named[slot] = to;
     }
-    fwi_redis_map_add_hosts(map, &c->config.url);
+    if (is_news) {
+        fwi_redis_topology_helped(c->topology);
+    }
+    fwi_redis_map_add_hosts(map, &c->config.url, c->given_hosts);
     c->unserved = map->unserved;
-    c->has_map = c->unsettled = true;
+    c->has_map = true;
     return NULL;
 }
 
@@ -131,12 +139,13 @@ fwi_redis_shard *fwi_redis_shard_new(fwi_redis_cluster *c, const fwi_redis_host 
     return s;
 }
 
-/* The probe is a channel that this server serves. false: it serves none, or no memory. */
+/* The probe is a channel that this server serves, and it serves some. false: no memory.
+ */
 static bool choose_probe(fwi_redis_cluster *c, fwi_redis_backplane *rb)
 {
     char name[sizeof rb->probe_channel];
     if (fwi_redis_cluster_of(c, rb->probe_channel) == rb) {
-        return true;
+        return fwi_redis_sharded_set_probe(rb, rb->probe_channel);
     }
     for (unsigned k = 0; k < PROBE_TRIES; k++) {
         snprintf(name, sizeof name, "probe:%016" PRIx64 ":%u", rb->config.node, k);
@@ -162,27 +171,45 @@ static void end_shard(fwi_redis_cluster *c, size_t i)
     free(s);
 }
 
-static void keep_shard(fwi_redis_cluster *c, fwi_redis_shard *s)
+/* owns: slots have been opened there. */
+static void keep_shard(fwi_redis_cluster *c, fwi_redis_shard *s, bool owns)
 {
     fwi_redis_server_moved(s->rb, &s->at);
+    if (!owns) { /* it would refuse each time what is asked for again */
+        fwi_redis_channels_unwant(&s->rb->channels, s->rb->probe_channel);
+        return;
+    }
     if (c->stopped || !choose_probe(c, s->rb) || s->started) {
         return;
     }
     s->started = s->rb->base.ops->start(&s->rb->base) == 0;
 }
 
+/* Is nothing here any more that must be moved or answered first? */
+static bool is_done(const fwi_redis_shard *s)
+{
+    const fwi_redis_history *h = &s->rb->history;
+    return !s->left && !s->strays && s->rb->calls.count == 0 &&
+           fwi_list_is_empty(&h->questions) && fwi_list_is_empty(&h->unanswered) &&
+           fwi_redis_pending_oldest(&s->rb->pending) == NULL;
+}
+
 void fwi_redis_cluster_keep_shards(fwi_redis_cluster *c)
 {
+    bool owns[FWI_REDIS_MASTERS_MAX + 1] = {false};
     bool serves[FWI_REDIS_MASTERS_MAX + 1] = {false};
     for (unsigned slot = 0; slot < FWI_REDIS_SLOTS; slot++) {
-        serves[c->owner[slot]] = serves[c->target[slot]] = true;
+        owns[c->owner[slot]] = serves[c->owner[slot]] = true;
+        serves[c->named[slot]] = true; /* it may say so again, or a successor */
     }
     for (size_t i = c->n; i-- > 0 && !c->stopped;) {
         fwi_redis_shard *s = c->shards[i];
         if (s != NULL && serves[i]) {
-            keep_shard(c, s);
-        } else if (s != NULL && !s->strays) {
+            keep_shard(c, s, owns[i]);
+        } else if (s != NULL && is_done(s)) {
             end_shard(c, i);
+        } else if (s != NULL) {
+            fwi_redis_cluster_settle_later(c);
         }
     }
     if (!c->stopped) {

@@ -22,6 +22,7 @@ enum {
 
 struct fwi_redis_emitter_cluster {
     fwi_redis_config config;
+    size_t given_hosts; /* of the URL; behind them are the masters of the newest map */
     fwi_redis_map map;
     fwi_redis_peer *peers; /* [map.n]; NULL: there is no map */
     size_t first;          /* which host to ask first */
@@ -33,6 +34,7 @@ fwi_redis_emitter_cluster *fwi_redis_emitter_cluster_new(const fwi_redis_config 
     fwi_redis_emitter_cluster *c = calloc(1, sizeof *c);
     if (c != NULL) {
         c->config = *config;
+        c->given_hosts = config->url.n_hosts;
     }
     return c;
 }
@@ -81,7 +83,7 @@ static int read_map(fwi_redis_emitter_cluster *c, const fwi_redis_peer *from,
     if (problem != NULL) {
         return fwi_redis_peer_problem(from, "CLUSTER NODES", problem);
     }
-    fwi_redis_map_add_hosts(&c->map, &c->config.url);
+    fwi_redis_map_add_hosts(&c->map, &c->config.url, c->given_hosts);
     c->peers = calloc(c->map.n, sizeof *c->peers);
     if (c->peers == NULL) {
         fwi_redis_map_fini(&c->map);

@@ -17,6 +17,9 @@ enum {
     LEASE_HAD_ENDED = 2 /* what a beat says of its node */
 };
 
+/* What the scripts can tell of: Lua writes larger numbers in another form. */
+#define LIFE_MAX UINT64_C(99999999999999)
+
 void fwi_redis_lease_fini(fwi_redis_backplane *rb)
 {
     fwi_redis_calls_fini(&rb->calls);
@@ -144,7 +147,7 @@ static void send_beat(fwi_redis_backplane *rb)
     fwi_redis_word(&w, rb->presence.value.data, rb->presence.value.len);
     put_text(&w, may_judge(rb) ? "1" : "0");
     put_text(&w, least);
-    if (fwi_redis_call(rb, &w, on_beat, NULL)) {
+    if (fwi_redis_call(rb, &w, on_beat, (void *)(uintptr_t)(l->beats + 1))) {
         l->beats++;
         l->waiting = true;
         l->sent_ms = fwi_loop_now_ms(rb->loop);
@@ -411,8 +414,10 @@ static void read_others(fwi_redis_backplane *rb, const char *line)
 
 static void on_beat(fwi_redis_backplane *rb, void *about, const fwi_redis_reply *reply)
 {
-    (void)about;
     fwi_redis_lease *l = &rb->lease;
+    if ((uintptr_t)about != (uintptr_t)l->beats) {
+        return; /* in a Cluster: of a server that has lost the lease's slot meanwhile */
+    }
     l->waiting = false;
     if (!fwi_redis_answer_is_text(rb, "the lease can't be refreshed", reply)) {
         return;
@@ -421,7 +426,7 @@ static void on_beat(fwi_redis_backplane *rb, void *about, const fwi_redis_reply 
     uint64_t over = strtoull(reply->whole.str, &at, 10);
     uint64_t known = strtoull(at, &at, 10);
     uint64_t beat = strtoull(at, &at, 10);
-    if (*at != '\n') {
+    if (*at != '\n' || over > LIFE_MAX) {
         fwi_redis_complain(rb, "an unknown answer to a beat", reply->whole.str,
                            reply->whole.len);
         return;

@@ -65,7 +65,7 @@ static long number(const char *p, const char *end, long max)
     return n <= max ? n : -1;
 }
 
-static bool copy_host(char *out, size_t cap, const char *p, size_t len)
+static bool copy_word(char *out, size_t cap, const char *p, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         if (p[i] <= ' ' || p[i] >= 0x7f) {
@@ -105,14 +105,14 @@ static bool read_address(const field *f, const fwi_redis_host *from, bool names,
         size_t n = (size_t)((name_end != NULL ? name_end : end) - name);
         /* Behind it stand settings of later versions: NAME=VALUE. */
         if (n > 0 && memchr(name, '=', n) == NULL) {
-            return copy_host(out->host, sizeof out->host, name, n);
+            return copy_word(out->host, sizeof out->host, name, n);
         }
     }
     if (unknown) {
         memcpy(out->host, from->host, sizeof out->host);
         return from->host[0] != '\0';
     }
-    return copy_host(out->host, sizeof out->host, f->at, len);
+    return copy_word(out->host, sizeof out->host, f->at, len);
 }
 
 static fwi_redis_master *add_master(fwi_redis_map *map)
@@ -128,6 +128,16 @@ static fwi_redis_master *add_master(fwi_redis_map *map)
     fwi_redis_master *m = &map->masters[map->n++];
     memset(m, 0, sizeof *m);
     return m;
+}
+
+static bool has_id(const fwi_redis_map *map, const char *id)
+{
+    for (size_t i = 0; i < map->n; i++) {
+        if (strcmp(map->masters[i].id, id) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static const char *take_slots(fwi_redis_map *map, const field *f)
@@ -154,6 +164,7 @@ static const char *read_master(fwi_redis_map *map, const field *fields, reading 
                                const fwi_redis_host *from, bool names)
 {
     field f;
+    char id[sizeof map->masters->id];
     fwi_redis_host at = {.port = 0};
     reading look = *rest;
     bool serves = false;
@@ -163,17 +174,23 @@ static const char *read_master(fwi_redis_map *map, const field *fields, reading 
     if (!serves) {
         return NULL;
     }
-    if (fields[0].len >= sizeof map->masters->id) {
-        return "the id of a node is too long";
+    if (!copy_word(id, sizeof id, fields[0].at, fields[0].len)) {
+        return "the id of a node can't be read";
+    }
+    if (has_id(map, id)) {
+        return "two masters have the same id";
     }
     if (!read_address(&fields[1], from, names, &at)) {
         return "the address of a master can't be read";
     }
-    fwi_redis_master *m = map->n < FWI_REDIS_MASTERS_MAX ? add_master(map) : NULL;
-    if (m == NULL) {
+    if (map->n == FWI_REDIS_MASTERS_MAX) {
         return "too many masters";
     }
-    memcpy(m->id, fields[0].at, fields[0].len);
+    fwi_redis_master *m = add_master(map);
+    if (m == NULL) {
+        return "out of memory";
+    }
+    memcpy(m->id, id, sizeof id);
     m->at = at;
     const char *problem = NULL;
     while (problem == NULL && next_field(rest, &f)) {
@@ -231,8 +248,9 @@ static bool has_host(const fwi_redis_url *url, const fwi_redis_host *at)
     return false;
 }
 
-void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url)
+void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url, size_t given)
 {
+    url->n_hosts = given;
     for (size_t i = 0; i < map->n && url->n_hosts < FWI_REDIS_HOSTS_MAX; i++) {
         if (!has_host(url, &map->masters[i].at)) {
             url->hosts[url->n_hosts++] = map->masters[i].at;

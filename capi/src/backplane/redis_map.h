@@ -34,9 +34,9 @@ typedef struct fwi_redis_map {
  * wrong. */
 const char *fwi_redis_map_read(const char *text, size_t len, const fwi_redis_host *from,
                                bool names, fwi_redis_map *out);
-/* Adds the masters to those who are asked for the map, as far as there is room: those of
- * the URL may be gone one day. */
-void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url);
+/* Puts the masters behind the first `given` of those who are asked for the map, as far as
+ * there is room: those of the URL may be gone one day, and so may masters of before. */
+void fwi_redis_map_add_hosts(const fwi_redis_map *map, fwi_redis_url *url, size_t given);
 void fwi_redis_map_fini(fwi_redis_map *map);
 
 #endif

@@ -61,11 +61,16 @@ static bool is_heard(fwi_redis_backplane *rb, fwi_redis_publish *e)
            (c != NULL && c->subscription == e->subscription);
 }
 
-void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
+bool fwi_redis_take_delivery(fwi_redis_backplane *rb, fwi_redis_publish *e)
 {
     bool wanted = !fwi_redis_publish_is_delivered(e) && is_heard(rb, e);
     fwi_redis_publish_set_delivered(e);
-    if (wanted) {
+    return wanted;
+}
+
+void fwi_redis_deliver(fwi_redis_backplane *rb, fwi_redis_publish *e)
+{
+    if (fwi_redis_take_delivery(rb, e)) {
         rb->base.sink->on_message(rb->base.sink_user, e->channel, e->m);
     }
     fwi_redis_pending_release(&rb->pending, e);
@@ -331,7 +336,7 @@ static void on_confirmation(fwi_redis_backplane *rb, const fwi_redis_part *chann
     if (c != NULL && rb->state == FWI_REDIS_UP) {
         tell_if_missed(rb, c);
     }
-    fwi_redis_check_return(rb);
+    fwi_redis_confirmed(rb);
 }
 
 static bool is_word(const fwi_redis_part *part, const char *word)

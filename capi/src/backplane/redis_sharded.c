@@ -21,6 +21,7 @@ const fwi_redis_verbs fwi_redis_sharded_verbs = {
 };
 
 static const char moved[] = "MOVED ";
+static const char unserved[] = "CLUSTERDOWN Hash slot not served";
 
 static bool begins_with(const fwi_redis_reply *reply, const char *word)
 {
@@ -42,13 +43,22 @@ bool fwi_redis_is_elsewhere(const fwi_redis_reply *reply)
     return false;
 }
 
-/* "MOVED SLOT HOST:PORT". Where to isn't believed: the map is asked for. */
-static void slot_left(fwi_redis_backplane *rb, const fwi_redis_reply *reply)
+/* Is it "not here", in contrast to "not now"? */
+static bool is_not_here(const fwi_redis_reply *reply)
 {
-    unsigned long slot = strtoul(reply->whole.str + strlen(moved), NULL, 10);
-    if (slot < FWI_REDIS_SLOTS) {
-        rb->cluster->on_slot_left(rb->cluster_user, rb, (unsigned)slot);
+    return begins_with(reply, moved) || begins_with(reply, unserved);
+}
+
+/* "MOVED SLOT HOST:PORT". Where to isn't believed: the map is asked for. FWI_REDIS_SLOTS:
+ * it names none. */
+static unsigned moved_slot(const fwi_redis_reply *reply)
+{
+    const char *digits = reply->whole.str + strlen(moved);
+    if (!begins_with(reply, moved) || *digits < '0' || *digits > '9') {
+        return FWI_REDIS_SLOTS;
     }
+    unsigned long slot = strtoul(digits, NULL, 10);
+    return slot < FWI_REDIS_SLOTS ? (unsigned)slot : FWI_REDIS_SLOTS;
 }
 
 unsigned fwi_redis_sharded_slot(fwi_redis_backplane *rb, const char *channel)
@@ -64,24 +74,28 @@ unsigned fwi_redis_sharded_slot(fwi_redis_backplane *rb, const char *channel)
 bool fwi_redis_sharded_answered(fwi_redis_backplane *rb, uint64_t asked,
                                 const fwi_redis_reply *reply)
 {
-    bool has_moved = begins_with(reply, moved);
+    bool has_left = is_not_here(reply);
     fwi_redis_publish *e = fwi_redis_pending_find(&rb->pending, asked);
+    /* Of a publish it is known which: one that was put back, and whose slot were still
+     * there, would be sent again at once, and refused. */
+    unsigned slot =
+        e != NULL ? fwi_redis_sharded_slot(rb, e->channel) : moved_slot(reply);
     if (asked == FWI_REDIS_ASKED_CALL) {
         fwi_redis_call_refused(rb);
-    } else if (asked == FWI_REDIS_ASKED_PROBE && has_moved) {
+    } else if (asked == FWI_REDIS_ASKED_PROBE && has_left) {
         fwi_redis_health_excuse(&rb->health);
     } else if (e != NULL && fwi_redis_publish_is_kept(e)) {
         fwi_redis_pending_put_aside(&rb->pending, e);
-        if (!has_moved) {
+        if (!has_left) {
             fwi_redis_pause(rb);
         }
-    } else if (e != NULL && has_moved) {
+    } else if (e != NULL && has_left) {
         fwi_redis_pending_put_back(&rb->pending, e);
-    } else if (!has_moved) {
+    } else if (!has_left) {
         return false;
     }
-    if (has_moved) {
-        slot_left(rb, reply);
+    if (has_left) {
+        rb->cluster->on_slot_left(rb->cluster_user, rb, slot);
     }
     return true;
 }
@@ -132,17 +146,13 @@ bool fwi_redis_sharded_refused(fwi_redis_backplane *rb, const fwi_redis_reply *r
         fwi_redis_leave(rb, "a Cluster needs Redis 7.0 or newer: it has no SSUBSCRIBE");
         return true;
     }
-    if (!fwi_redis_is_elsewhere(reply)) {
+    if (!is_not_here(reply)) {
         return false;
     }
     bool has_order = fwi_redis_asked_first(&rb->orders, &order);
     unsigned slot = has_order ? fwi_redis_sharded_slot(rb, channel_of(order)->name) : 0;
-    if (begins_with(reply, moved) &&
-        (!has_order || slot != strtoul(reply->whole.str + strlen(moved), NULL, 10))) {
+    if (!has_order || (begins_with(reply, moved) && slot != moved_slot(reply))) {
         return true; /* of an end that came by itself before it was asked for */
-    }
-    if (!has_order) {
-        return false;
     }
     fwi_redis_asked_pop(&rb->orders, &order);
     fwi_redis_channels_refused(&rb->channels, channel_of(order), subscribes(order));
@@ -153,17 +163,18 @@ bool fwi_redis_sharded_refused(fwi_redis_backplane *rb, const fwi_redis_reply *r
 bool fwi_redis_sharded_set_probe(fwi_redis_backplane *rb, const char *channel)
 {
     bool started = rb->state != FWI_REDIS_IDLE;
-    if (strcmp(rb->probe_channel, channel) == 0) {
-        return true;
-    }
     if (started && fwi_redis_channels_find(&rb->channels, channel) == NULL &&
         fwi_redis_channels_want(&rb->channels, channel) == NULL) {
         return false;
+    }
+    if (strcmp(rb->probe_channel, channel) == 0) {
+        return true;
     }
     if (started) {
         fwi_redis_channels_unwant(&rb->channels, rb->probe_channel);
     }
     snprintf(rb->probe_channel, sizeof rb->probe_channel, "%s", channel);
+    fwi_redis_health_excuse(&rb->health); /* one that is on its way may not come back */
     return true;
 }
 

@@ -17,6 +17,10 @@
 
 #include "base/rand.h"
 
+/* Of a Cluster: how long one that answers is asked in a hurry, and has no news, before it
+ * is the next one's turn. Not sooner, since a host that is down costs three seconds. */
+enum { HELPLESS_MS = 5000 };
+
 typedef enum {
     IDLE,
     FINDING,  /* the backplane waits for the address */
@@ -36,6 +40,7 @@ struct fwi_redis_topology {
     topology_state state;
     fwi_rand rand;     /* jitter */
     uint64_t hurry_ms; /* the map was known to be old after it was asked for; or 0 */
+    uint64_t urged_ms; /* since when each round was in a hurry, without news; or 0 */
     size_t at;         /* which of the hosts */
     size_t left;       /* how many more to ask in this round */
 };
@@ -66,14 +71,15 @@ const char *fwi_redis_master_of(const fwi_redis_reply *reply, fwi_redis_host *to
         return "not the kind of answer that was asked for";
     }
     long port = 0;
-    for (const char *p = part[1].str; *p >= '0' && *p <= '9' && port <= 65535; p++) {
-        port = port * 10 + (*p - '0');
+    size_t digits = strspn(part[1].str, "0123456789");
+    for (size_t i = 0; i < digits && port <= 65535; i++) {
+        port = port * 10 + (part[1].str[i] - '0');
     }
     bool printable = part[0].len > 0 && part[0].len < sizeof to->host;
     for (size_t i = 0; i < part[0].len; i++) {
         printable = printable && part[0].str[i] > ' ' && part[0].str[i] < 0x7f;
     }
-    if (!printable || port < 1 || port > 65535 || part[1].len > 5) {
+    if (!printable || port < 1 || port > 65535 || digits != part[1].len) {
         return "what it says isn't an address";
     }
     memcpy(to->host, part[0].str, part[0].len + 1);
@@ -95,10 +101,14 @@ const char *fwi_redis_master_problem(const fwi_redis_reply *reply)
 
 /* --- a round --- */
 
-static void next_host(fwi_redis_topology *t, const char *why);
+static void turn_to_next(fwi_redis_topology *t)
+{
+    t->at = (t->at + 1) % t->config->url.n_hosts;
+}
 
 static bool open_link(fwi_redis_topology *t)
 {
+    t->at %= t->config->url.n_hosts; /* they may have become fewer */
     const fwi_redis_host *h = &t->config->url.hosts[t->at];
     memcpy(t->asked.url.host, h->host, sizeof h->host);
     t->asked.url.port = h->port;
@@ -124,8 +134,26 @@ static void ask(fwi_redis_topology *t)
     fwi_redis_link_flush(t->link);
 }
 
+/* It may be on the wrong side of a torn network, and tell an old map for ever. */
+static bool is_of_no_help(fwi_redis_topology *t)
+{
+    uint64_t now_ms = fwi_loop_now_ms(t->loop);
+    if (t->hurry_ms == 0) {
+        t->urged_ms = 0;
+    } else if (t->urged_ms == 0) {
+        t->urged_ms = now_ms;
+    }
+    bool is_long = t->urged_ms != 0 && now_ms - t->urged_ms >= HELPLESS_MS;
+    t->urged_ms = is_long ? now_ms : t->urged_ms;
+    return is_long;
+}
+
 static bool begin_round(fwi_redis_topology *t, topology_state state)
 {
+    if (is_of_no_help(t)) {
+        fwi_redis_link_close(t->link);
+        turn_to_next(t);
+    }
     t->state = state;
     t->hurry_ms = 0;
     t->left = t->config->url.n_hosts - 1;
@@ -137,6 +165,16 @@ static bool begin_round(fwi_redis_topology *t, topology_state state)
 }
 
 /* Many nodes ask a Cluster's nodes: not all at the same moment. */
+static void bring_forward(fwi_redis_topology *t)
+{
+    uint64_t in_ms = fwi_rand_between(&t->rand, t->hurry_ms / 4, t->hurry_ms);
+    if (!fwi_timer_is_set(&t->timer) ||
+        t->timer.due_ms > fwi_loop_now_ms(t->loop) + in_ms) {
+        fwi_loop_timer_clear(t->loop, &t->timer);
+        fwi_loop_timer_set(t->loop, &t->timer, in_ms);
+    }
+}
+
 static void watch_on(fwi_redis_topology *t)
 {
     uint64_t ms = FWI_REDIS_TOPOLOGY_EVERY_MS;
@@ -146,7 +184,7 @@ static void watch_on(fwi_redis_topology *t)
     }
     fwi_loop_timer_set(t->loop, &t->timer, ms);
     if (t->hurry_ms != 0) {
-        fwi_redis_topology_hurry(t, t->hurry_ms);
+        bring_forward(t);
     }
 }
 
@@ -171,13 +209,13 @@ static void round_failed(fwi_redis_topology *t, const char *why)
 static void next_host(fwi_redis_topology *t, const char *why)
 {
     char text[300];
-    const fwi_redis_host *h = &t->config->url.hosts[t->at];
-    snprintf(text, sizeof text, "%.100s:%d: %s", h->host, h->port, why);
+    const fwi_redis_url *whom = &t->asked.url;
+    snprintf(text, sizeof text, "%.100s:%d: %s", whom->host, whom->port, why);
     FWI_LOG(t->config->log, FWI_LOG_DEBUG, "redis", "%s %s",
             is_cluster(t) ? "Cluster node" : "Sentinel", text);
     fwi_loop_timer_clear(t->loop, &t->timer);
     fwi_redis_link_close(t->link);
-    t->at = (t->at + 1) % t->config->url.n_hosts;
+    turn_to_next(t);
     if (t->left == 0) {
         round_failed(t, text);
         return;
@@ -269,6 +307,8 @@ static void on_down(void *user, const char *why)
     fwi_redis_topology *t = user;
     if (is_asking(t)) {
         next_host(t, why);
+    } else if (t->state == WATCHING) {
+        turn_to_next(t);
     }
 }
 
@@ -289,7 +329,7 @@ static void on_timer(fwi_timer *timer)
 bool fwi_redis_topology_find(fwi_redis_topology *t)
 {
     if (t->state == FOUND) {
-        t->at = (t->at + 1) % t->config->url.n_hosts;
+        turn_to_next(t);
     }
     fwi_redis_topology_stop(t);
     if (!begin_round(t, FINDING)) {
@@ -308,14 +348,20 @@ void fwi_redis_topology_watch(fwi_redis_topology *t)
 
 void fwi_redis_topology_hurry(fwi_redis_topology *t, uint64_t ms)
 {
-    uint64_t in_ms = fwi_rand_between(&t->rand, ms / 4, ms);
-    /* An answer that is on its way may be old. */
-    t->hurry_ms = t->hurry_ms == 0 ? ms : FWI_MIN(t->hurry_ms, ms);
-    if (t->state == WATCHING && (!fwi_timer_is_set(&t->timer) ||
-                                 t->timer.due_ms > fwi_loop_now_ms(t->loop) + in_ms)) {
-        fwi_loop_timer_clear(t->loop, &t->timer);
-        fwi_loop_timer_set(t->loop, &t->timer, in_ms);
+    /* Each of many slots that leave says so. Were a moment drawn for each, the earliest
+     * of all would come out of that, on every node. */
+    if (t->hurry_ms != 0 && t->hurry_ms <= ms) {
+        return;
     }
+    t->hurry_ms = ms; /* kept while one is asked: that answer may be old */
+    if (t->state == WATCHING) {
+        bring_forward(t);
+    }
+}
+
+void fwi_redis_topology_helped(fwi_redis_topology *t)
+{
+    t->urged_ms = 0;
 }
 
 void fwi_redis_topology_stop(fwi_redis_topology *t)

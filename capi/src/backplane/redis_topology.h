@@ -54,6 +54,10 @@ void fwi_redis_topology_watch(fwi_redis_topology *t);
  * other nodes. */
 void fwi_redis_topology_hurry(fwi_redis_topology *t, uint64_t ms);
 
+/* Of a Cluster: the map had news. Whoever is asked in a hurry and has none for a while
+ * may know no better, and the next one is asked. */
+void fwi_redis_topology_helped(fwi_redis_topology *t);
+
 /* Silently. Harmless in any state. */
 void fwi_redis_topology_stop(fwi_redis_topology *t);
 
