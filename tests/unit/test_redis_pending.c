@@ -105,6 +105,13 @@ static fwi_redis_publish *send_kept(const char *room)
     return e;
 }
 
+static uint64_t follow(fwi_redis_publish *e)
+{
+    uint64_t before;
+    ck_assert(fwi_redis_pending_follow(&pending, e, &before));
+    return before;
+}
+
 static void answered(fwi_redis_publish *e)
 {
     e->answered = true;
@@ -114,15 +121,15 @@ static void answered(fwi_redis_publish *e)
 START_TEST(each_kept_one_follows_the_one_before_it_in_its_room_until_that_is_answered)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *b1 = send_kept("r:b");
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, b1), 0);
+    ck_assert_uint_eq(follow(a1), 0);
+    ck_assert_uint_eq(follow(b1), 0);
     fwi_redis_publish *a2 = send_kept("r:a");
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a2), a1->serial);
+    ck_assert_uint_eq(follow(a2), a1->serial);
     answered(a1);
     answered(a2);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:a")), 0);
+    ck_assert_uint_eq(follow(send_kept("r:a")), 0);
     fwi_redis_pending_link_down(&pending);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:b")), 0);
+    ck_assert_uint_eq(follow(send_kept("r:b")), 0);
 }
 END_TEST
 
@@ -130,9 +137,9 @@ START_TEST(what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
     fwi_redis_publish *b1 = send_kept("r:b");
-    fwi_redis_pending_follow(&pending, a1);
-    fwi_redis_pending_follow(&pending, a2);
-    fwi_redis_pending_follow(&pending, b1);
+    follow(a1);
+    follow(a2);
+    follow(b1);
     fwi_redis_publish *plain = add(0);
     fwi_redis_pending_put_aside(&pending, a1);
     fwi_redis_pending_put_aside(&pending, b1);
@@ -154,9 +161,9 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
     fwi_redis_publish *b1 = send_kept("r:b");
-    fwi_redis_pending_follow(&pending, a1);
-    fwi_redis_pending_follow(&pending, a2);
-    fwi_redis_pending_follow(&pending, b1);
+    follow(a1);
+    follow(a2);
+    follow(b1);
     fwi_redis_pending_put_aside(&pending, a1);
     fwi_redis_pending_put_aside(&pending, a2);
     fwi_redis_pending_put_aside(&pending, b1);
@@ -164,7 +171,7 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
         fwi_redis_pending_resume(&pending, true);
         ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a1);
         ck_assert(!fwi_redis_pending_is_behind(&pending, a1));
-        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
+        ck_assert_uint_eq(follow(a1), 0);
         fwi_redis_publish_set_sent(a1);
         ck_assert_ptr_null(fwi_redis_pending_next_unsent(&pending));
         ck_assert(fwi_redis_pending_is_behind(&pending, a2));
@@ -177,7 +184,7 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
         fwi_redis_publish *e = fwi_redis_pending_next_unsent(&pending);
         ck_assert_ptr_eq(e, want[i]);
         ck_assert(!fwi_redis_pending_is_behind(&pending, e));
-        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, e), behind[i]);
+        ck_assert_uint_eq(follow(e), behind[i]);
         fwi_redis_publish_set_sent(e);
     }
 }

@@ -7,11 +7,19 @@
 
 /* --- memory that runs out: see CMakeLists.txt --- */
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
-static bool no_realloc;
+static bool no_malloc, no_realloc;
 static unsigned failed;
+
+void *__wrap_malloc(size_t size)
+{
+    failed += no_malloc;
+    return no_malloc ? NULL : __real_malloc(size);
+}
 
 void *__wrap_realloc(void *p, size_t size)
 {
@@ -21,7 +29,7 @@ void *__wrap_realloc(void *p, size_t size)
 
 static void begin_starved(void)
 {
-    no_realloc = false;
+    no_malloc = no_realloc = false;
     failed = 0;
     begin();
 }
@@ -73,12 +81,51 @@ START_TEST(behind_a_command_that_could_not_be_written_nothing_is)
 }
 END_TEST
 
+static const fwi_terms kept = {10, 60000, 0};
+
+static void keep(const char *room, const char *text)
+{
+    fw_message *m = text_message(text);
+    ck_assert(bp->ops->publish(bp, room, m, &kept));
+    fw_message_unref(m);
+}
+
+/* Another one could overtake it, and Redis would take it for a repetition then. */
+START_TEST(a_kept_publish_that_could_not_be_remembered_is_not_sent)
+{
+    up_in_room();
+    keep("r:a", "1");
+    turn_without(&no_malloc);
+    ck_assert(fake_stream_is_closed(command));
+    return_to_room();
+    const fwi_buf *b = fake_stream_written(command);
+    ck_assert_ptr_nonnull(memmem(b->data, b->len, "{fanwire:r:a}:m", 15));
+}
+END_TEST
+
+START_TEST(nor_is_one_behind_another_that_could_not_be_put_aside)
+{
+    up_in_room();
+    keep("r:a", "1");
+    fake_loop_turn(loop);
+    fake_stream_feed_text(command, "-NOREPLICAS not enough\r\n");
+    fake_loop_turn(loop); /* until it is sent again all of its room wait behind it */
+    forget_written();
+    keep("r:a", "2");
+    turn_without(&no_malloc);
+    ck_assert(fake_stream_is_closed(command));
+    ck_assert_uint_eq(fake_stream_written(command)->len, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_starved");
     TCase *tc = tcase_create("starved");
     tcase_add_checked_fixture(tc, begin_starved, end);
     tcase_add_test(tc, behind_a_command_that_could_not_be_written_nothing_is);
+    tcase_add_test(tc, a_kept_publish_that_could_not_be_remembered_is_not_sent);
+    tcase_add_test(tc, nor_is_one_behind_another_that_could_not_be_put_aside);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

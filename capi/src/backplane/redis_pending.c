@@ -85,9 +85,11 @@ static void forget_room(fwi_redis_pending *p, fwi_redis_publish *e)
     }
 }
 
-static void remember_room(fwi_redis_pending *p, fwi_redis_publish *e)
+/* false: out of memory. */
+static bool remember_room(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     HASH_ADD_STR(p->rooms, channel, e);
+    return FWI_HASH_ADDED(e);
 }
 
 /* Out of all that p knows of it. */
@@ -261,18 +263,19 @@ void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e)
     }
 }
 
-uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e)
+bool fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e,
+                              uint64_t *before)
 {
     fwi_redis_publish *last = last_of_room(p, e->channel);
-    uint64_t serial = last != NULL ? last->serial : 0;
+    *before = 0;
     if (last != NULL && last->aside) {
-        return 0; /* it goes ahead of those that still wait */
+        return true; /* it goes ahead of those that still wait */
     }
     if (last != NULL) {
+        *before = last->serial;
         forget_room(p, last);
     }
-    remember_room(p, e);
-    return serial;
+    return remember_room(p, e);
 }
 
 bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e)
@@ -281,19 +284,17 @@ bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_pub
     return last != NULL && last->aside && last->serial <= e->serial;
 }
 
-void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
+bool fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     fwi_redis_publish *last = last_of_room(p, e->channel);
+    fwi_list_remove(&e->unsent);
+    insert_unsent(&p->aside, e);
+    e->aside = true;
     if (last != NULL && last->serial < e->serial) {
         forget_room(p, last);
         last = NULL;
     }
-    if (last == NULL) {
-        remember_room(p, e);
-    }
-    fwi_list_remove(&e->unsent);
-    insert_unsent(&p->aside, e);
-    e->aside = true;
+    return last != NULL || remember_room(p, e);
 }
 
 void fwi_redis_pending_resume(fwi_redis_pending *p, bool one)

@@ -145,13 +145,15 @@ static inline void fwi_redis_publish_set_outcome(fwi_redis_pending *p,
  * as long as that one has no answer. So whatever it says to one of several on their way,
  * their order stays: those behind it are refused as well, and all are sent again. */
 
-/* It is sent now. The serial of the one before it that has no answer; 0: all have. Out of
- * memory counts as that. */
-uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e);
+/* It is sent now. *before: the serial of the one before it that has no answer; 0: all
+ * have. false: out of memory; if others were sent behind it, they might overtake it. */
+bool fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e,
+                              uint64_t *before);
 /* Must it wait, since one before it in the room was put aside? */
 bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e);
-/* It wasn't carried out, but may be later: it is sent again when it is resumed. */
-void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
+/* It wasn't carried out, but may be later: it is sent again when it is resumed. false:
+ * out of memory; it is aside, but those behind it might be sent ahead. */
+bool fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
 /* To be sent are now all that were put aside, but for rooms of which one is on its way
  * still: what that one is told belongs before them. Or only the first of these: it may be
  * put aside again, and the others of its room stay behind it. */
