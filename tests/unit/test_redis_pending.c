@@ -308,6 +308,49 @@ START_TEST(questions_come_back_first_in_first_out_across_growth)
 }
 END_TEST
 
+/* One waits while Redis is away, and the queue is full: all others are but heard here. */
+START_TEST(one_that_waits_makes_nothing_grow_by_those_that_come_and_go)
+{
+    enum { PASSING = 100000 };
+    fwi_redis_publish *waits = fwi_redis_pending_add(&pending, "r:a", m, 0, 5, NULL);
+    for (uint64_t i = 0; i < PASSING; i++) {
+        fwi_redis_publish *e = fwi_redis_pending_add(&pending, "r:a", m, 1, 5, NULL);
+        ck_assert_ptr_eq(fwi_redis_pending_find(&pending, e->serial), e);
+        fwi_redis_publish_set_refused(e);
+        fwi_redis_publish_set_delivered(e);
+        fwi_redis_pending_release(&pending, e);
+    }
+    ck_assert_uint_le(pending.slot_count, 256);
+    ck_assert_ptr_eq(fwi_redis_pending_find(&pending, waits->serial), waits);
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, waits->serial + 256));
+}
+END_TEST
+
+START_TEST(those_of_one_slot_are_all_found)
+{
+    enum { ALL = 1000, APART = 4096 };
+    static fwi_redis_publish *e[ALL];
+    uint64_t serials = 0;
+    pending.serials = &serials; /* as in a Cluster, where others take some */
+    for (size_t i = 0; i < ALL; i++, serials += APART - 1) {
+        e[i] = fwi_redis_pending_add(&pending, "r:a", m, 0, 5, NULL);
+    }
+    for (size_t i = 0; i < ALL; i += 2) {
+        answered(e[i]);
+    }
+    for (size_t i = 0; i < ALL; i++) {
+        const fwi_redis_publish *found =
+            fwi_redis_pending_find(&pending, 1 + i * (uint64_t)APART);
+        ck_assert_ptr_eq(found, i % 2 == 0 ? NULL : e[i]);
+    }
+    for (size_t i = 1; i < ALL; i += 2) {
+        answered(e[i]);
+    }
+    pending.serials = &pending.own_serials;
+    ck_assert_uint_eq(pending.count, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_pending");
@@ -328,6 +371,8 @@ int main(void)
     tcase_add_test(tc, one_that_stays_long_is_found_behind_all_that_came_and_went);
     tcase_add_test(tc, an_entry_used_again_shows_nothing_of_the_one_before);
     tcase_add_test(tc, questions_come_back_first_in_first_out_across_growth);
+    tcase_add_test(tc, one_that_waits_makes_nothing_grow_by_those_that_come_and_go);
+    tcase_add_test(tc, those_of_one_slot_are_all_found);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

@@ -30,6 +30,7 @@ typedef struct fwi_redis_publish {
     fwi_list unsent; /* in pending->unsent until written to the link there is now; of one
                       * that found the queue full: in pending->outcomes until told; of one
                       * that Redis didn't want now: in pending->aside */
+    struct fwi_redis_publish *behind; /* in the same slot */
     uint64_t serial;
     uint64_t subscription; /* under which it was published; 0: not subscribed */
     uint64_t deadline_ms;
@@ -47,10 +48,12 @@ typedef struct fwi_redis_publish {
 } fwi_redis_publish;
 
 typedef struct fwi_redis_pending {
-    /* By the low bits of the serial. Serials come one after the other, so it needs to be
-     * no larger than the newest is ahead of the oldest that is still there. */
+    /* By the low bits of the serial. There are as many as entries, at least, whatever has
+     * come and gone since the oldest of them came. Mostly serials follow each other, and
+     * there is one in a slot. */
     fwi_redis_publish **slots;
     size_t slot_count; /* a power of two, or 0 */
+    size_t count;      /* entries */
     fwi_list all, local, unsent, outcomes, aside, spare;
     size_t spare_count;
     fwi_redis_publish *rooms; /* by channel: see fwi_redis_pending_follow */
