@@ -410,7 +410,7 @@ START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
     ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
     ck_assert_uint_eq(pages, 0);
     fake_loop_turn(loop);
-    ck_assert_str_eq(page, "ERR ");
+    ck_assert_str_eq(page, "FW_ERR_BACKPLANE ");
     be_up();
     members_say = "0 0\n";
     ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
@@ -420,8 +420,21 @@ START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
     fake_loop_turn(loop);
     lose();
     fake_loop_turn(loop);
-    ck_assert_str_eq(page, "ERR ");
+    ck_assert_str_eq(page, "FW_ERR_BACKPLANE ");
     ck_assert_uint_eq(pages, 3);
+}
+END_TEST
+
+START_TEST(whoever_asks_is_told_when_it_is_stopped)
+{
+    be_up();
+    ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
+    fake_loop_turn(loop);
+    ck_assert(bp->ops->read_nodes(bp, 5)); /* it isn't even sent */
+    ck_assert_uint_eq(pages, 0);
+    bp->ops->stop(bp);
+    ck_assert_str_eq(page, "FW_ERR_CLOSED ");
+    ck_assert_uint_eq(pages, 2);
 }
 END_TEST
 
@@ -499,6 +512,7 @@ int main(void)
     tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
+    tcase_add_test(tc, whoever_asks_is_told_when_it_is_stopped);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);
     tcase_add_test(tc, a_refusal_of_presence_leaves_the_links_alone);
 

@@ -480,6 +480,7 @@ static void redis_stop(fwi_backplane *bp)
         fwi_redis_link_close(rb->links[i]);
     }
     fwi_redis_history_stop(rb);
+    fwi_redis_questions_stop(rb);
 }
 
 static void redis_free(fwi_backplane *bp)
