@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -141,6 +142,14 @@ START_TEST(an_emitter_shows_its_certificate_and_says_which_file_is_of_no_use)
 }
 END_TEST
 
+/* The number of the next descriptor that is opened. */
+static int next_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+    close(fd);
+    return fd;
+}
+
 /* By a time-out of Redis, say: it is nothing that a publish must fail for. */
 START_TEST(a_connection_that_was_closed_meanwhile_is_made_anew)
 {
@@ -153,9 +162,12 @@ START_TEST(a_connection_that_was_closed_meanwhile_is_made_anew)
     fwi_redis_config c = config_for(url);
     c.tls_ca = redis_server_ca(r);
     fwi_redis_emitter *e = fwi_redis_emitter_new(&c);
+    struct pollfd closed = {.fd = next_descriptor(), .events = POLLRDHUP};
     ck_assert_int_eq(fwi_redis_emitter_publish(e, "r:a", m, 60000), 0);
     redis_server_cli(r, out, sizeof out, "CLIENT", "KILL", "TYPE", "normal", NULL);
     ck_assert_str_eq(out, "1");
+    ck_assert_int_eq(poll(&closed, 1, 60000), 1);
+    ck_assert_int_eq(closed.revents & POLLNVAL, 0);
     int got = fwi_redis_emitter_publish(e, "r:a", m, 60000);
     ck_assert_msg(got == 0, "%d %s", got, fw_error_detail());
     fwi_redis_emitter_free(e);

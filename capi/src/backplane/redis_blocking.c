@@ -410,23 +410,12 @@ long fwi_redis_blocking_read(fwi_redis_blocking *c, void *data, size_t cap,
     }
 }
 
-/* What has come may be tickets, which say nothing; or the server's goodbye, which nobody
- * would see in the bytes. */
-static bool tls_is_silent(fwi_redis_blocking *c)
-{
-    char byte;
-    size_t got;
-    ERR_clear_error();
-    int result = SSL_peek_ex(c->ssl, &byte, 1, &got);
-    bool silent = result != 1 && SSL_get_error(c->ssl, result) == SSL_ERROR_WANT_READ;
-    ERR_clear_error();
-    return silent;
-}
-
 bool fwi_redis_blocking_is_stale(fwi_redis_blocking *c)
 {
     char bytes[BETWEEN_BYTES];
     ssize_t n, all = 0;
+    /* With TLS it may be a ticket for another session, or the server's goodbye, with the
+     * end of the connection behind it. */
     while ((n = recv(c->fd, bytes, sizeof bytes, 0)) > 0) {
         all += n;
         if (c->ssl == NULL || all >= BETWEEN_BYTES ||
@@ -434,6 +423,5 @@ bool fwi_redis_blocking_is_stale(fwi_redis_blocking *c)
             return true;
         }
     }
-    bool closed = n == 0 || (errno != EAGAIN && errno != EINTR);
-    return closed || (c->ssl != NULL && !tls_is_silent(c));
+    return n == 0 || (errno != EAGAIN && errno != EINTR);
 }
