@@ -1,8 +1,8 @@
 /*
- * What test_backplane_contract.c and test_backplane_redis.c share: a Redis started anew
- * for each test, a Cluster for all of them, and nodes that have a backplane on one of
- * them or on memory. The test's thread
- * only; a node's own thread is behind support/backplane_node.h.
+ * What test_backplane_contract.c, test_backplane_redis.c and test_redis_emitter.c share:
+ * a Redis started anew for each test, a Cluster for all of them, and nodes that have a
+ * backplane on one of them or on memory. The test's thread only; a node's own thread is
+ * behind support/backplane_node.h.
  */
 #ifndef TESTS_BACKPLANE_RIG_H
 #define TESTS_BACKPLANE_RIG_H

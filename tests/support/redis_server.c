@@ -377,6 +377,11 @@ const char *redis_server_ca(const redis_server *r)
     return r->ca[0] != '\0' ? r->ca : NULL;
 }
 
+const char *redis_server_key(const redis_server *r)
+{
+    return r->options.tls ? r->key : NULL;
+}
+
 int redis_server_cli(const redis_server *r, char *out, size_t cap, const char *arg, ...)
 {
     const char *argv[MAX_ARGS + 1] = {"redis-cli", "-s", r->socket};

@@ -45,8 +45,10 @@ int redis_server_bus_port(const redis_server *r);       /* of a Cluster; 0: none
 const char *redis_server_url(const redis_server *r);
 
 /* The CA that signed the certificate for "localhost" and 127.0.0.1; NULL without TLS.
- * Clients need no certificate. */
+ * Clients need no certificate, unless its arguments say "--tls-auth-clients yes". */
 const char *redis_server_ca(const redis_server *r);
+/* The key of that certificate, which is its own CA: so both do for a client, too. */
+const char *redis_server_key(const redis_server *r);
 
 /* Runs `redis-cli -s SOCKET ARGS...` (NULL at the end) and takes what it prints, without
  * the last newline. Returns its exit status. */

@@ -14,7 +14,7 @@ static const char *channels_say, *sweep_says, *members_say, *names_say, *return_
 static const char *hset_says, *hdel_says, *sadd_says, *srem_says;
 static char least[24];  /* the beat that the last beat wants to be known */
 static char nodes[512]; /* "+other -other " */
-static char page[512];  /* of the last answer: "ERR " or "TOTAL NEXT user " */
+static char page[512];  /* of the last answer: its error, or "TOTAL NEXT user " */
 static unsigned pages;
 
 static inline void on_members(void *user, uint64_t ref, const fwi_member_page *p)
@@ -24,7 +24,7 @@ static inline void on_members(void *user, uint64_t ref, const fwi_member_page *p
     pages++;
     if (p->err != FW_OK) {
         ck_assert_str_ne(p->why, "");
-        strcpy(page, "ERR ");
+        snprintf(page, sizeof page, "%s ", fw_err_name(p->err));
         return;
     }
     snprintf(page, sizeof page, "%d %d ", (int)p->total, (int)p->next);

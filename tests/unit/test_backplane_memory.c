@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backplane/backplanes.h"
+#include "core/error.h"
 #include "support/fake_loop.h"
 
 static fwi_loop *loop;
@@ -60,8 +61,17 @@ static void on_state(void *user, bool up, const char *why)
     ups += up;
 }
 
-static const fwi_backplane_sink sink = {
-    .on_subscribed = on_subscribed, .on_message = on_message, .on_state = on_state};
+static void on_members(void *user, uint64_t ref, const fwi_member_page *page)
+{
+    (void)user;
+    ck_assert_uint_eq(ref, 5);
+    note("members", "=", fw_err_name(page->err));
+}
+
+static const fwi_backplane_sink sink = {.on_subscribed = on_subscribed,
+                                        .on_message = on_message,
+                                        .on_state = on_state,
+                                        .on_members = on_members};
 
 static void begin(void)
 {
@@ -192,6 +202,17 @@ START_TEST(nothing_comes_after_stop)
 }
 END_TEST
 
+START_TEST(who_asks_who_is_there_is_told_when_it_is_stopped)
+{
+    ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
+    bp->ops->flush(bp);
+    ck_assert_str_eq(heard, "members=FW_OK ");
+    ck_assert(bp->ops->read_nodes(bp, 5));
+    bp->ops->stop(bp);
+    ck_assert_str_eq(heard, "members=FW_OK members=FW_ERR_CLOSED ");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("backplane_memory");
@@ -206,6 +227,7 @@ int main(void)
     tcase_add_test(tc, leaving_inside_the_report_is_safe);
     tcase_add_test(tc, leaving_inside_a_message_forgets_the_rest);
     tcase_add_test(tc, nothing_comes_after_stop);
+    tcase_add_test(tc, who_asks_who_is_there_is_told_when_it_is_stopped);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

@@ -10,7 +10,9 @@
 
 #include "core/fanout.h"
 #include "core/raw_rooms.h"
+#include "core/sse_id.h"
 #include "support/core_rig.h"
+#include "wire/event_stream.h"
 #include "wire/ws_codec.h"
 
 /* --- memory that runs out: see CMakeLists.txt --- */
@@ -327,6 +329,61 @@ START_TEST(without_memory_nobody_is_written_nothing)
 }
 END_TEST
 
+/* What the room tells its streams of events that know no other room. */
+static fwi_frame *event_frame(const char *text)
+{
+    fwi_buf b;
+    fwi_buf_init(&b);
+    return fwi_sse_frame_of(&b, fwi_buf_printf(&b, "id: its\ndata: %s\n\n", text));
+}
+
+static void say_kept(fwi_shard *shard, const char *channel, uint64_t offset, int failing)
+{
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    char text[16];
+    snprintf(text, sizeof text, "%u", (unsigned)offset);
+    m->at = (fwi_position){9, offset};
+    fwi_telling told = {.m = m, .frame[FWI_SSE] = event_frame(text)};
+    fails = failing;
+    fwi_fanout_say(shard, fwi_room_find(shard, channel), &told);
+    ck_assert_int_eq(fails, 0);
+    fwi_frame_unref(told.frame[FWI_SSE]);
+    fw_message_unref(m);
+}
+
+/* Whoever hears them comes back by the last id: it must name what was said past the
+ * batch, and nothing that is behind it. */
+START_TEST(without_memory_for_a_batch_each_is_told_at_once_and_where_it_stands)
+{
+    core_rig rig;
+    char want[300];
+    unsigned a = fwi_es_room("kept:a"), b = fwi_es_room("kept:b");
+    core_rig_init(&rig, 1, "raw.mode", "rooms", "namespace.kept.history.size", "9", NULL);
+    fwi_conn *c = core_connect_as(&rig, 0, "room=kept:a&room=kept:b", FWI_SSE);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(c->s->n_places, 2);
+    fwi_fanout_stand(fwi_room_find(&rig.shard[0], "r:kept:a"), (fwi_position){9, 0});
+    ck_assert(fwi_buf_reserve(&c->out, 1000)); /* it isn't to fail */
+    c->out.len = 0;
+    say_kept(&rig.shard[0], "r:kept:b", 1, 0);
+    say_kept(&rig.shard[0], "r:kept:a", 1, 1);
+    say_kept(&rig.shard[0], "r:kept:b", 2, 0);
+    say_kept(&rig.shard[0], "r:kept:a", 2, 0);
+    core_rig_settle(&rig);
+    static const unsigned stands[][3] = {{0, 1, 1}, {1, 1, 1}, {1, 2, 2}, {2, 2, 2}};
+    for (size_t i = 0; i < FWI_ARRAY_LEN(stands); i++) {
+        snprintf(want, sizeof want, "id: %08x:%016x/%u,%08x:%016x/%u\ndata: %u\n\n", a, 9,
+                 stands[i][0], b, 9, stands[i][1], stands[i][2]);
+        ck_assert_uint_ge(c->out.len, strlen(want));
+        ck_assert_mem_eq(c->out.data, want, strlen(want));
+        fwi_buf_consume(&c->out, strlen(want));
+    }
+    ck_assert_uint_eq(c->out.len, 0);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(random_plays_give_every_socket_what_they_give_without_a_fan_out)
 {
     static play p;
@@ -358,6 +415,8 @@ int main(void)
 {
     TCase *t = tcase_create("model");
     tcase_add_test(t, without_memory_nobody_is_written_nothing);
+    tcase_add_test(t,
+                   without_memory_for_a_batch_each_is_told_at_once_and_where_it_stands);
     tcase_add_loop_test(t,
                         random_plays_give_every_socket_what_they_give_without_a_fan_out,
                         0, 12 * (int)FWI_ARRAY_LEN(variants));

@@ -389,6 +389,30 @@ START_TEST(the_only_node_there_is_has_its_facts)
 }
 END_TEST
 
+static char logged[512];
+
+static void on_log(void *user, int level, const char *component, const char *message)
+{
+    (void)user;
+    (void)level;
+    snprintf(logged, sizeof logged, "%s: %s", component, message);
+}
+
+/* Its name came by Redis, where anybody may have written it. */
+START_TEST(a_node_s_name_is_quoted_where_it_is_logged)
+{
+    begin(1, "room.presence", "on");
+    rig.hub.log.fn = on_log;
+    rig.hub.log.level = FWI_LOG_INFO;
+    fwi_presence_on_node(&rig.hub, 7, "n\nhub: \x1b[2Jall is well", true);
+    ck_assert_str_eq(logged, "hub: node up: 0000000000000007 "
+                             "name=n\\x0ahub: \\x1b[2Jall is well");
+    rig.hub.log.fn = NULL;
+    core_rig_settle(&rig);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 START_TEST(a_kind_of_message_from_the_future_is_counted_and_shown_to_nobody)
 {
     static const char *const channels[] = {"r:a", "u:ann", "all", "n:0000000000000007"};
@@ -433,6 +457,7 @@ int main(void)
         tc, what_is_sent_to_a_room_here_reaches_its_members_past_the_backplane, 1, 3);
     tcase_add_test(tc, a_user_leaves_a_room_with_all_sessions);
     tcase_add_test(tc, the_only_node_there_is_has_its_facts);
+    tcase_add_test(tc, a_node_s_name_is_quoted_where_it_is_logged);
     tcase_add_test(tc, a_kind_of_message_from_the_future_is_counted_and_shown_to_nobody);
 
     SRunner *runner = srunner_create(s);

@@ -105,6 +105,13 @@ static fwi_redis_publish *send_kept(const char *room)
     return e;
 }
 
+static uint64_t follow(fwi_redis_publish *e)
+{
+    uint64_t before;
+    ck_assert(fwi_redis_pending_follow(&pending, e, &before));
+    return before;
+}
+
 static void answered(fwi_redis_publish *e)
 {
     e->answered = true;
@@ -114,15 +121,15 @@ static void answered(fwi_redis_publish *e)
 START_TEST(each_kept_one_follows_the_one_before_it_in_its_room_until_that_is_answered)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *b1 = send_kept("r:b");
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, b1), 0);
+    ck_assert_uint_eq(follow(a1), 0);
+    ck_assert_uint_eq(follow(b1), 0);
     fwi_redis_publish *a2 = send_kept("r:a");
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a2), a1->serial);
+    ck_assert_uint_eq(follow(a2), a1->serial);
     answered(a1);
     answered(a2);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:a")), 0);
+    ck_assert_uint_eq(follow(send_kept("r:a")), 0);
     fwi_redis_pending_link_down(&pending);
-    ck_assert_uint_eq(fwi_redis_pending_follow(&pending, send_kept("r:b")), 0);
+    ck_assert_uint_eq(follow(send_kept("r:b")), 0);
 }
 END_TEST
 
@@ -130,9 +137,9 @@ START_TEST(what_is_put_aside_comes_back_when_nothing_of_its_room_is_on_its_way)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
     fwi_redis_publish *b1 = send_kept("r:b");
-    fwi_redis_pending_follow(&pending, a1);
-    fwi_redis_pending_follow(&pending, a2);
-    fwi_redis_pending_follow(&pending, b1);
+    follow(a1);
+    follow(a2);
+    follow(b1);
     fwi_redis_publish *plain = add(0);
     fwi_redis_pending_put_aside(&pending, a1);
     fwi_redis_pending_put_aside(&pending, b1);
@@ -154,9 +161,9 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
 {
     fwi_redis_publish *a1 = send_kept("r:a"), *a2 = send_kept("r:a");
     fwi_redis_publish *b1 = send_kept("r:b");
-    fwi_redis_pending_follow(&pending, a1);
-    fwi_redis_pending_follow(&pending, a2);
-    fwi_redis_pending_follow(&pending, b1);
+    follow(a1);
+    follow(a2);
+    follow(b1);
     fwi_redis_pending_put_aside(&pending, a1);
     fwi_redis_pending_put_aside(&pending, a2);
     fwi_redis_pending_put_aside(&pending, b1);
@@ -164,7 +171,7 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
         fwi_redis_pending_resume(&pending, true);
         ck_assert_ptr_eq(fwi_redis_pending_next_unsent(&pending), a1);
         ck_assert(!fwi_redis_pending_is_behind(&pending, a1));
-        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, a1), 0);
+        ck_assert_uint_eq(follow(a1), 0);
         fwi_redis_publish_set_sent(a1);
         ck_assert_ptr_null(fwi_redis_pending_next_unsent(&pending));
         ck_assert(fwi_redis_pending_is_behind(&pending, a2));
@@ -177,7 +184,7 @@ START_TEST(one_of_those_put_aside_is_tried_and_comes_back_to_its_place)
         fwi_redis_publish *e = fwi_redis_pending_next_unsent(&pending);
         ck_assert_ptr_eq(e, want[i]);
         ck_assert(!fwi_redis_pending_is_behind(&pending, e));
-        ck_assert_uint_eq(fwi_redis_pending_follow(&pending, e), behind[i]);
+        ck_assert_uint_eq(follow(e), behind[i]);
         fwi_redis_publish_set_sent(e);
     }
 }
@@ -301,6 +308,49 @@ START_TEST(questions_come_back_first_in_first_out_across_growth)
 }
 END_TEST
 
+/* One waits while Redis is away, and the queue is full: all others are but heard here. */
+START_TEST(one_that_waits_makes_nothing_grow_by_those_that_come_and_go)
+{
+    enum { PASSING = 100000 };
+    fwi_redis_publish *waits = fwi_redis_pending_add(&pending, "r:a", m, 0, 5, NULL);
+    for (uint64_t i = 0; i < PASSING; i++) {
+        fwi_redis_publish *e = fwi_redis_pending_add(&pending, "r:a", m, 1, 5, NULL);
+        ck_assert_ptr_eq(fwi_redis_pending_find(&pending, e->serial), e);
+        fwi_redis_publish_set_refused(e);
+        fwi_redis_publish_set_delivered(e);
+        fwi_redis_pending_release(&pending, e);
+    }
+    ck_assert_uint_le(pending.slot_count, 256);
+    ck_assert_ptr_eq(fwi_redis_pending_find(&pending, waits->serial), waits);
+    ck_assert_ptr_null(fwi_redis_pending_find(&pending, waits->serial + 256));
+}
+END_TEST
+
+START_TEST(those_of_one_slot_are_all_found)
+{
+    enum { ALL = 1000, APART = 4096 };
+    static fwi_redis_publish *e[ALL];
+    uint64_t serials = 0;
+    pending.serials = &serials; /* as in a Cluster, where others take some */
+    for (size_t i = 0; i < ALL; i++, serials += APART - 1) {
+        e[i] = fwi_redis_pending_add(&pending, "r:a", m, 0, 5, NULL);
+    }
+    for (size_t i = 0; i < ALL; i += 2) {
+        answered(e[i]);
+    }
+    for (size_t i = 0; i < ALL; i++) {
+        const fwi_redis_publish *found =
+            fwi_redis_pending_find(&pending, 1 + i * (uint64_t)APART);
+        ck_assert_ptr_eq(found, i % 2 == 0 ? NULL : e[i]);
+    }
+    for (size_t i = 1; i < ALL; i += 2) {
+        answered(e[i]);
+    }
+    pending.serials = &pending.own_serials;
+    ck_assert_uint_eq(pending.count, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("redis_pending");
@@ -321,6 +371,8 @@ int main(void)
     tcase_add_test(tc, one_that_stays_long_is_found_behind_all_that_came_and_went);
     tcase_add_test(tc, an_entry_used_again_shows_nothing_of_the_one_before);
     tcase_add_test(tc, questions_come_back_first_in_first_out_across_growth);
+    tcase_add_test(tc, one_that_waits_makes_nothing_grow_by_those_that_come_and_go);
+    tcase_add_test(tc, those_of_one_slot_are_all_found);
     suite_add_tcase(s, tc);
     SRunner *runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

@@ -414,63 +414,6 @@ START_TEST(nodes_are_told_by_name_once)
 }
 END_TEST
 
-START_TEST(a_claimed_life_is_swept_channel_by_channel_and_forgotten)
-{
-    be_up();
-    beat_says = "0 1 9999\n000000000000dead -5 2\n";
-    channels_say = "r:{a}\nr:b";
-    sweep_says = "0 3";
-    fake_loop_advance(loop, 3000);
-    serve_once();
-    beat_says = "0 1 9999\n";
-    serve();
-    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:2:c NAMES "
-                  "SWEEP:fanwire:r:%7Ba%7D SWEEP:fanwire:r:b SREM SREM "
-                  "CHANNELS:fanwire:n:000000000000dead:2:c "
-                  "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
-    ck_assert_uint_eq(figures().sweeps, 1);
-    ck_assert_uint_eq(figures().swept, 6);
-}
-END_TEST
-
-START_TEST(lives_that_followed_each_other_are_all_looked_through)
-{
-    be_up();
-    beat_says = "0 1 9999\n000000000000dead -5 3\n";
-    fake_loop_advance(loop, 3000);
-    serve_once();
-    beat_says = "0 1 9999\n";
-    serve();
-    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:3:c NAMES "
-                  "CHANNELS:fanwire:n:000000000000dead:2:c "
-                  "CHANNELS:fanwire:n:000000000000dead:1:c FORGET ");
-    served[0] = '\0';
-    beat_says = "0 1 9999\n000000000000dead -5 9000000000\n"; /* nobody's */
-    fake_loop_advance(loop, 3000);
-    serve_once();
-    beat_says = "0 1 9999\n";
-    serve();
-    ck_assert_ptr_nonnull(strstr(served, "dead:8999999985:c FORGET "));
-}
-END_TEST
-
-START_TEST(a_sweep_that_gets_nowhere_ends_and_does_not_go_round)
-{
-    be_up();
-    beat_says = "0 1 9999\n000000000000dead -5 1\n";
-    channels_say = "r:a";
-    sweep_says = "0 0";
-    srem_says = "-MISCONF can't persist\r\n";
-    fake_loop_advance(loop, 3000);
-    serve_once();
-    beat_says = "0 1 9999\n";
-    serve();
-    expect_served("BEAT:1:2:0 CHANNELS:fanwire:n:000000000000dead:1:c NAMES "
-                  "SWEEP:fanwire:r:a SREM ");
-    ck_assert_uint_eq(downs, 0);
-}
-END_TEST
-
 /* --- questions --- */
 
 START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
@@ -478,7 +421,7 @@ START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
     ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
     ck_assert_uint_eq(pages, 0);
     fake_loop_turn(loop);
-    ck_assert_str_eq(page, "ERR ");
+    ck_assert_str_eq(page, "FW_ERR_BACKPLANE ");
     be_up();
     members_say = "0 0\n";
     ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
@@ -488,8 +431,21 @@ START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
     fake_loop_turn(loop);
     lose();
     fake_loop_turn(loop);
-    ck_assert_str_eq(page, "ERR ");
+    ck_assert_str_eq(page, "FW_ERR_BACKPLANE ");
     ck_assert_uint_eq(pages, 3);
+}
+END_TEST
+
+START_TEST(whoever_asks_is_told_when_it_is_stopped)
+{
+    be_up();
+    ck_assert(bp->ops->read_presence(bp, "r:a", 0, 10, 5));
+    fake_loop_turn(loop);
+    ck_assert(bp->ops->read_nodes(bp, 5)); /* it isn't even sent */
+    ck_assert_uint_eq(pages, 0);
+    bp->ops->stop(bp);
+    ck_assert_str_eq(page, "FW_ERR_CLOSED ");
+    ck_assert_uint_eq(pages, 2);
 }
 END_TEST
 
@@ -567,10 +523,8 @@ int main(void)
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
     tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
-    tcase_add_test(tc, a_claimed_life_is_swept_channel_by_channel_and_forgotten);
-    tcase_add_test(tc, lives_that_followed_each_other_are_all_looked_through);
-    tcase_add_test(tc, a_sweep_that_gets_nowhere_ends_and_does_not_go_round);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
+    tcase_add_test(tc, whoever_asks_is_told_when_it_is_stopped);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);
     tcase_add_test(tc, a_refusal_of_presence_leaves_the_links_alone);
 

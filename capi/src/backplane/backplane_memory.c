@@ -405,6 +405,7 @@ static void memory_stop(fwi_backplane *bp)
         }
         give_back(&q);
     }
+    fwi_memory_presence_stop(&mb->presence);
 }
 
 static void memory_free(fwi_backplane *bp)

@@ -435,8 +435,10 @@ static void redis_flush(fwi_backplane *bp)
         fwi_redis_history_resume(rb);
         ok = ok && fwi_redis_history_ask(rb) && fwi_redis_send_publishes(rb, UINT64_MAX);
     }
-    if (!ok) {
-        fwi_redis_leave(rb, "out of memory");
+    /* Nothing is written behind a command that couldn't be: its answer would be taken for
+     * that of the next one. */
+    if (!ok || rb->give_up != NULL) {
+        fwi_redis_leave(rb, ok ? rb->give_up : "out of memory");
     }
     for (int i = 0; i < FWI_REDIS_LINKS; i++) {
         fwi_redis_link_flush(rb->links[i]);
@@ -491,6 +493,7 @@ static void redis_stop(fwi_backplane *bp)
         fwi_redis_link_close(rb->links[i]);
     }
     fwi_redis_history_stop(rb);
+    fwi_redis_questions_stop(rb);
 }
 
 static void redis_free(fwi_backplane *bp)

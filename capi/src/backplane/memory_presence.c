@@ -4,17 +4,11 @@
  */
 #include "backplane/memory_presence.h"
 
-#include <string.h>
-
 #include <fanwire/error.h>
 
-typedef struct question {
-    fwi_list link;
-    uint64_t cursor, ref;
-    uint32_t limit;
-    bool of_nodes;
-    char channel[];
-} question;
+#include "backplane/presence_question.h"
+
+typedef fwi_presence_question question;
 
 void fwi_memory_presence_init(fwi_memory_presence *mp, fwi_backplane *bp)
 {
@@ -25,9 +19,7 @@ void fwi_memory_presence_init(fwi_memory_presence *mp, fwi_backplane *bp)
 
 void fwi_memory_presence_fini(fwi_memory_presence *mp)
 {
-    for (fwi_list *e; (e = fwi_list_pop(&mp->reads)) != NULL;) {
-        free(fwi_list_entry(e, question, link));
-    }
+    fwi_presence_questions_fini(&mp->reads);
     fwi_presence_table_fini(&mp->table);
 }
 
@@ -49,39 +41,20 @@ void fwi_memory_presence_leave(fwi_memory_presence *mp, const char *channel,
 bool fwi_memory_presence_read(fwi_memory_presence *mp, const char *channel,
                               uint64_t cursor, uint32_t limit, uint64_t ref)
 {
-    size_t len = channel ? strlen(channel) : 0;
-    question *q = calloc(1, sizeof *q + len + 1);
-    if (q == NULL) {
-        return false;
+    question *q = fwi_presence_question_new(channel, cursor, limit, ref);
+    if (q != NULL) {
+        fwi_list_append(&mp->reads, &q->link);
     }
-    q->cursor = cursor;
-    q->limit = limit;
-    q->ref = ref;
-    q->of_nodes = channel == NULL;
-    memcpy(q->channel, channel ? channel : "", len);
-    fwi_list_append(&mp->reads, &q->link);
-    return true;
+    return q != NULL;
 }
 
-static void tell(fwi_memory_presence *mp, const question *q, const fwi_member_page *page)
-{
-    if (mp->bp->sink->on_members != NULL) {
-        mp->bp->sink->on_members(mp->bp->sink_user, q->ref, page);
-    }
-}
-
-static void tell_failed(fwi_memory_presence *mp, const question *q)
-{
-    tell(mp, q, &(fwi_member_page){.err = FW_ERR_BACKPLANE, .why = "out of memory"});
-}
-
-static void answer_nodes(fwi_memory_presence *mp, const question *q)
+static void answer_nodes(fwi_memory_presence *mp, question *q)
 {
     const fwi_backplane_sink *sink = mp->bp->sink;
     fw_message *self = sink->describe ? sink->describe(mp->bp->sink_user) : NULL;
     fwi_member_page page = {.why = "", .members = &self, .n = self != NULL};
     page.total = page.n;
-    tell(mp, q, &page);
+    fwi_presence_question_answer(mp->bp, q, &page);
     fw_message_unref(self);
 }
 
@@ -106,7 +79,7 @@ static size_t gather(const fwi_presence_channel *c, const question *q,
     return n;
 }
 
-static void answer_channel(fwi_memory_presence *mp, const question *q)
+static void answer_channel(fwi_memory_presence *mp, question *q)
 {
     fwi_presence_channel *c = fwi_presence_channel_find(&mp->table, q->channel);
     fwi_member_page page = {.why = "", .total = c ? HASH_COUNT(c->present) : 0};
@@ -114,12 +87,12 @@ static void answer_channel(fwi_memory_presence *mp, const question *q)
     if (most > 0) {
         page.members = malloc(most * sizeof *page.members);
         if (page.members == NULL) {
-            tell_failed(mp, q);
+            fwi_presence_question_fail(mp->bp, q, FW_ERR_MEMORY, "out of memory");
             return;
         }
         page.n = gather(c, q, page.members, &page.next);
     }
-    tell(mp, q, &page);
+    fwi_presence_question_answer(mp->bp, q, &page);
     for (size_t i = 0; i < page.n; i++) {
         fw_message_unref(page.members[i]);
     }
@@ -131,13 +104,16 @@ void fwi_memory_presence_flush(fwi_memory_presence *mp)
     fwi_list asked;
     fwi_list_init(&asked);
     fwi_list_splice(&asked, &mp->reads);
-    for (fwi_list *e; (e = fwi_list_pop(&asked)) != NULL;) {
-        question *q = fwi_list_entry(e, question, link);
+    for (question *q; (q = fwi_presence_question_pop(&asked)) != NULL;) {
         if (q->of_nodes) {
             answer_nodes(mp, q);
         } else {
             answer_channel(mp, q);
         }
-        free(q);
     }
+}
+
+void fwi_memory_presence_stop(fwi_memory_presence *mp)
+{
+    fwi_presence_questions_stop(mp->bp, &mp->reads);
 }

@@ -29,4 +29,7 @@ bool fwi_memory_presence_read(fwi_memory_presence *mp, const char *channel,
 /* Answers what was asked before this call. */
 void fwi_memory_presence_flush(fwi_memory_presence *mp);
 
+/* The backplane is stopped: whoever waits is told. */
+void fwi_memory_presence_stop(fwi_memory_presence *mp);
+
 #endif

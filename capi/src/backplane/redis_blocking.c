@@ -23,6 +23,9 @@
 #include "base/clock.h"
 #include "core/error.h"
 
+/* So many bytes are looked at between two questions: tickets of TLS are some hundred. */
+enum { BETWEEN_BYTES = 4096 };
+
 struct fwi_redis_blocking {
     int fd;
     SSL_CTX *context; /* NULL without TLS */
@@ -173,18 +176,31 @@ static int connect_tcp(const char *host, int port, uint64_t deadline_us, int *fd
 
 /* --- TLS --- */
 
+/* What OpenSSL's queue has: the oldest error is the cause, later ones say who passed it
+ * on. */
+static void put_reason(char *why, size_t cap)
+{
+    unsigned long e = ERR_peek_error();
+    const char *reason = e != 0 ? ERR_reason_error_string(e) : "it failed";
+    if (ERR_SYSTEM_ERROR(e)) {
+        errno = ERR_GET_REASON(e);
+        snprintf(why, cap, "%m");
+    } else {
+        snprintf(why, cap, "%s", reason != NULL ? reason : "it failed");
+    }
+    ERR_clear_error();
+}
+
 static int tls_failed(const fwi_redis_blocking *c, const char *what)
 {
-    char why[256] = "it failed";
-    unsigned long e = ERR_peek_last_error();
-    long verdict = c->ssl != NULL ? SSL_get_verify_result(c->ssl) : X509_V_OK;
+    char why[256];
+    bool verifies = c->ssl != NULL && SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE;
+    long verdict = verifies ? SSL_get_verify_result(c->ssl) : X509_V_OK;
+    put_reason(why, sizeof why);
     if (verdict != X509_V_OK) {
         snprintf(why, sizeof why, "the certificate: %s",
                  X509_verify_cert_error_string(verdict));
-    } else if (e != 0) {
-        ERR_error_string_n(e, why, sizeof why);
     }
-    ERR_clear_error();
     return failed(what, why);
 }
 
@@ -238,38 +254,52 @@ static int no_passphrase(char *buf, int size, int rwflag, void *user)
     return -1;
 }
 
-static bool tls_set_up(fwi_redis_blocking *c, const fwi_redis_config *config)
+/* NULL: all that were named are loaded; else the first that can't be. */
+static const char *bad_file(SSL_CTX *context, const fwi_redis_config *config)
 {
+    const char *ca = config->tls_insecure ? NULL : config->tls_ca;
+    const char *cert = config->tls_cert;
+    const char *key = config->tls_key != NULL ? config->tls_key : cert;
+    if (ca != NULL && SSL_CTX_load_verify_locations(context, ca, NULL) != 1) {
+        return ca;
+    }
+    if (cert == NULL) {
+        return NULL;
+    }
+    if (SSL_CTX_use_certificate_chain_file(context, cert) != 1) {
+        return cert;
+    }
+    return SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 ? NULL : key;
+}
+
+static int tls_set_up(fwi_redis_blocking *c, const fwi_redis_config *config)
+{
+    ERR_clear_error(); /* what the application has left on this thread */
     c->context = SSL_CTX_new(TLS_client_method());
     if (c->context == NULL) {
-        return false;
+        return tls_failed(c, "TLS");
     }
     SSL_CTX_set_min_proto_version(c->context, TLS1_2_VERSION);
     SSL_CTX_set_verify(c->context,
                        config->tls_insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
-    bool ok = config->tls_ca != NULL
-                  ? SSL_CTX_load_verify_locations(c->context, config->tls_ca, NULL) == 1
-                  : SSL_CTX_set_default_verify_paths(c->context) == 1;
     SSL_CTX_set_default_passwd_cb(c->context, no_passphrase);
-    if (config->tls_cert != NULL) {
-        const char *key = config->tls_key != NULL ? config->tls_key : config->tls_cert;
-        ok = ok &&
-             SSL_CTX_use_certificate_chain_file(c->context, config->tls_cert) == 1 &&
-             SSL_CTX_use_PrivateKey_file(c->context, key, SSL_FILETYPE_PEM) == 1;
+    if (config->tls_ca == NULL) {
+        SSL_CTX_set_default_verify_paths(c->context);
     }
-    c->ssl = ok ? SSL_new(c->context) : NULL;
-    if (c->ssl == NULL) {
-        return false;
+    const char *bad = bad_file(c->context, config);
+    if (bad != NULL) {
+        return tls_failed(c, bad);
     }
+    c->ssl = SSL_new(c->context);
     c->in = BIO_new(BIO_s_mem());
     c->out = BIO_new(BIO_s_mem());
-    if (c->in == NULL || c->out == NULL) {
+    if (c->ssl == NULL || c->in == NULL || c->out == NULL) {
         BIO_free(c->in);
         BIO_free(c->out);
-        return false;
+        return fwi_error(FW_ERR_MEMORY, "redis: out of memory");
     }
     SSL_set_bio(c->ssl, c->in, c->out);
-    return true;
+    return FW_OK;
 }
 
 static bool tls_expect(SSL *ssl, const char *host)
@@ -287,12 +317,15 @@ static bool tls_expect(SSL *ssl, const char *host)
 static int tls_open(fwi_redis_blocking *c, const fwi_redis_config *config,
                     uint64_t deadline_us)
 {
-    if (!tls_set_up(c, config) || !tls_expect(c->ssl, config->url.host)) {
+    int result, err = tls_set_up(c, config);
+    if (err != FW_OK) {
+        return err;
+    }
+    if (!tls_expect(c->ssl, config->url.host)) {
         return tls_failed(c, "TLS");
     }
-    int result;
     while ((result = SSL_connect(c->ssl)) != 1) {
-        int err = tls_again(c, result, "TLS", deadline_us);
+        err = tls_again(c, result, "TLS", deadline_us);
         if (err < 0) {
             return err;
         }
@@ -377,9 +410,18 @@ long fwi_redis_blocking_read(fwi_redis_blocking *c, void *data, size_t cap,
     }
 }
 
-bool fwi_redis_blocking_is_stale(const fwi_redis_blocking *c)
+bool fwi_redis_blocking_is_stale(fwi_redis_blocking *c)
 {
-    char byte;
-    ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+    char bytes[BETWEEN_BYTES];
+    ssize_t n, all = 0;
+    /* With TLS it may be a ticket for another session, or the server's goodbye, with the
+     * end of the connection behind it. */
+    while ((n = recv(c->fd, bytes, sizeof bytes, 0)) > 0) {
+        all += n;
+        if (c->ssl == NULL || all >= BETWEEN_BYTES ||
+            BIO_write(c->in, bytes, (int)n) != n) {
+            return true;
+        }
+    }
+    return n == 0 || (errno != EAGAIN && errno != EINTR);
 }

@@ -22,7 +22,8 @@ int fwi_redis_blocking_write(fwi_redis_blocking *c, const void *data, size_t len
 long fwi_redis_blocking_read(fwi_redis_blocking *c, void *data, size_t cap,
                              uint64_t deadline_us);
 
-/* Has the server closed it while nobody looked? */
-bool fwi_redis_blocking_is_stale(const fwi_redis_blocking *c);
+/* Between two questions: has the server closed it while nobody looked, or said something
+ * that nobody had asked for? */
+bool fwi_redis_blocking_is_stale(fwi_redis_blocking *c);
 
 #endif

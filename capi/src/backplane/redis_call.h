@@ -1,7 +1,7 @@
 /*
  * Commands whose answer somebody waits for: who asks says what is to be done with it.
- * Answers come in order, so this is a queue beside that of `asked`. Used by presence and
- * lease on loop 0's thread.
+ * Answers come in order, so this is a queue beside that of `asked`. Used by presence,
+ * lease and the pages of history, on loop 0's thread.
  */
 #ifndef FWI_BACKPLANE_REDIS_CALL_H
 #define FWI_BACKPLANE_REDIS_CALL_H

@@ -145,9 +145,11 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
     keys k;
     numbers n = {.n = 0};
     fwi_redis_words w = {.argc = 0};
+    uint64_t before;
     rb->envelope.len = 0;
     if (!fwi_message_encode_at(e->m, rb->config.node, e->serial, place, &rb->envelope) ||
-        !put_keys(rb, e->channel, e->m->key, &k)) {
+        !put_keys(rb, e->channel, e->m->key, &k) ||
+        !fwi_redis_pending_follow(&rb->pending, e, &before)) {
         return false;
     }
     fwi_put_u64(node, rb->config.node);
@@ -164,12 +166,19 @@ bool fwi_redis_history_send(fwi_redis_backplane *rb, fwi_redis_publish *e)
     fwi_redis_word(&w, (const char *)epoch, sizeof epoch);
     word_number(&w, &n, NODE_S + 2 * rb->config.queue_deadline_ms / 1000);
     word_number(&w, &n, e->terms.ref != 0);
-    word_number(&w, &n, fwi_redis_pending_follow(&rb->pending, e));
+    word_number(&w, &n, before);
     fwi_redis_word(&w, rb->verbs->publish, strlen(rb->verbs->publish));
     rb->history.trial = rb->history.stuck ? e->serial : 0;
     rb->counts.publishes++;
     return fwi_redis_asked_push(&rb->asked, e->serial) &&
            fwi_redis_send_command(rb, FWI_REDIS_COMMAND, w.argc, w.argv, w.lens);
+}
+
+static void put_aside(fwi_redis_backplane *rb, fwi_redis_publish *e)
+{
+    if (!fwi_redis_pending_put_aside(&rb->pending, e)) {
+        fwi_redis_leave(rb, "out of memory");
+    }
 }
 
 static void refused(fwi_redis_backplane *rb, fwi_redis_publish *e,
@@ -191,13 +200,13 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
 {
     if (fwi_redis_script_is_unknown(&rb->history.scripts, FWI_REDIS_SCRIPT_KEEP, reply) ||
         fwi_redis_script_is_out_of_turn(reply)) {
-        fwi_redis_pending_put_aside(&rb->pending, e);
+        put_aside(rb, e);
         return; /* The flush at the end of this turn sends it again. */
     }
     rb->history.stuck = fwi_redis_script_lacks_replicas(reply);
     if (rb->history.stuck) {
-        fwi_redis_pending_put_aside(&rb->pending, e);
         fwi_redis_pause(rb); /* Whatever isn't written goes on meanwhile. */
+        put_aside(rb, e);
         return;
     }
     if (reply->whole.type == FWI_REDIS_ERROR) {
@@ -207,7 +216,7 @@ void fwi_redis_history_answered(fwi_redis_backplane *rb, fwi_redis_publish *e,
     const fwi_redis_part *part = reply->part;
     if (reply->whole.type != FWI_REDIS_ARRAY || reply->parts != 3 ||
         (part[0].len != EPOCH && part[0].len != 0) || part[1].type != FWI_REDIS_INTEGER ||
-        part[2].type != FWI_REDIS_INTEGER) {
+        part[1].integer < 0 || part[2].type != FWI_REDIS_INTEGER) {
         fwi_redis_leave(rb, "not the kind of answer that was asked for");
         return;
     }

@@ -46,9 +46,10 @@ int fwi_redis_peer_number(const fwi_redis_peer *p, const char *what,
                           const fwi_redis_reply *reply, long long *out)
 {
     int err = fwi_redis_peer_check(p, what, reply);
+    /* Below 0 it would be an error to whoever is told it. */
     if (err == FW_OK &&
         (reply->whole.type != FWI_REDIS_INTEGER || reply->whole.integer < 0)) {
-        err = fwi_redis_peer_problem(p, what, "not a count");
+        err = fwi_redis_peer_problem(p, what, "not a number of receivers");
     }
     if (err == FW_OK) {
         *out = reply->whole.integer;

@@ -37,7 +37,7 @@ int fwi_redis_peer_problem(const fwi_redis_peer *p, const char *what, const char
 /* Is the answer an error? Then the detail is set. */
 int fwi_redis_peer_check(const fwi_redis_peer *p, const char *what,
                          const fwi_redis_reply *reply);
-/* It is a count; else an error as above. */
+/* It is a number, from 0 on; else an error as above. */
 int fwi_redis_peer_number(const fwi_redis_peer *p, const char *what,
                           const fwi_redis_reply *reply, long long *out);
 

@@ -24,22 +24,41 @@ static fwi_redis_publish **slot_of(const fwi_redis_pending *p, uint64_t serial)
     return &p->slots[serial & (p->slot_count - 1)];
 }
 
-/* Doubles until the slot of the serial is free. */
-static bool make_slot(fwi_redis_pending *p, uint64_t serial)
+static void put_into_slot(fwi_redis_pending *p, fwi_redis_publish *e)
 {
-    while (p->slot_count == 0 || *slot_of(p, serial) != NULL) {
-        size_t count = p->slot_count ? p->slot_count * 2 : SLOTS_MIN;
-        fwi_redis_publish **slots = calloc(count, sizeof(fwi_redis_publish *));
-        if (slots == NULL) {
-            return false;
-        }
-        free(p->slots);
-        p->slots = slots;
-        p->slot_count = count;
-        for (fwi_list *l = p->all.next; l != &p->all; l = l->next) {
-            fwi_redis_publish *e = fwi_list_entry(l, fwi_redis_publish, all);
-            *slot_of(p, e->serial) = e;
-        }
+    fwi_redis_publish **slot = slot_of(p, e->serial);
+    e->behind = *slot;
+    *slot = e;
+    p->count++;
+}
+
+static void take_from_slot(fwi_redis_pending *p, fwi_redis_publish *e)
+{
+    fwi_redis_publish **at = slot_of(p, e->serial);
+    while (*at != e) {
+        at = &(*at)->behind;
+    }
+    *at = e->behind;
+    p->count--;
+}
+
+/* For one more. false: out of memory. */
+static bool reserve_slot(fwi_redis_pending *p)
+{
+    if (p->count < p->slot_count) {
+        return true;
+    }
+    size_t count = p->slot_count ? p->slot_count * 2 : SLOTS_MIN;
+    fwi_redis_publish **slots = calloc(count, sizeof(fwi_redis_publish *));
+    if (slots == NULL) {
+        return false;
+    }
+    free(p->slots);
+    p->slots = slots;
+    p->slot_count = count;
+    p->count = 0;
+    for (fwi_list *l = p->all.next; l != &p->all; l = l->next) {
+        put_into_slot(p, fwi_list_entry(l, fwi_redis_publish, all));
     }
     return true;
 }
@@ -85,15 +104,17 @@ static void forget_room(fwi_redis_pending *p, fwi_redis_publish *e)
     }
 }
 
-static void remember_room(fwi_redis_pending *p, fwi_redis_publish *e)
+/* false: out of memory. */
+static bool remember_room(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     HASH_ADD_STR(p->rooms, channel, e);
+    return FWI_HASH_ADDED(e);
 }
 
 /* Out of all that p knows of it. */
 static void take_out(fwi_redis_pending *p, fwi_redis_publish *e)
 {
-    *slot_of(p, e->serial) = NULL;
+    take_from_slot(p, e);
     forget_room(p, e);
     fwi_list_remove(&e->all);
     fwi_list_remove(&e->local);
@@ -131,7 +152,7 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
                                          uint64_t deadline_ms, const fwi_terms *terms)
 {
     size_t name_size = strlen(channel) + 1;
-    if (!make_slot(p, *p->serials + 1)) {
+    if (!reserve_slot(p)) {
         return NULL;
     }
     fwi_redis_publish *e = take_entry(p, name_size);
@@ -157,7 +178,7 @@ fwi_redis_publish *fwi_redis_pending_add(fwi_redis_pending *p, const char *chann
         fwi_list_append(&p->local, &e->local);
     }
     p->bytes += e->cost;
-    *slot_of(p, e->serial) = e;
+    put_into_slot(p, e);
     return e;
 }
 
@@ -199,10 +220,9 @@ void fwi_redis_pending_put_back(fwi_redis_pending *p, fwi_redis_publish *e)
 bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
                             fwi_redis_publish *e, bool anew)
 {
-    uint64_t serial = anew ? *to->serials + 1 : e->serial;
     FWI_ASSERT(!e->answered && fwi_redis_publish_is_unsent(e) && !e->outcome &&
                fwi_redis_publish_is_delivered(e));
-    if (!make_slot(to, serial)) {
+    if (!reserve_slot(to)) {
         return false;
     }
     take_out(from, e);
@@ -216,14 +236,17 @@ bool fwi_redis_pending_move(fwi_redis_pending *from, fwi_redis_pending *to,
         insert_unsent(&to->unsent, e);
     }
     to->bytes += e->cost;
-    *slot_of(to, e->serial) = e;
+    put_into_slot(to, e);
     return true;
 }
 
 fwi_redis_publish *fwi_redis_pending_find(fwi_redis_pending *p, uint64_t serial)
 {
     fwi_redis_publish *e = p->slot_count > 0 ? *slot_of(p, serial) : NULL;
-    return e != NULL && e->serial == serial ? e : NULL;
+    while (e != NULL && e->serial != serial) {
+        e = e->behind;
+    }
+    return e;
 }
 
 fwi_redis_publish *fwi_redis_pending_oldest(fwi_redis_pending *p)
@@ -261,18 +284,19 @@ void fwi_redis_pending_release(fwi_redis_pending *p, fwi_redis_publish *e)
     }
 }
 
-uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e)
+bool fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e,
+                              uint64_t *before)
 {
     fwi_redis_publish *last = last_of_room(p, e->channel);
-    uint64_t serial = last != NULL ? last->serial : 0;
+    *before = 0;
     if (last != NULL && last->aside) {
-        return 0; /* it goes ahead of those that still wait */
+        return true; /* it goes ahead of those that still wait */
     }
     if (last != NULL) {
+        *before = last->serial;
         forget_room(p, last);
     }
-    remember_room(p, e);
-    return serial;
+    return remember_room(p, e);
 }
 
 bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e)
@@ -281,19 +305,17 @@ bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_pub
     return last != NULL && last->aside && last->serial <= e->serial;
 }
 
-void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
+bool fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e)
 {
     fwi_redis_publish *last = last_of_room(p, e->channel);
+    fwi_list_remove(&e->unsent);
+    insert_unsent(&p->aside, e);
+    e->aside = true;
     if (last != NULL && last->serial < e->serial) {
         forget_room(p, last);
         last = NULL;
     }
-    if (last == NULL) {
-        remember_room(p, e);
-    }
-    fwi_list_remove(&e->unsent);
-    insert_unsent(&p->aside, e);
-    e->aside = true;
+    return last != NULL || remember_room(p, e);
 }
 
 void fwi_redis_pending_resume(fwi_redis_pending *p, bool one)

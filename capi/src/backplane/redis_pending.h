@@ -30,6 +30,7 @@ typedef struct fwi_redis_publish {
     fwi_list unsent; /* in pending->unsent until written to the link there is now; of one
                       * that found the queue full: in pending->outcomes until told; of one
                       * that Redis didn't want now: in pending->aside */
+    struct fwi_redis_publish *behind; /* in the same slot */
     uint64_t serial;
     uint64_t subscription; /* under which it was published; 0: not subscribed */
     uint64_t deadline_ms;
@@ -47,10 +48,12 @@ typedef struct fwi_redis_publish {
 } fwi_redis_publish;
 
 typedef struct fwi_redis_pending {
-    /* By the low bits of the serial. Serials come one after the other, so it needs to be
-     * no larger than the newest is ahead of the oldest that is still there. */
+    /* By the low bits of the serial. There are as many as entries, at least, whatever has
+     * come and gone since the oldest of them came. Mostly serials follow each other, and
+     * there is one in a slot. */
     fwi_redis_publish **slots;
     size_t slot_count; /* a power of two, or 0 */
+    size_t count;      /* entries */
     fwi_list all, local, unsent, outcomes, aside, spare;
     size_t spare_count;
     fwi_redis_publish *rooms; /* by channel: see fwi_redis_pending_follow */
@@ -145,13 +148,15 @@ static inline void fwi_redis_publish_set_outcome(fwi_redis_pending *p,
  * as long as that one has no answer. So whatever it says to one of several on their way,
  * their order stays: those behind it are refused as well, and all are sent again. */
 
-/* It is sent now. The serial of the one before it that has no answer; 0: all have. Out of
- * memory counts as that. */
-uint64_t fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e);
+/* It is sent now. *before: the serial of the one before it that has no answer; 0: all
+ * have. false: out of memory; if others were sent behind it, they might overtake it. */
+bool fwi_redis_pending_follow(fwi_redis_pending *p, fwi_redis_publish *e,
+                              uint64_t *before);
 /* Must it wait, since one before it in the room was put aside? */
 bool fwi_redis_pending_is_behind(const fwi_redis_pending *p, const fwi_redis_publish *e);
-/* It wasn't carried out, but may be later: it is sent again when it is resumed. */
-void fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
+/* It wasn't carried out, but may be later: it is sent again when it is resumed. false:
+ * out of memory; it is aside, but those behind it might be sent ahead. */
+bool fwi_redis_pending_put_aside(fwi_redis_pending *p, fwi_redis_publish *e);
 /* To be sent are now all that were put aside, but for rooms of which one is on its way
  * still: what that one is told belongs before them. Or only the first of these: it may be
  * put aside again, and the others of its room stay behind it. */

@@ -67,6 +67,9 @@ bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref);
 
 void fwi_redis_questions_fini(fwi_redis_presence *rp);
 
+/* The backplane is stopped: whoever waits is told. Calls the hub. */
+void fwi_redis_questions_stop(struct fwi_redis_backplane *rb);
+
 /* false: out of memory. */
 bool fwi_redis_questions_send(struct fwi_redis_backplane *rb);
 

@@ -6,46 +6,34 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "backplane/presence_question.h"
 #include "backplane/redis_backplane.h"
 #include "backplane/redis_presence_scripts.h"
 #include "core/error.h"
 
-/* Somebody wants a page, or the nodes. */
-typedef struct question {
-    fwi_list link;
-    uint64_t cursor, ref;
-    uint32_t limit;
-    bool of_nodes;
-    char channel[];
-} question;
-
-static void free_all(fwi_list *list)
-{
-    for (fwi_list *e; (e = fwi_list_pop(list)) != NULL;) {
-        free(fwi_list_entry(e, question, link));
-    }
-}
+typedef fwi_presence_question question;
 
 void fwi_redis_questions_fini(fwi_redis_presence *rp)
 {
-    free_all(&rp->questions);
-    free_all(&rp->unanswered);
+    fwi_presence_questions_fini(&rp->questions);
+    fwi_presence_questions_fini(&rp->unanswered);
+}
+
+void fwi_redis_questions_stop(fwi_redis_backplane *rb)
+{
+    fwi_redis_presence *rp = &rb->presence;
+    fwi_list_splice(&rp->unanswered, &rp->questions);
+    fwi_presence_questions_stop(&rb->base, &rp->unanswered);
 }
 
 static bool ask(fwi_backplane *bp, const char *channel, uint64_t cursor, uint32_t limit,
                 uint64_t ref)
 {
     fwi_redis_backplane *rb = fwi_redis_of(bp);
-    size_t len = channel ? strlen(channel) : 0;
-    question *q = calloc(1, sizeof *q + len + 1);
+    question *q = fwi_presence_question_new(channel, cursor, limit, ref);
     if (q == NULL) {
         return false;
     }
-    q->cursor = cursor;
-    q->limit = limit;
-    q->ref = ref;
-    q->of_nodes = channel == NULL;
-    memcpy(q->channel, channel ? channel : "", len);
     bool up = channel == NULL ? fwi_redis_lease_can_ask(rb)
                               : fwi_redis_presence_key(rb, &rb->presence.key, channel) &&
                                     fwi_redis_call_reaches(rb, rb->presence.key.data,
@@ -66,18 +54,9 @@ bool fwi_redis_read_nodes(fwi_backplane *bp, uint64_t ref)
     return ask(bp, NULL, 0, 0, ref);
 }
 
-static void tell(fwi_redis_backplane *rb, question *q, const fwi_member_page *page)
-{
-    uint64_t ref = q->ref;
-    free(q);
-    if (rb->base.sink->on_members != NULL) {
-        rb->base.sink->on_members(rb->base.sink_user, ref, page);
-    }
-}
-
 static void tell_failed(fwi_redis_backplane *rb, question *q, const char *why)
 {
-    tell(rb, q, &(fwi_member_page){.err = FW_ERR_BACKPLANE, .why = why});
+    fwi_presence_question_fail(&rb->base, q, FW_ERR_BACKPLANE, why);
 }
 
 void fwi_redis_presence_tell(fwi_redis_backplane *rb)
@@ -85,9 +64,8 @@ void fwi_redis_presence_tell(fwi_redis_backplane *rb)
     fwi_list all;
     fwi_list_init(&all);
     fwi_list_splice(&all, &rb->presence.unanswered);
-    for (fwi_list *e; (e = fwi_list_pop(&all)) != NULL;) {
-        tell_failed(rb, fwi_list_entry(e, question, link),
-                    rb->why[0] != '\0' ? rb->why : "Redis is away");
+    for (question *q; (q = fwi_presence_question_pop(&all)) != NULL;) {
+        tell_failed(rb, q, rb->why[0] != '\0' ? rb->why : "Redis is away");
     }
 }
 
@@ -107,7 +85,7 @@ static void on_answer(fwi_redis_backplane *rb, void *about, const fwi_redis_repl
     }
     fwi_member_page page;
     fwi_redis_members_read(reply->whole.str, reply->whole.len, &page);
-    tell(rb, q, &page);
+    fwi_presence_question_answer(&rb->base, q, &page);
     fwi_redis_members_free(&page);
 }
 
@@ -133,8 +111,7 @@ static bool send_question(fwi_redis_backplane *rb, question *q)
 
 bool fwi_redis_questions_send(fwi_redis_backplane *rb)
 {
-    for (fwi_list *e; (e = fwi_list_pop(&rb->presence.questions)) != NULL;) {
-        question *q = fwi_list_entry(e, question, link);
+    for (question *q; (q = fwi_presence_question_pop(&rb->presence.questions)) != NULL;) {
         if (!send_question(rb, q)) {
             fwi_list_append(&rb->presence.unanswered, &q->link);
             return false;

@@ -111,7 +111,9 @@ bool fwi_redis_send_publishes(fwi_redis_backplane *rb, uint64_t up_to_serial)
            e->serial <= up_to_serial && !must_wait(rb, e) &&
            fwi_redis_link_backlog(rb->links[FWI_REDIS_COMMAND]) < FWI_REDIS_BACKLOG_MAX) {
         if (fwi_redis_publish_is_kept(e) && fwi_redis_history_must_wait(rb, e)) {
-            fwi_redis_pending_put_aside(&rb->pending, e);
+            if (!fwi_redis_pending_put_aside(&rb->pending, e)) {
+                return false;
+            }
             continue;
         }
         if (!(fwi_redis_publish_is_kept(e) ? fwi_redis_history_send(rb, e)

@@ -85,7 +85,9 @@ bool fwi_redis_sharded_answered(fwi_redis_backplane *rb, uint64_t asked,
     } else if (asked == FWI_REDIS_ASKED_PROBE && has_left) {
         fwi_redis_health_excuse(&rb->health);
     } else if (e != NULL && fwi_redis_publish_is_kept(e)) {
-        fwi_redis_pending_put_aside(&rb->pending, e);
+        if (!fwi_redis_pending_put_aside(&rb->pending, e)) {
+            rb->give_up = "out of memory";
+        }
         if (!has_left) {
             fwi_redis_pause(rb);
         }

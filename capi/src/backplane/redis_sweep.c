@@ -228,19 +228,20 @@ static void on_channels(fwi_redis_backplane *rb, void *about,
     }
 }
 
+/* Without memory it ends; or it would hold up all behind it, and in a Cluster for ever.
+ */
 static void ask_channels(fwi_redis_backplane *rb, sweep *sw)
 {
     fwi_buf *key = &rb->presence.key;
     fwi_redis_words w = {0};
-    bool ok = fwi_redis_channels_key(rb, key, sw->node, sw->list);
-    if (ok) {
+    if (fwi_redis_channels_key(rb, key, sw->node, sw->list)) {
         fwi_redis_eval_words(&w, fwi_redis_script_channels, "1");
         fwi_redis_word(&w, key->data, key->len);
-        ok = fwi_redis_call(rb, &w, on_channels, sw);
-        sw->asking = ok;
+        sw->asking = fwi_redis_call(rb, &w, on_channels, sw);
     }
-    if (!ok) {
-        rb->give_up = "out of memory";
+    if (!sw->asking) {
+        sw->failed = true;
+        end_sweep(rb, sw);
     }
 }
 
@@ -259,21 +260,32 @@ static void begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life, uint64_
     fwi_redis_sweeps_go_on(rb);
 }
 
+/* Is a sweep of the node under way, or about to be, that takes this life, too? */
+static bool is_swept(const fwi_redis_lease *l, uint64_t node, uint64_t life)
+{
+    for (const fwi_list *e = l->sweeps.next; e != &l->sweeps; e = e->next) {
+        const sweep *sw = fwi_list_entry(e, sweep, link);
+        if (sw->node == node && sw->life >= life && !sw->failed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void fwi_redis_sweep_begin(fwi_redis_backplane *rb, uint64_t node, uint64_t life,
                            bool loud)
 {
-    begin(rb, node, life, life > FORMER_LISTS ? life - FORMER_LISTS : 1, loud);
+    /* A claim lasts for a lease. What takes longer is claimed anew meanwhile, each time,
+     * and all of that would be looked through in vain. */
+    if (!is_swept(&rb->lease, node, life)) {
+        begin(rb, node, life, life > FORMER_LISTS ? life - FORMER_LISTS : 1, loud);
+    }
 }
 
 void fwi_redis_sweep_former(fwi_redis_backplane *rb)
 {
     const fwi_redis_lease *l = &rb->lease;
-    for (const fwi_list *e = l->sweeps.next; e != &l->sweeps; e = e->next) {
-        if (fwi_list_entry(e, sweep, link)->node == rb->config.node) {
-            return;
-        }
-    }
-    if (l->unswept != 0) {
+    if (l->unswept != 0 && !is_swept(l, rb->config.node, 0)) {
         begin(rb, rb->config.node, l->life - 1, l->unswept, false);
     }
 }

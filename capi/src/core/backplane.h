@@ -70,7 +70,7 @@ typedef struct fwi_history_page {
  * A node of read_nodes() is one too: origin's session has its number, the payload is JSON
  * of its facts. */
 typedef struct fwi_member_page {
-    int err; /* FW_OK; FW_ERR_BACKPLANE: it can't be had, why says so */
+    int err; /* FW_OK; FW_ERR_BACKPLANE, _MEMORY, _CLOSED: it can't be had, why says so */
     const char *why;
     uint64_t total;       /* how many there are in all */
     uint64_t next;        /* cursor of the page behind this one; 0: this is the last */
@@ -134,7 +134,7 @@ typedef struct fwi_backplane_figures {
     uint64_t present;       /* entries of this node's sessions in channels */
     uint64_t sweeps;        /* dead nodes whose entries this node has removed */
     uint64_t swept;         /* entries of them */
-    uint64_t calls;         /* commands for presence and the lease */
+    uint64_t calls;         /* commands for presence, the lease and pages of history */
     uint64_t lives;         /* how often this node had to write its entries anew */
     fwi_histogram probes;   /* how long each took to come back, in microseconds */
     uint64_t lease_age_us; /* since the lease was last refreshed; 0 where there is none */

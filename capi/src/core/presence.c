@@ -317,8 +317,10 @@ void fwi_presence_on_members(void *user, uint64_t number, const fwi_member_page 
 void fwi_presence_on_node(void *user, uint64_t node, const char *name, bool up)
 {
     fwi_hub *hub = user;
+    char quoted[300]; /* whoever may write to Redis may have named it */
     FWI_LOG(&hub->log, FWI_LOG_INFO, "hub", "node %s: %016" PRIx64 " name=%s",
-            up ? "up" : "down", node, name);
+            up ? "up" : "down", node,
+            fwi_log_quote(quoted, sizeof quoted, name, strlen(name)));
     fwi_emulation_on_node(hub, node, up);
     fw_event e = {.type = up ? FW_EVENT_NODE_UP : FW_EVENT_NODE_DOWN,
                   .session = {.node = node},
