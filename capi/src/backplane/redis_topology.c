@@ -242,6 +242,7 @@ static const char *take_map(fwi_redis_topology *t, const fwi_redis_reply *reply)
         fwi_loop_timer_clear(t->loop, &t->timer);
         watch_on(t);
     }
+    /* cppcheck-suppress returnDanglingLifetime ; a sentence is never a part of `from` */
     return problem;
 }
 
