@@ -249,7 +249,7 @@ static const char *take_map(fwi_redis_topology *t, const fwi_redis_reply *reply)
 static void on_reply(void *user, const fwi_redis_reply *reply)
 {
     fwi_redis_topology *t = user;
-    fwi_redis_host master;
+    fwi_redis_host master = {.port = 0};
     if (!is_asking(t)) {
         fwi_redis_link_close(t->link); /* Nobody had asked. */
         return;
