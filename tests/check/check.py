@@ -31,17 +31,19 @@ JOBS = len(os.sched_getaffinity(0))
 # sees more.
 CONVERSION_FLAGS = "-Wsign-conversion -Warith-conversion -Wlogical-op -Wduplicated-cond"
 
-# Programs that valgrind can't run as they are, and why.
+# Programs that valgrind can't run as they are, or for minutes, and why.
 UNFIT = {
     "unit.test_redis_allocations": "counts allocations by a malloc of its own",
+    "unit.test_fanout_model": "plays at random what test_fanout does, for minutes",
+    "unit.test_deflate": "most of it is zlib, which test_ws_codec_deflate calls, too",
 }
 # Tests that it can't run, and why, stand under this tag in their file.
 UNFIT_TAG = "descriptors"
 # Of the tests with sockets those that are quick, and together touch most. Not
 # test_transport_starved: what libwebsockets can't take down there stays in memory.
 SOCKETS = ("io", "io_listener", "io_stream", "io_tls", "transport", "transport_tls",
-           "sessions", "rooms", "refusals", "history", "presence_redis", "compression",
-           "attached", "http_door")
+           "sessions", "rooms", "refusals", "history", "compression", "attached",
+           "http_door")
 
 PLAIN = HERE / "plain"  # headers that tools can follow
 
