@@ -48,14 +48,14 @@ const fwd_own_flag fwd_own_flags[] = {
 const size_t fwd_n_own_flags = sizeof fwd_own_flags / sizeof fwd_own_flags[0];
 
 const fwd_switch fwd_switches[] = {
-    {"help", FWD_HELP, 0, false},
-    {"version", FWD_VERSION, 0, false},
-    {"check-config", FWD_SERVE, offsetof(fwd_args, check_config), false},
-    {"json", FWD_SERVE, offsetof(fwd_args, json), false},
-    {"once", FWD_SERVE, offsetof(fwd_args, once), false},
-    {"options-markdown", FWD_MARKDOWN, 0, true},  /* makes docs/options.md, */
-    {"man-page", FWD_MAN_PAGE, 0, true},          /* docs/man/fanwired.8, */
-    {"bash-completion", FWD_COMPLETION, 0, true}, /* docs/completion/fanwired.bash */
+    {"help", 0, FWD_HELP, false},
+    {"version", 0, FWD_VERSION, false},
+    {"check-config", offsetof(fwd_args, check_config), FWD_SERVE, false},
+    {"json", offsetof(fwd_args, json), FWD_SERVE, false},
+    {"once", offsetof(fwd_args, once), FWD_SERVE, false},
+    {"options-markdown", 0, FWD_MARKDOWN, true},  /* makes docs/options.md, */
+    {"man-page", 0, FWD_MAN_PAGE, true},          /* docs/man/fanwired.8, */
+    {"bash-completion", 0, FWD_COMPLETION, true}, /* docs/completion/fanwired.bash */
 };
 const size_t fwd_n_switches = sizeof fwd_switches / sizeof fwd_switches[0];
 

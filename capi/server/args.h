@@ -37,8 +37,8 @@ extern const size_t fwd_n_own_flags;
 /* What takes no value. */
 typedef struct fwd_switch {
     const char *name;
+    size_t field;        /* the bool of fwd_args that it sets, if it is no command */
     fwd_command command; /* done instead of any other; FWD_SERVE: none */
-    size_t field;        /* else the bool of fwd_args that it sets */
     bool of_makers;      /* makes files of ours, and isn't told to users */
 } fwd_switch;
 

@@ -280,13 +280,14 @@ static int open_and_run(server *s)
  * call at a time: a tenth of what a connection costs. Where one loop does all the work,
  * the process' first arena serves as well, and that grows by as much as it is told. What
  * isn't touched of it takes no memory. Several loops would wait for each other there.
+ * Before there are threads: mallopt isn't for more than one.
  */
 static void settle_malloc(const fw_options *options)
 {
 #ifdef __GLIBC__
     if (option_is(options, "threads", "1")) {
-        mallopt(M_ARENA_MAX, 1);
-        mallopt(M_TOP_PAD, 4 << 20);
+        mallopt(M_ARENA_MAX, 1);     /* NOLINT(concurrency-mt-unsafe) */
+        mallopt(M_TOP_PAD, 4 << 20); /* NOLINT(concurrency-mt-unsafe) */
     }
 #else
     (void)options;

@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
 from fanwired import (  # noqa: E402,F401  (tests take them from here)
-    DEADLINE, SLOW, Running, run, wait_until)
+    DEADLINE, SLOW, Running, binary, run, wait_until)
 from own_redis import OwnRedis  # noqa: E402
 
 

@@ -16,7 +16,7 @@ import threading
 import pytest
 import websockets
 
-from conftest import DEADLINE, run, wait_until
+from conftest import DEADLINE, binary, run, wait_until
 
 HEAD = (b"GET /ws?room=a HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
         b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -352,6 +352,25 @@ def test_what_is_no_listening_socket_is_a_wrong_configuration():
     assert done.status == 2
     assert done.err_lines[-1] == ("fanwired: LISTEN_FDS: web: descriptor 3 is no stream "
                                   "socket that listens")
+
+
+def test_it_is_named_as_it_is_called_in_the_unit():
+    with socket.create_server(("127.0.0.1", 0)) as good, socket.socket() as bad:
+        args = ("--http.listen", "off", "--listen", "ws://127.0.0.1:0/ws")
+        for names, named in (("http:web", "web: "), ("http", ""), ("http:", "")):
+            done = run(*args, sockets=(good, bad), names=names)
+            assert done.status == 2
+            assert done.err_lines[-1] == (f"fanwired: LISTEN_FDS: {named}descriptor 4 is "
+                                          "no stream socket that listens")
+
+
+def test_more_sockets_than_anybody_has_are_a_wrong_configuration():
+    script = 'exec env LISTEN_PID=$$ LISTEN_FDS=1025 "$@"'
+    done = subprocess.run(["sh", "-c", script, "sh", binary(), "--listen",
+                           "ws://127.0.0.1:0/ws"], capture_output=True, text=True,
+                          timeout=DEADLINE)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2, "fanwired: LISTEN_FDS: 1025: at most 1024")
 
 
 def test_sockets_for_another_process_are_left_alone(fanwired):

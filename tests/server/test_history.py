@@ -88,6 +88,22 @@ def test_binary_is_base64_for_machines(fanwired, redis_url):
     assert json.loads(kept(redis_url, "--json")[-1])["data64"] == "/wABCg=="
 
 
+def test_a_long_one_is_shown_to_its_end(fanwired, redis_url):
+    n = 1100  # more than two pages
+    f = fanwired("--redis.url", redis_url, "--redis.required", "on",
+                 "--namespace.news.history.size", str(2 * n))
+
+    async def scenario():
+        async with websockets.connect(f.url + "?room=news:a") as ann:
+            for i in range(n):
+                await ann.send(str(i))
+            for i in range(n):
+                assert await asyncio.wait_for(ann.recv(), DEADLINE) == str(i)
+
+    asyncio.run(scenario())
+    assert [line.split()[1] for line in kept(redis_url)] == [str(i) for i in range(n)]
+
+
 def test_what_is_printed_is_a_line_and_no_order_to_a_terminal(fanwired, redis_url):
     f = node(fanwired, redis_url, "one")
 

@@ -4,6 +4,8 @@ import json
 import re
 import signal
 
+import pytest
+
 
 def ended(f):
     f.signal(signal.SIGTERM)
@@ -39,3 +41,14 @@ def test_json_survives_names_with_quotes_and_umlauts(fanwired):
 
 def test_the_level_keeps_lines_away(fanwired):
     assert ended(fanwired("--log.level", "error")) == []
+
+
+@pytest.mark.parametrize("form, shown", [("text", r"a\x1b[2J\x7f\xffb"),
+                                         ("json", r"a\\x1b[2J\\x7f\\xffb")])
+def test_a_name_gives_no_order_to_a_terminal(fanwired, tmp_path, form, shown):
+    config = tmp_path / "a\x1b[2J\x7f\udcffb"  # the last one is the byte ff
+    config.write_text(f"log.format = {form}\n")
+    f = fanwired("--config", str(config))
+    config.unlink()
+    f.signal(signal.SIGHUP)
+    f.wait_for_log(f"{shown}: No such file")

@@ -7,6 +7,7 @@ import signal
 import websockets
 
 from conftest import DEADLINE, run, wait_until
+from test_token import SECRET, make
 
 LEASE = 2
 
@@ -113,6 +114,32 @@ def test_a_line_a_member_for_people(fanwired, redis_url):
             await in_thread(wait_until, shown, "a member")
             session, user, name = (await in_thread(shown)).split()
             assert (len(session), user, name) == (32, "-", "one")
+
+    asyncio.run(scenario())
+
+
+def test_what_a_member_s_token_says_of_it_is_shown(fanwired, redis_url):
+    f = fanwired("--redis.url", redis_url, "--redis.required", "on", "--node.name", "one",
+                 "--room.presence", "on", "--room.allow.subscribe", "on",
+                 "--token.hmac_secret", SECRET)
+    token = make({"sub": "ann", "info": ["Ann"]})
+
+    async def scenario():
+        url = f.url.replace("/ws", "/connection/websocket")
+        async with websockets.connect(url) as ann:
+            await ann.send(json.dumps({"id": 1, "connect": {"token": token}}))
+            session = (await told(ann))["connect"]["client"]
+            await ann.send(json.dumps({"id": 2, "subscribe": {"channel": "a"}}))
+            await told(ann)
+
+            def shown():
+                return run("presence", "a", "--redis.url", redis_url).out
+
+            await in_thread(wait_until, shown, "a member")
+            assert await in_thread(shown) == f'{session} ann one ["Ann"]\n'
+            assert (await in_thread(members, redis_url, "a")) == [
+                {"session": session, "user": "ann", "node": "one",
+                 "info": '["Ann"]'}]
 
     asyncio.run(scenario())
 

@@ -33,7 +33,7 @@ def possible():
     if os.geteuid() != 0 or platform.machine() != "x86_64":
         return "it needs root on x86-64"
     if os.environ.get("FW_TEST_SLOW", "1") != "1":
-        return "a sanitizer needs what the unit forbids"
+        return "what looks inside of programs needs what the unit forbids"
     tried = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True)
     return tried.stderr.strip() or None
 

@@ -6,6 +6,7 @@ every process that was started is ended by its id.
 
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,8 @@ import pytest
 # Sanitizers make everything slower; whoever runs the tests with them says by how much.
 SLOW = int(os.environ.get("FW_TEST_SLOW", "1"))
 DEADLINE = 60.0 * SLOW
+# Does it count the lines that it runs? Who is killed loses them.
+COVERAGE = "FW_TEST_COVERAGE" in os.environ
 
 
 def binary():
@@ -138,7 +141,20 @@ class Running:
     def wait(self, deadline=DEADLINE):
         return self.process.wait(timeout=deadline)
 
+    def stop_at_once(self):
+        """As somebody does who is in a hurry, for as long as that takes in the worst."""
+        self.signal(signal.SIGCONT)  # a test may have stopped it
+        end = time.monotonic() + 10
+        while self.process.poll() is None and time.monotonic() < end:
+            self.signal(signal.SIGTERM)  # the second one ends a drain
+            try:
+                self.process.wait(timeout=0.1)
+            except subprocess.TimeoutExpired:
+                pass
+
     def end(self):
+        if COVERAGE and self.process.poll() is None:
+            self.stop_at_once()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -281,6 +281,40 @@ START_TEST(an_unsubscribe_waits_for_its_own_subscribe_and_undoes_it)
 }
 END_TEST
 
+/* --- what is for the application alone --- */
+
+static char sent[4][32];
+static unsigned n_sent;
+
+static void on_message(fw_hub *hub, fw_event *e, void *user)
+{
+    (void)hub;
+    (void)user;
+    size_t len;
+    const char *data = fw_event_data(e, &len);
+    ck_assert_uint_lt(n_sent, FWI_ARRAY_LEN(sent));
+    snprintf(sent[n_sent++], sizeof sent[0], "%.*s", (int)len, data);
+    ck_assert_uint_eq(fw_event_flags(e), FW_TEXT);
+}
+
+START_TEST(what_a_client_sends_is_a_message_and_has_no_answer)
+{
+    n_sent = 0;
+    core_rig_init(&rig, 1, "client.insecure", "on", NULL);
+    core_rig_on(&rig, FW_EVENT_MESSAGE, on_message, NULL);
+    fwi_conn *c = enter(0);
+    say(c, "{\"send\":{\"data\":{\"a\": [1, 2]}}}\n{\"send\":{}}\n"
+           "{\"send\":{\"data\":\"hi\"}}");
+    hears_nothing(c);
+    ck_assert_uint_eq(n_sent, 3);
+    ck_assert_str_eq(sent[0], "{\"a\": [1, 2]}");
+    ck_assert_str_eq(sent[1], "null");
+    ck_assert_str_eq(sent[2], "\"hi\"");
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 /* --- rooms that it is given --- */
 
 static void give_two(fw_hub *hub, fw_event *e, void *user)
@@ -346,6 +380,7 @@ int main(void)
     tcase_add_test(tc, who_has_unsubscribed_hears_nothing_any_more);
     tcase_add_test(tc, the_handler_of_join_says_who_may_subscribe);
     tcase_add_test(tc, an_unsubscribe_waits_for_its_own_subscribe_and_undoes_it);
+    tcase_add_test(tc, what_a_client_sends_is_a_message_and_has_no_answer);
     tcase_add_loop_test(tc, rooms_given_at_open_are_in_the_reply_ahead_of_what_they_say,
                         1, 3);
     tcase_add_test(tc, a_room_given_later_and_taken_is_pushed);

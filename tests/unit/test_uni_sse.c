@@ -4,6 +4,8 @@
  */
 #include "unit/sse_rig.h"
 
+#include "unit/token_rig.h"
+
 enum { ROOMS = 2, MESSAGES = 16 };
 
 static fwi_conn *come(unsigned loop, const char *query, const char *last_event_id)
@@ -158,6 +160,43 @@ START_TEST(more_streams_than_a_user_may_have_are_429)
     ck_assert_int_eq(c[1]->refused, 429);
     core_conn_free(c[0]);
     core_conn_free(c[1]);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(who_comes_while_the_application_is_behind_is_503)
+{
+    core_rig_init(&rig, 1, "events", "queued", NULL);
+    core_rig_on(&rig, FW_EVENT_CONNECT, NULL, NULL);
+    atomic_store(&rig.hub.events.bytes, rig.hub.events.max_bytes);
+    fwi_conn *c = come(0, "", NULL);
+    ck_assert_int_eq(c->refused, 503);
+    ck_assert_uint_eq(core_rig_stat(&rig, FWI_STAT_REFUSED), 1);
+    atomic_store(&rig.hub.events.bytes, 0);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
+START_TEST(a_token_that_is_over_is_401)
+{
+    char claims[100], query[HEARD_MAX];
+    fwi_buf token;
+    core_rig_init(&rig, 1, "client.anonymous", "on", NULL);
+    fwi_tokens_exchange(&rig.hub.tokens, keys_of(fwi_keys_add_secret, secret));
+    int64_t now_s = (int64_t)(fwi_loop_wall_ms(rig.loop[0]) / 1000);
+    for (int left_s = -1; left_s <= 60; left_s += 61) {
+        snprintf(claims, sizeof claims, "{\"sub\":\"ann\",\"exp\":%lld}",
+                 (long long)now_s + left_s);
+        sign(&token, claims);
+        snprintf(query, sizeof query, "cf_connect={%%22token%%22:%%22%s%%22}",
+                 token.data);
+        fwi_buf_fini(&token);
+        fwi_conn *c = come(0, query, NULL);
+        ck_assert_int_eq(c->refused, left_s < 0 ? 401 : 0);
+        ck_assert(c->accepted == (left_s > 0));
+        core_conn_free(c);
+    }
     core_rig_fini(&rig);
 }
 END_TEST
@@ -463,6 +502,8 @@ int main(void)
                         FWI_ARRAY_LEN(answers));
     tcase_add_test(tc, what_the_application_says_of_it_is_what_presence_tells);
     tcase_add_test(tc, more_streams_than_a_user_may_have_are_429);
+    tcase_add_test(tc, who_comes_while_the_application_is_behind_is_503);
+    tcase_add_test(tc, a_token_that_is_over_is_401);
     tcase_add_test(tc, who_leaves_or_waits_too_long_for_a_verdict_was_never_there);
     suite_add_tcase(suite, tc);
     tc = tcase_create("rooms that it is given");

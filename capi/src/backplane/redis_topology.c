@@ -280,13 +280,14 @@ static const char *take_map(fwi_redis_topology *t, const fwi_redis_reply *reply)
         fwi_loop_timer_clear(t->loop, &t->timer);
         watch_on(t);
     }
+    /* cppcheck-suppress returnDanglingLifetime ; a sentence is never a part of `from` */
     return problem;
 }
 
 static void on_reply(void *user, const fwi_redis_reply *reply)
 {
     fwi_redis_topology *t = user;
-    fwi_redis_host master;
+    fwi_redis_host master = {.port = 0};
     if (!is_asking(t)) {
         fwi_redis_link_close(t->link); /* Nobody had asked. */
         return;

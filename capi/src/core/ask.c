@@ -19,7 +19,7 @@ uint64_t fwi_ask_new(fwi_hub *hub, fwi_ask_kind kind, const char *channel,
     a->number = ++hub->last_ask;
     a->kind = kind;
     a->who = *who;
-    memcpy(a->channel, channel, n);
+    memcpy(a->channel, channel, n + 1);
     HASH_ADD(hh, hub->asks, number, sizeof a->number, a);
     if (!FWI_HASH_ADDED(a)) {
         free(a);

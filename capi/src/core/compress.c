@@ -38,7 +38,10 @@ static fwi_frame *deflated_of(fwi_deflater *deflater, const fwi_frame *plain)
     f->len = n_header + n;
     f->bytes[f->len] = '\0';
     fwi_frame *fits = realloc(f, sizeof *f + f->len + 1);
-    return fits != NULL ? fits : f;
+    if (fits != NULL) {
+        f = fits;
+    }
+    return f;
 }
 
 /* Makes it, and lets the others have it. */

@@ -78,7 +78,7 @@ static void apply_to_join(fwi_decision *d, fwi_session *s, const answer *a)
     uint64_t ref = d->ref;
     fwi_join join = {.ref = ref, .since = d->since};
     const fwi_claims *given = given_by(a);
-    strcpy(room, d->name);
+    snprintf(room, sizeof room, "%s", d->name);
     decision_free(d);
     if (!a->accept) {
         /* The number that fw_reject gives a join is nobody's but its caller's. */
@@ -100,7 +100,7 @@ static void apply_to_connect(fwi_decision *d, fwi_session *s, const answer *a)
     char user[FWI_NAME_MAX + 1];
     fwi_claims *given = NULL;
     int code = a->code;
-    strcpy(user, d->name);
+    snprintf(user, sizeof user, "%s", d->name);
     decision_free(d);
     if (a->all != NULL) {
         given = a->all->claims;
@@ -148,7 +148,7 @@ static void apply_to_publish(fwi_decision *d, fwi_session *s, const answer *a)
     char room[FWI_NAME_MAX + 1];
     uint64_t ref = d->ref;
     fw_message *m = a->accept ? to_publish(d->m, given_by(a)) : NULL;
-    strcpy(room, d->name);
+    snprintf(room, sizeof room, "%s", d->name);
     decision_free(d);
     if (!a->accept) {
         fwi_shard_count(s->shard, FWI_STAT_PUBLISH_REFUSED);
@@ -169,7 +169,7 @@ static void apply_to_refresh(fwi_decision *d, fwi_session *s, const answer *a)
         .expires_s = given != NULL && !a->all->expired ? given->expires_s : 0,
         .given = given,
     };
-    strcpy(room, d->name);
+    snprintf(room, sizeof room, "%s", d->name);
     decision_free(d);
     fwi_session_protocol(s)->stays(s, room, &stay);
 }
@@ -232,7 +232,7 @@ fwi_decision *fwi_decision_new(fwi_session *s, fwi_decision_kind kind, const cha
     d->s = s;
     d->ref = ref;
     d->kind = kind;
-    memcpy(d->name, name, n);
+    memcpy(d->name, name, n + 1);
     s->n_asking = (uint16_t)(s->n_asking + (kind == FWI_ASKS_JOIN));
     fwi_list_init(&d->link);
     fwi_list_append(&s->decisions, &d->link);

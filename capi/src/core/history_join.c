@@ -178,6 +178,23 @@ static bool serve(fwi_history *h, fwi_joiner *j)
     return false;
 }
 
+/* false: it doesn't, since it has asked anew meanwhile, or there is no memory. */
+static bool wait_on(fwi_history *h, fwi_joiner *j)
+{
+    fwi_joiner *newer = NULL;
+    HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, newer);
+    if (newer != NULL) {
+        return false;
+    }
+    HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
+    if (!FWI_HASH_ADDED(j)) {
+        turn_away(h->hub, j->asked);
+        j->asked = NULL;
+        return false;
+    }
+    return true;
+}
+
 void fwi_history_serve(fwi_history *h)
 {
     /* Handlers of those who are let in may ask for others, or take back what they asked:
@@ -189,21 +206,9 @@ void fwi_history_serve(fwi_history *h)
     }
     for (fwi_joiner *j; (j = all) != NULL;) {
         HASH_DEL(all, j);
-        if (!serve(h, j)) {
-            fwi_joiner *newer = NULL;
-            HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, newer);
-            if (newer == NULL) {
-                HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
-            }
-            if (newer == NULL && FWI_HASH_ADDED(j)) {
-                continue;
-            }
-            if (newer == NULL) {
-                turn_away(h->hub, j->asked);
-                j->asked = NULL;
-            }
+        if (serve(h, j) || !wait_on(h, j)) {
+            joiner_free(j);
         }
-        joiner_free(j);
     }
 }
 

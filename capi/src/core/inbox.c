@@ -38,8 +38,8 @@ fwi_item *fwi_item_new(fwi_item_fn run, const char *text, fw_message *m)
     }
     item->run = run;
     item->cost = sizeof *item + n;
-    if (n > 0) {
-        memcpy(item->text, text, n);
+    if (text != NULL) {
+        memcpy(item->text, text, n + 1);
     }
     if (m != NULL) {
         item->m = fw_message_ref(m);

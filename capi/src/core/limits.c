@@ -43,7 +43,7 @@ static struct fwi_limit_count *find_or_add(fwi_limits *l, const char *whose)
         if (c == NULL) {
             return NULL;
         }
-        memcpy(c->whose, whose, n);
+        memcpy(c->whose, whose, n + 1);
         HASH_ADD_KEYPTR(hh, l->counts, c->whose, n, c);
         if (!FWI_HASH_ADDED(c)) {
             free(c);

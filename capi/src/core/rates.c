@@ -80,7 +80,7 @@ static struct fwi_bucket *find_or_add(fwi_rates *r, const char *key)
     if (b == NULL) {
         return NULL;
     }
-    memcpy(b->key, key, n);
+    memcpy(b->key, key, n + 1);
     HASH_ADD_KEYPTR(hh, r->buckets, b->key, n, b);
     if (!FWI_HASH_ADDED(b)) {
         free(b);

@@ -25,7 +25,7 @@ static fwi_room *room_new(fwi_shard *shard, const char *channel)
     if (room == NULL) {
         return NULL;
     }
-    memcpy(room->channel, channel, n);
+    memcpy(room->channel, channel, n + 1);
     HASH_ADD_KEYPTR(hh, shard->rooms, room->channel, n, room);
     if (!FWI_HASH_ADDED(room)) {
         free(room);

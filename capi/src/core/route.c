@@ -31,7 +31,7 @@ fwi_route *fwi_route_new(fwi_routes *routes, const char *channel)
     }
     r->routes = routes;
     r->channel = (char *)r->interest + counts;
-    memcpy(r->channel, channel, n);
+    memcpy(r->channel, channel, n + 1);
     r->held_tail = &r->held;
     fwi_timer_init(&r->linger, linger_over);
     HASH_ADD_KEYPTR(hh, routes->map, r->channel, n, r);

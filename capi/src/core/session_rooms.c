@@ -71,7 +71,7 @@ void fwi_session_joined(fwi_session *s, fwi_place *place, const fwi_admission *a
     }
     char room[FWI_CHANNEL_CAP];
     uint64_t ref = place->ref;
-    strcpy(room, place->room->channel + 2);
+    snprintf(room, sizeof room, "%s", place->room->channel + 2);
     place->ref = 0;
     fwi_session_protocol(s)->joined(s, place, a);
     tell_joined(s, room, ref, a);
@@ -223,7 +223,7 @@ void fwi_session_cancel_decision(fwi_session *s, fwi_decision *d)
     char room[FWI_CHANNEL_CAP];
     bool is_join = d->kind == FWI_ASKS_JOIN;
     uint64_t ref = d->ref;
-    strcpy(room, d->name);
+    snprintf(room, sizeof room, "%s", d->name);
     fwi_decision_cancel(d);
     if (is_join) {
         fwi_session_join_failed(s, room, ref, FW_ERR_GONE, "it left before it was in");
@@ -259,7 +259,7 @@ static void take_out(fwi_session *s, fwi_place *place, char room[FWI_CHANNEL_CAP
                      uint64_t *ref)
 {
     *ref = place->ref;
-    strcpy(room, place->room->channel + 2);
+    snprintf(room, FWI_CHANNEL_CAP, "%s", place->room->channel + 2);
     fwi_presence_left(s, place->room->channel);
     fwi_room_exit(s->shard, s, place);
     *place = s->places[--s->n_places];

@@ -178,7 +178,7 @@ static bool password_is_right(const fwi_site *site, const fwi_http_call *call)
     return right;
 }
 
-static void login(fwi_site *site, fwi_http_call *call)
+static void log_in(fwi_site *site, fwi_http_call *call)
 {
     char text[FWI_SEAL_TEXT];
     if (!is_our_own(call)) {
@@ -199,7 +199,7 @@ static void login(fwi_site *site, fwi_http_call *call)
     }
 }
 
-static void logout(fwi_http_call *call)
+static void log_out(fwi_http_call *call)
 {
     if (is_our_own(call)) {
         set_cookie(call, "", 0);
@@ -233,9 +233,9 @@ void fwi_admin_on_request(fwi_site *site, fwi_http_call *call)
             fwi_api_begin(site, call, method);
         }
     } else if (strcmp(path, "/admin/login") == 0 && is_post(call)) {
-        login(site, call);
+        log_in(site, call);
     } else if (strcmp(path, "/admin/logout") == 0 && is_post(call)) {
-        logout(call);
+        log_out(call);
     } else if (strcmp(path, "/admin") == 0 || strcmp(path, "/admin/") == 0) {
         send_file(call, "index.html");
     } else {

@@ -20,7 +20,7 @@ bool fwi_json_put_string(fwi_buf *out, const void *text, size_t len)
         char escape[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
         size_t n = 6;
         if (c == '"' || c == '\\' || c == '\n') {
-            escape[1] = c == '\n' ? 'n' : (char)c;
+            escape[1] = (char)(c == '\n' ? 'n' : c);
             n = 2;
         }
         ok = fwi_buf_append(out, in + from, i - from) && fwi_buf_append(out, escape, n);

@@ -141,8 +141,12 @@ long fwi_name_from_redis(const char *prefix, const char *data, size_t len, char 
             return -1;
         }
         char c = unescape(data + i, len - i);
-        out[n] = c ? c : data[i];
-        i += c ? 3 : 1;
+        if (c != '\0') {
+            out[n] = c;
+            i += 3;
+        } else {
+            out[n] = data[i++];
+        }
     }
     out[n] = '\0';
     return (long)n;

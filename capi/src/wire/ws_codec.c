@@ -86,6 +86,8 @@ size_t fwi_ws_close_payload(uint8_t out[FWI_WS_CONTROL_MAX], unsigned code,
             len--;
         }
     }
+    /* The length of a frame is known.
+     * NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
     memcpy(out + 2, reason, len);
     return 2 + len;
 }
