@@ -30,9 +30,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CONSUMER = os.path.join(TOP, "tests", "consumer")
 TUTORIAL = os.path.join(TOP, "docs", "tutorials", "c.md")
 DEADLINE = 60
-LUAS = ("lua5.1", "luajit", "lua5.4")
+VERSIONS = ("5.1", "5.2", "5.3", "5.4")
+LUAS = ("luajit", *("lua" + version for version in VERSIONS))
 # Beside what `./run build` installs.
-FOR_TESTS = ("check", "redis-server", "redis-tools", "liblua5.4-dev", "file", *LUAS)
+FOR_TESTS = ("check", "redis-server", "redis-tools", "file", "liblua5.2-dev",
+             "liblua5.3-dev", "liblua5.4-dev", *LUAS)
 # Rows of ctest that need nothing else.
 TESTS = "^(unit|fuzz|integration)$"
 
@@ -72,7 +74,8 @@ def build(root):
     chroot.install(root, *FOR_TESTS)
     without = " ".join("-DFW_%s=/bin/false" % what for what in ("NGINX", "NODE", "NPM"))
     chroot.shell(root, "cd /src && cmake --preset dev -DCMAKE_INSTALL_PREFIX=/usr "
-                 "-DFW_PYTHON=OFF %s && cmake --build --preset dev" % without)
+                 "-DFW_PYTHON=OFF '-DFW_LUA_VERSIONS=%s' %s && cmake --build --preset dev"
+                 % (";".join(VERSIONS), without))
 
 
 def test(root):
