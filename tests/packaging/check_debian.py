@@ -86,7 +86,8 @@ def test(root):
 
 
 def make_packages(root):
-    chroot.shell(root, "cd /src/build/dev && cpack -G DEB")
+    # In a folder that was kept there may be those of another version.
+    chroot.shell(root, "cd /src/build/dev && rm -f *.deb && cpack -G DEB")
     chroot.shell(root, "cd /src && python3 -B tests/packaging/check_debs.py "
                  "--made build/dev")
     chroot.install(root, "lintian")
