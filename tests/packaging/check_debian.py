@@ -70,12 +70,14 @@ def copy_sources(root):
 
 def build(root):
     """The README's way, and then that of the tests, for the prefix of packages."""
-    chroot.shell(root, "cd /src && ./run build")
+    # In a folder that was kept, packages may be half installed, and what an earlier
+    # version has set be in CMake's cache.
+    chroot.shell(root, "dpkg --configure -a && cd /src && ./run build")
     chroot.install(root, *FOR_TESTS)
     without = " ".join("-DFW_%s=/bin/false" % what for what in ("NGINX", "NODE", "NPM"))
-    chroot.shell(root, "cd /src && cmake --preset dev -DCMAKE_INSTALL_PREFIX=/usr "
-                 "-DFW_PYTHON=OFF '-DFW_LUA_VERSIONS=%s' %s && cmake --build --preset dev"
-                 % (";".join(VERSIONS), without))
+    chroot.shell(root, "cd /src && cmake --fresh --preset dev "
+                 "-DCMAKE_INSTALL_PREFIX=/usr -DFW_PYTHON=OFF '-DFW_LUA_VERSIONS=%s' %s "
+                 "&& cmake --build --preset dev" % (";".join(VERSIONS), without))
 
 
 def test(root):
