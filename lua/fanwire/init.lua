@@ -12,7 +12,7 @@ fanwire: many processes that act as one WebSocket server.
   assert(hub:run())
 
 What can fail returns nil, a sentence for a person and a name ("FW_ERR_GONE"); a wrong
-type is an error() at the line of the caller. Lua 5.1, LuaJIT and 5.4. `fanwire.native`
+type is an error() at the line of the caller. Lua 5.1 to 5.4 and LuaJIT. `fanwire.native`
 has the C library's own functions, which all this is made of.
 
   fanwire.hub(options)            a hub; keys: every option with _ for . (redis_url), and

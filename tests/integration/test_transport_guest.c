@@ -52,20 +52,11 @@ static void free_all(void)
     fwi_networks_free((fwi_networks *)(uintptr_t)R.config.trusted);
 }
 
-static int open_now(void)
-{
-    int n = 0;
-    for (int fd = 0; fd < 1024; fd++) {
-        n += fcntl(fd, F_GETFD) >= 0;
-    }
-    return n;
-}
-
 START_TEST(no_number_is_closed_twice)
 {
     make_transport(); /* what libraries open once for ever is there now */
     free_all();
-    int before = open_now();
+    int before = open_descriptors();
     atomic_store(&in_vain, 0);
     make_transport();
     free_all();
@@ -76,7 +67,7 @@ START_TEST(no_number_is_closed_twice)
     WAIT_FOR(gone, 1);
     rig_stop();
     ck_assert_int_eq(atomic_load(&in_vain), 0);
-    ck_assert_int_eq(open_now(), before);
+    ck_assert_int_eq(open_descriptors(), before);
 }
 END_TEST
 
@@ -84,7 +75,7 @@ START_TEST(a_number_that_another_thread_took_meanwhile_stays_its)
 {
     make_transport();
     free_all();
-    int before = open_now();
+    int before = open_descriptors();
 #if defined(__SANITIZE_ADDRESS__)
     __lsan_disable(); /* such a context stays in memory */
 #endif
@@ -103,7 +94,7 @@ START_TEST(a_number_that_another_thread_took_meanwhile_stays_its)
     ck_assert(S_ISREG(st.st_mode));
     close(its);
     /* /dev/urandom is of the context, and stays with it. */
-    ck_assert_int_le(open_now(), before + 1);
+    ck_assert_int_le(open_descriptors(), before + 1);
 }
 END_TEST
 

@@ -73,6 +73,19 @@ START_TEST(a_context_without_its_event_pipe_need_not_have_run)
 }
 END_TEST
 
+START_TEST(a_loop_that_could_not_be_made_leaves_nothing_open)
+{
+    fwi_loop_uv_free(fwi_loop_uv_new(&rig_loop_events, &R)); /* libuv's two, for ever */
+    int before = open_descriptors();
+    atomic_store(&refuses, true);
+    ck_assert_ptr_null(fwi_loop_uv_new(&rig_loop_events, &R));
+    int why = errno;
+    atomic_store(&refuses, false);
+    ck_assert_int_eq(why, EMFILE);
+    ck_assert_int_eq(open_descriptors(), before);
+}
+END_TEST
+
 enum { FEW = 512 };
 
 START_TEST(want_of_descriptors_is_an_error_that_says_so)
@@ -117,6 +130,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, a_context_without_its_event_pipe_serves_and_is_taken_down);
     tcase_add_test(tc, a_context_without_its_event_pipe_need_not_have_run);
+    tcase_add_test(tc, a_loop_that_could_not_be_made_leaves_nothing_open);
     tcase_add_test(tc, want_of_descriptors_is_an_error_that_says_so);
     suite_add_tcase(s, tc);
     return rig_main(s);

@@ -30,9 +30,11 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 CONSUMER = os.path.join(TOP, "tests", "consumer")
 TUTORIAL = os.path.join(TOP, "docs", "tutorials", "c.md")
 DEADLINE = 60
-LUAS = ("lua5.1", "luajit", "lua5.4")
+VERSIONS = ("5.1", "5.2", "5.3", "5.4")
+LUAS = ("luajit", *("lua" + version for version in VERSIONS))
 # Beside what `./run build` installs.
-FOR_TESTS = ("check", "redis-server", "redis-tools", "liblua5.4-dev", "file", *LUAS)
+FOR_TESTS = ("check", "redis-server", "redis-tools", "file", "liblua5.2-dev",
+             "liblua5.3-dev", "liblua5.4-dev", *LUAS)
 # Rows of ctest that need nothing else.
 TESTS = "^(unit|fuzz|integration)$"
 
@@ -68,11 +70,14 @@ def copy_sources(root):
 
 def build(root):
     """The README's way, and then that of the tests, for the prefix of packages."""
-    chroot.shell(root, "cd /src && ./run build")
+    # In a folder that was kept, packages may be half installed, and what an earlier
+    # version has set be in CMake's cache.
+    chroot.shell(root, "dpkg --configure -a && cd /src && ./run build")
     chroot.install(root, *FOR_TESTS)
     without = " ".join("-DFW_%s=/bin/false" % what for what in ("NGINX", "NODE", "NPM"))
-    chroot.shell(root, "cd /src && cmake --preset dev -DCMAKE_INSTALL_PREFIX=/usr "
-                 "-DFW_PYTHON=OFF %s && cmake --build --preset dev" % without)
+    chroot.shell(root, "cd /src && cmake --fresh --preset dev "
+                 "-DCMAKE_INSTALL_PREFIX=/usr -DFW_PYTHON=OFF '-DFW_LUA_VERSIONS=%s' %s "
+                 "&& cmake --build --preset dev" % (";".join(VERSIONS), without))
 
 
 def test(root):
@@ -83,7 +88,8 @@ def test(root):
 
 
 def make_packages(root):
-    chroot.shell(root, "cd /src/build/dev && cpack -G DEB")
+    # In a folder that was kept there may be those of another version.
+    chroot.shell(root, "cd /src/build/dev && rm -f *.deb && cpack -G DEB")
     chroot.shell(root, "cd /src && python3 -B tests/packaging/check_debs.py "
                  "--made build/dev")
     chroot.install(root, "lintian")

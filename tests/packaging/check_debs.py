@@ -26,7 +26,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PACKAGES = ["fanwired", "libfanwire-dev", "libfanwire0", "lua-fanwire"]
 SKIPPED = 77
 EVERY_PACKAGE_HAS = ("copyright", "changelog.gz", "changelog.Debian.gz")
-INTERPRETERS = {"5.1": ("lua5.1", "luajit"), "5.4": ("lua5.4",)}
+INTERPRETERS = {"5.1": ("lua5.1", "luajit"), "5.2": ("lua5.2",), "5.3": ("lua5.3",),
+                "5.4": ("lua5.4",)}
 
 # Prints what it is and from where, after a hub has run: its thread needs the plug-in of
 # libwebsockets that no linker knows of.

@@ -37,7 +37,7 @@ struct redis_server {
 /* Those not stopped yet: a test that fails leaves them, and exit() tidies up. */
 static redis_server *running;
 
-static void fail(const char *what, const char *detail)
+static _Noreturn void fail(const char *what, const char *detail)
 {
     fprintf(stderr, "redis_server: %s: %s\n", what, detail);
     exit(1);

@@ -168,11 +168,20 @@ bool fwi_uv_descriptors_left(int wanted)
     return enough;
 }
 
+static void close_number(int fd)
+{
+    if (fd > STDERR_FILENO) {
+        close(fd);
+    }
+}
+
 /* False: errno says why. */
 static bool init_uv(fwi_uv_loop *u)
 {
     int err = uv_loop_init(&u->uv);
-    if (err == 0) {
+    if (err != 0) {
+        close_number(u->uv.backend_fd); /* up to 1.51 libuv forgets its epoll */
+    } else {
         err = uv_async_init(&u->uv, &u->wake, on_wake);
         FWI_ASSERT(err == 0 || uv_loop_close(&u->uv) == 0);
     }
@@ -340,13 +349,6 @@ void fwi_loop_uv_free(fwi_loop *loop)
     }
     FWI_ASSERT(err == 0);
     free(u);
-}
-
-static void close_number(int fd)
-{
-    if (fd > STDERR_FILENO) {
-        close(fd);
-    }
 }
 
 /*

@@ -55,9 +55,9 @@ static inline void fwi_uv_turn_begins(fwi_uv_loop *u)
 }
 
 /* What ends the process if it can't have its descriptors, and so is asked for only where
- * they can be had: libuv takes six for the first loop of a process, libwebsockets two for
- * a context. */
-enum { FWI_DESCRIPTORS_LOOP = 6, FWI_DESCRIPTORS_GUEST = 2 };
+ * they can be had. libuv takes six for the first loop of a process, and since 1.45, where
+ * there is io_uring, one or two more; libwebsockets takes two for a context. */
+enum { FWI_DESCRIPTORS_LOOP = 8, FWI_DESCRIPTORS_GUEST = 2 };
 
 /* Can so many, by twos, be had just now? errno says why not. */
 bool fwi_uv_descriptors_left(int wanted);

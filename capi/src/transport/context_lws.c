@@ -7,12 +7,14 @@
  *    there, and the process ends. So arriving on the loop looks whether they can be had.
  *  - Without the second, its event pipe, it makes the context all the same; but then such
  *    a context can't be taken down: see end().
+ * And where they are plenty, see create().
  */
 #include "transport/context_lws.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/error.h"
 #include "transport/tls_lws.h"
@@ -34,7 +36,10 @@ enum {
     /* One write is one send() as far as the kernel takes it. */
     WRITE_BYTES = 1 << 30,
     /* Above any handshake.timeout: libwebsockets' own timer is never to strike first. */
-    LWS_TIMEOUT_SECONDS = 2 * 3600
+    LWS_TIMEOUT_SECONDS = 2 * 3600,
+    /* The most open files that libwebsockets believes in, and what it is told above. */
+    FILES_CREDIBLE = 10000000,
+    FILES_INSTEAD = 1 << 18
 };
 
 /* --- libwebsockets' log --- */
@@ -68,6 +73,27 @@ void fwi_context_set_log(const fwi_log *log)
 
 /* --- making it --- */
 
+/* Some containers permit a billion open files. libwebsockets takes that for a mistake and
+ * serves those below 2560 alone. So the limit is lower while it looks; not by little, as
+ * it keeps tables of that size for each context. */
+static struct lws_context *create(const struct lws_context_creation_info *info)
+{
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+    struct rlimit files;
+    pthread_mutex_lock(&one_at_a_time);
+    bool lower = getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur > FILES_CREDIBLE;
+    if (lower) {
+        const struct rlimit instead = {FILES_INSTEAD, files.rlim_max};
+        setrlimit(RLIMIT_NOFILE, &instead);
+    }
+    struct lws_context *lws = lws_create_context(info);
+    if (lower) {
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    pthread_mutex_unlock(&one_at_a_time);
+    return lws;
+}
+
 static int make_lws(fwi_context *x, const fwi_transport_config *config, const char *line)
 {
     x->guest = x->guests->arrive(x->loop);
@@ -86,10 +112,10 @@ static int make_lws(fwi_context *x, const fwi_transport_config *config, const ch
     info.pt_serv_buf_size = READ_BYTES;
     info.retry_and_idle_policy = &x->no_retry;
     info.timeout_secs = LWS_TIMEOUT_SECONDS;
-    x->lws = lws_create_context(&info);
+    x->lws = create(&info);
     x->guests->settle(x->guest);
     if (x->lws == NULL) {
-        x->guests->leave(x->guest); /* it may have begun there */
+        x->guests->leave(x->guest); /* up to its event pipe nothing of it is there */
         return fwi_error(FW_ERR_SYSTEM,
                          "libwebsockets could not start on libuv (is its package "
                          "libwebsockets-evlib-uv installed?)%s%s",

@@ -5,7 +5,7 @@
 --
 -- Each handler runs in a coroutine of the loop, so it may wait for something: a session's
 -- next event is handled when the last one is done, other sessions go on. (With LuaJIT and
--- Lua 5.4: in Lua 5.1 itself nothing can wait inside of pcall.)
+-- Lua 5.2 and later: in Lua 5.1 itself nothing can wait inside of pcall.)
 local cqueues = require "cqueues"
 local signal = require "cqueues.signal"
 local fanwire = require "fanwire"
