@@ -209,6 +209,26 @@ START_TEST(a_certificate_that_cannot_be_used_is_named)
 }
 END_TEST
 
+START_TEST(a_certificate_that_got_lost_is_named_by_a_reload_and_the_old_one_serves)
+{
+    files f;
+    make_files(&f);
+    test_hub *h = test_hub_new((unsigned)_i);
+    test_hub_set(h, "listen", "wss://127.0.0.1:0/ws");
+    test_hub_set(h, "tls.cert", f.cert);
+    test_hub_set(h, "tls.key", f.key);
+    test_hub_start(h);
+    ck_assert_int_eq(rename(f.garbage, f.cert), 0);
+    ck_assert_int_eq(fw_hub_reload(h->hub, h->options), FW_ERR_TLS);
+    ck_assert_msg(strstr(fw_error_detail(), "tls.cert: ") != NULL &&
+                      strstr(fw_error_detail(), f.cert) != NULL,
+                  "%s", fw_error_detail());
+    talk(h, test_hub_url(h));
+    test_hub_close(h);
+    remove_files(&f);
+}
+END_TEST
+
 START_TEST(wss_without_a_certificate_is_a_contradiction)
 {
     test_hub *h = test_hub_new((unsigned)_i);
@@ -372,6 +392,8 @@ static Suite *suite(void)
     test_add(s, tls_carries_large_messages_whole, 0, HUB_KINDS);
     test_add(s, a_plain_client_on_a_tls_port_harms_nobody, 0, HUB_KINDS);
     test_add(s, a_certificate_that_cannot_be_used_is_named, 0, 1);
+    test_add(s, a_certificate_that_got_lost_is_named_by_a_reload_and_the_old_one_serves,
+             0, 2);
     test_add(s, wss_without_a_certificate_is_a_contradiction, 0, 1);
     test_add(s, a_port_in_use_is_named_and_the_hub_may_try_again, 0, HUB_KINDS);
     test_add(s, a_port_is_free_again_as_soon_as_the_hub_is, 0, HUB_KINDS);

@@ -12,6 +12,7 @@
 
 enum { MESSAGE_MAX = 1000, INFO_MAX = 1024, REF = 7 };
 static const uint64_t own_ref = UINT64_C(1) << 63;
+static const uint64_t of_rpc = UINT64_C(2) << 54; /* a token that is nobody's now */
 static const fw_position beginning = {0, 0};
 
 static void refused(int err, int want, const char *says)
@@ -47,6 +48,11 @@ START_TEST(a_payload_is_refused_wherever_it_is_sent_to)
     INVALID(fw_node_send(h->hub, fw_hub_node(h->hub), "\xff", 1, FW_TEXT), "not UTF-8");
     ck_assert_ptr_null(fw_message_new("\xff", 1, FW_TEXT));
     ck_assert_ptr_nonnull(strstr(fw_error_detail(), "not UTF-8"));
+    INVALID(fw_answer(h->hub, 0, NULL, 1), "data is NULL");
+    TOO_BIG(fw_room_send_here(h->hub, "r", big, sizeof big, FW_BINARY), "1001 bytes");
+    TOO_BIG(fw_user_send(h->hub, "u", big, sizeof big, FW_BINARY), "1001 bytes");
+    TOO_BIG(fw_node_send(h->hub, 1, big, sizeof big, FW_BINARY), "1001 bytes");
+    TOO_BIG(fw_reply(h->hub, of_rpc, big, sizeof big), "1001 bytes");
     TOO_BIG(fw_hub_send_all(h->hub, big, sizeof big, FW_BINARY),
             "1001 bytes are more than message.max_bytes, 1000");
 
@@ -118,8 +124,9 @@ START_TEST(a_question_needs_a_number_and_bounds)
     INVALID(fw_room_presence(h->hub, "r", 0, 10, 0), "ref: 0 would be nobody's question");
     INVALID(fw_room_presence(h->hub, "r", 0, 10, own_ref), "2^63 and up are the library");
     INVALID(fw_room_presence(h->hub, "r", 0, 10001, REF), "limit 10001: at most 10000");
-    INVALID(fw_room_history(h->hub, "r", beginning, 10001, 0, REF), "at most 10000");
-    INVALID(fw_room_history(h->hub, "r", beginning, 1, 8, REF), "unknown order");
+    INVALID(fw_room_history(h->hub, "r", beginning, 10001, 0, REF),
+            "limit 10001: at most 10000");
+    INVALID(fw_room_history(h->hub, "r", beginning, 1, 8, REF), "unknown order 0x8");
     INVALID(fw_room_history(h->hub, "r", beginning, 1, 0, 0), "ref: 0");
     INVALID(fw_room_forget(h->hub, "r", own_ref), "2^63");
     INVALID(fw_room_trace(h->hub, "r", 1, 0), "ref: 0");
@@ -290,6 +297,7 @@ START_TEST(events_are_inline_or_queued_and_not_both)
     INVALID(fw_hub_poll(h->hub, NULL, 1, 0), "no room for events");
     INVALID(fw_hub_poll(h->hub, &e, 0, 0), "no room for events");
     INVALID(fw_session_attach(h->hub, NULL, NULL, 0, NULL, 0), "ref: 0");
+    INVALID(fw_session_attach(h->hub, NULL, NULL, 0, NULL, own_ref), "2^63");
     INVALID(fw_session_attach(h->hub, "", NULL, 0, NULL, REF), "user name: ");
     INVALID(fw_session_attach(h->hub, NULL, "GET / HTTP/1.1\r\n", 16, NULL, REF),
             "head: it doesn't end");

@@ -94,6 +94,7 @@ PYTHON_IMPORTS = {
     "docs/_site": (),            # mkdocs and graphviz are programs
     "tests": ("pytest", "websockets", "redis"),
     "tests/docs": ("pytest", "build", "pictures", "reference"),
+    "tests/lint": ("pytest", "reference"),
     "tests/python": ("pytest", "websockets", "fanwire", "fanwire.native"),
     "tests/packaging": ("pytest", "fanwire", "websockets"),
     "tests/bench": ("websockets", "fanwire", "fanwire.native"),

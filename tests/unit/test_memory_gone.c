@@ -117,11 +117,33 @@ START_TEST(a_join_to_a_room_with_history_is_answered_as_well)
 }
 END_TEST
 
+START_TEST(a_publish_with_a_ref_is_answered_if_there_is_no_memory_to_ask)
+{
+    results = 0;
+    core_rig_init(&rig, 1, NULL);
+    core_rig_on(&rig, FW_EVENT_RESULT, on_result, NULL);
+    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    ck_assert_int_eq(fwi_hub_publish_ref(&rig.hub, "r:a", m, 5), FW_OK);
+    fails = 1; /* this thread isn't the loop's, so it happens in a turn */
+    core_rig_settle(&rig);
+    ck_assert_int_eq(fails, 0);
+    ck_assert_uint_eq(results, 1);
+    ck_assert_int_eq(code, FW_ERR_MEMORY);
+    ck_assert_int_eq(fwi_hub_publish_ref(&rig.hub, "r:a", m, 5), FW_OK);
+    core_rig_settle(&rig);
+    ck_assert_uint_eq(results, 2);
+    ck_assert_int_eq(code, FW_OK);
+    fw_message_unref(m);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("memory_gone");
     TCase *tc = tcase_create("memory_gone");
     tcase_add_test(tc, a_join_from_another_loop_is_answered_if_the_first_has_no_memory);
+    tcase_add_test(tc, a_publish_with_a_ref_is_answered_if_there_is_no_memory_to_ask);
     tcase_add_test(tc, who_was_turned_away_may_ask_again);
     tcase_add_test(tc, a_join_to_a_room_with_history_is_answered_as_well);
     suite_add_tcase(s, tc);

@@ -277,9 +277,8 @@ START_TEST(an_unknown_variable_is_an_error)
 {
     fw_options *o = fresh();
     setenv("FANWIRE_REDIS_ULR", "redis://127.0.0.1", 1);
-    int err = fw_options_load_env(o);
+    ck_assert_int_eq(fw_options_load_env(o), FW_ERR_OPTION);
     unsetenv("FANWIRE_REDIS_ULR");
-    ck_assert_int_eq(err, FW_ERR_OPTION);
     ck_assert_str_eq(
         fw_error_detail(),
         "FANWIRE_REDIS_ULR: no such option: did you mean FANWIRE_REDIS_URL?");

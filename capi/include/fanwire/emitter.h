@@ -47,12 +47,26 @@ FW_API void fw_emitter_free(fw_emitter *emitter);
 FW_API int fw_emitter_publish(fw_emitter *emitter, const char *room, fw_message *m,
                               int timeout_ms);
 
-/** Send to all sessions of a user. As fw_emitter_publish. @thread as above @since 0.1 */
+/**
+ * Send to all sessions of a user.
+ *
+ * @param m borrowed
+ * @return as fw_emitter_publish; FW_ERR_INVALID user name not allowed
+ * @thread as above
+ * @since  0.1
+ */
 FW_API int fw_emitter_send_user(fw_emitter *emitter, const char *user, fw_message *m,
                                 int timeout_ms);
 
-/** Send to every session of every node. As fw_emitter_publish. @thread as above
-    @since 0.1 */
+/**
+ * Send to every session of every node.
+ *
+ * @param m borrowed
+ * @return how many subscribers received it; FW_ERR_BACKPLANE, FW_ERR_TIMEOUT,
+ *         FW_ERR_MEMORY
+ * @thread as above
+ * @since  0.1
+ */
 FW_API int fw_emitter_send_all(fw_emitter *emitter, fw_message *m, int timeout_ms);
 
 /**

@@ -31,7 +31,8 @@ FW_BEGIN_DECLS
  * @param hub     out, owned by caller, to be given to fw_hub_free()
  * @param options copied; NULL is all defaults
  * @return FW_OK, FW_ERR_OPTION (options that contradict each other, a key for tokens that
- *         can't be used), FW_ERR_MEMORY, FW_ERR_SYSTEM (a file of keys can't be read)
+ *         can't be used), FW_ERR_MEMORY, FW_ERR_SYSTEM (a file of keys can't be read; out
+ *         of descriptors, with events=queued)
  * @thread any
  * @since  0.1
  */
@@ -71,7 +72,8 @@ FW_API int fw_hub_on_log(fw_hub *hub, fw_log_fn fn, void *user);
  *         FW_ERR_LISTEN    address in use or not allowed: the detail names it
  *         FW_ERR_TLS       certificate or key can't be used: the detail names the file
  *         FW_ERR_BACKPLANE redis.required is on and Redis can't be reached in 5 s
- *         FW_ERR_STATE     started before; FW_ERR_SYSTEM; FW_ERR_MEMORY
+ *         FW_ERR_STATE     started before, or called on a loop's thread
+ *         FW_ERR_SYSTEM    no thread, no descriptor to be had; FW_ERR_MEMORY
  *         A hub that could not start may be freed, or started again.
  * @thread any but the hub's own; fw_hub_stop by another waits until this is over
  * @since  0.1
@@ -87,9 +89,10 @@ FW_API int fw_hub_start(fw_hub *hub);
  * The log level is the hub's; who writes the lines reads his options himself.
  *
  * @param options borrowed; NULL says that they couldn't be read: the metric counts it
- * @return FW_OK; FW_ERR_TLS certificate or key can't be used, FW_ERR_INVALID options is
- *         NULL, FW_ERR_STATE not running or called on a loop's thread, FW_ERR_MEMORY;
- * after an error everything is as it was
+ * @return FW_OK; FW_ERR_TLS certificate or key can't be used, FW_ERR_OPTION a key for
+ *         tokens can't be used or is lacking, FW_ERR_SYSTEM a file of keys can't be read,
+ *         FW_ERR_INVALID options is NULL, FW_ERR_STATE not running or called on a loop's
+ *         thread, FW_ERR_MEMORY; after an error everything is as it was
  * @thread any but the hub's own
  * @since  0.1
  */
@@ -280,6 +283,8 @@ FW_API int fw_hub_send_all(fw_hub *hub, const void *data, size_t len, unsigned f
 /**
  * The same with a message built before, which may leave one session out.
  *
+ * @param m borrowed; the hub takes references of its own
+ * @return FW_OK, FW_ERR_TOO_BIG, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any
  * @since  0.1
  */

@@ -157,7 +157,7 @@ FW_API int fw_room_presence(struct fw_hub *hub, const char *room, uint64_t curso
  *
  * @param room    borrowed; 1..255 bytes UTF-8 without control characters
  * @param seconds 1..60; 0: no more
- * @param ref     a number of yours, not 0
+ * @param ref     a number of yours, 1 .. 2^63 - 1
  * @return FW_OK, FW_ERR_INVALID (room, seconds, ref), FW_ERR_BUSY, FW_ERR_CLOSED,
  *         FW_ERR_MEMORY
  * @thread any

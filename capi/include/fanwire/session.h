@@ -80,7 +80,7 @@ FW_API int fw_session_send(struct fw_hub *hub, fw_session_id id, const void *dat
  * The same with a message built before.
  *
  * @param m borrowed; the hub takes references of its own
- * @return as fw_session_send
+ * @return FW_OK, FW_ERR_GONE, FW_ERR_TOO_BIG, FW_ERR_BUSY, FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any
  * @since  0.1
  */

@@ -20,7 +20,8 @@ FW_BEGIN_DECLS
  * @param name  borrowed, with labels if it has any: "fanwire_sessions",
  *              "fanwire_limit_hits_total{limit=\"sessions\"}"
  * @param value out, written on success
- * @return FW_OK, FW_ERR_INVALID no such figure, FW_ERR_CLOSED hub not running
+ * @return FW_OK, FW_ERR_INVALID no such figure, FW_ERR_CLOSED hub not running,
+ *         FW_ERR_MEMORY
  * @thread any
  * @since  0.1
  */

@@ -27,8 +27,10 @@ FW_API int fw_user_send(struct fw_hub *hub, const char *user, const void *data,
                         size_t len, unsigned flags);
 
 /**
- * The same with a message built before.
+ * The same with a message built before, which may leave one session out.
  *
+ * @param m borrowed; the hub takes references of its own
+ * @return as fw_room_publish_message
  * @thread any
  * @since  0.1
  */

@@ -5,6 +5,7 @@
  */
 #include "api/hub_inside.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 /* --- taking apart, the reverse of what follows; each part may be absent --- */
@@ -73,7 +74,8 @@ static int make_loop(fw_hub *hub, unsigned i)
     hub->shard[i] = hub->core.shard[i] = shard;
     hub->loop[i] = shard->loop = fwi_loop_uv_new(&fwi_shard_loop_events, shard);
     if (hub->loop[i] == NULL) {
-        return fwi_error(FW_ERR_SYSTEM, "a loop can't be made: %m");
+        return fwi_error(errno == ENOMEM ? FW_ERR_MEMORY : FW_ERR_SYSTEM,
+                         "a loop can't be made: %m");
     }
     return fwi_transport_new(&hub->transport[i], hub->loop[i], shard,
                              &hub->access->config);

@@ -41,7 +41,9 @@ static int read_head(const void *head, size_t len, const char *address, fwi_fact
         err = fwi_error(FW_ERR_INVALID, "head: it doesn't end");
         break;
     default:
-        err = fwi_error(FW_ERR_INVALID, "head: %s", fwi_http_request_why(r));
+        err =
+            fwi_error(fwi_http_request_status(r) == 500 ? FW_ERR_MEMORY : FW_ERR_INVALID,
+                      "head: %s", fwi_http_request_why(r));
         break;
     }
     fwi_http_request_free(r);
@@ -57,10 +59,8 @@ static int check_attach(const fw_hub *hub, const char *user, uint64_t ref)
                          "attached sessions need events=queued, and DELIVER "
                          "and RESULT switched on by fw_hub_on");
     }
-    if (ref == 0) {
-        return fwi_error(FW_ERR_INVALID, "ref: 0 is no number of yours");
-    }
-    return user != NULL ? fwi_check_name("user", user) : FW_OK;
+    int err = fwi_check_ref(ref);
+    return err == FW_OK && user != NULL ? fwi_check_name("user", user) : err;
 }
 
 int fw_session_attach(fw_hub *hub, const char *user, const void *head, size_t len,

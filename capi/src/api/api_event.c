@@ -285,6 +285,9 @@ int fw_answer(fw_hub *hub, uint64_t token, const void *data, size_t len)
     if (err == FW_OK && fwi_token_kind(token) >= FWI_ASKS_KINDS) {
         err = fwi_error(FW_ERR_GONE, "no such token");
     }
+    if (err == FW_OK && data == NULL && len > 0) {
+        err = fwi_error(FW_ERR_INVALID, "data is NULL");
+    }
     if (err != FW_OK) {
         return err;
     }

@@ -77,8 +77,9 @@ int fw_room_history(fw_hub *hub, const char *room, fw_position since, unsigned l
         return err;
     }
     if (limit > LIMIT_MAX || (order & ~(unsigned)FW_HISTORY_REVERSE) != 0) {
-        return fwi_error(FW_ERR_INVALID,
-                         limit > LIMIT_MAX ? "limit: at most 10000" : "unknown order");
+        return limit > LIMIT_MAX
+                   ? fwi_error(FW_ERR_INVALID, "limit %u: at most %d", limit, LIMIT_MAX)
+                   : fwi_error(FW_ERR_INVALID, "unknown order %#x", order);
     }
     return fwi_hub_read_history(&hub->core, channel, since, limit,
                                 order & FW_HISTORY_REVERSE, ref);

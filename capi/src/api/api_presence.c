@@ -67,10 +67,11 @@ int fw_room_trace(fw_hub *hub, const char *room, unsigned seconds, uint64_t ref)
 int fw_user_sessions(fw_hub *hub, const char *user, uint64_t cursor, unsigned limit,
                      uint64_t ref)
 {
-    if (!hub->core.set.user_presence) {
-        return fwi_error(FW_ERR_STATE, "user.presence is off");
+    int err = fwi_api_enter(hub);
+    if (err == FW_OK && !hub->core.set.user_presence) {
+        err = fwi_error(FW_ERR_STATE, "user.presence is off");
     }
-    return read_channel(hub, 'u', "user", user, cursor, limit, ref);
+    return err != FW_OK ? err : read_channel(hub, 'u', "user", user, cursor, limit, ref);
 }
 
 int fw_hub_nodes(fw_hub *hub, uint64_t ref)

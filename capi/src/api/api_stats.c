@@ -103,10 +103,14 @@ int fw_stats_get(fw_hub *hub, const char *name, double *value)
     }
     fwi_hub_figures figures;
     fwi_figures_take(hub, &figures);
-    if (!fwi_metrics_find(&figures, name, value)) {
+    switch (fwi_metrics_find(&figures, name, value)) {
+    case FWI_METRICS_FOUND:
+        return FW_OK;
+    case FWI_METRICS_NO_MEMORY:
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    default:
         return fwi_error(FW_ERR_INVALID, "no such figure: %s", name);
     }
-    return FW_OK;
 }
 
 int fw_stats_text(fw_hub *hub, char **text)

@@ -225,8 +225,8 @@ static int join_here(fwi_shard *here, fw_session_id id, const char *room,
                      const fwi_join *join)
 {
     fwi_session *s = fwi_session_find(here, id);
-    if (s == NULL || s->state != FWI_SESSION_OPEN) {
-        return fwi_error(FW_ERR_GONE, "the session is closed");
+    if (s == NULL || s->state != FWI_SESSION_OPEN || !s->announced) {
+        return fwi_error(FW_ERR_GONE, "the session is closed, or not open yet");
     }
     int err = fwi_session_join(s, room, join);
     if (err == FW_ERR_LIMIT) {

@@ -230,14 +230,19 @@ static double read_value(const char *p)
     return value;
 }
 
-bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value)
+fwi_metrics_result fwi_metrics_find(const fwi_hub_figures *f, const char *name,
+                                    double *value)
 {
     fwi_buf text;
     fwi_buf_init(&text);
+    char *line = fwi_metrics_text(f, &text) ? fwi_buf_text(&text) : NULL;
+    if (line == NULL) {
+        fwi_buf_fini(&text);
+        return FWI_METRICS_NO_MEMORY;
+    }
     bool found = false;
     size_t len = strlen(name);
-    char *line = fwi_metrics_text(f, &text) && len > 0 ? fwi_buf_text(&text) : NULL;
-    while (line != NULL && !found) {
+    while (line != NULL && !found && len > 0) {
         found = line[0] != '#' && strncmp(line, name, len) == 0 && line[len] == ' ';
         if (found) {
             *value = read_value(line + len + 1);
@@ -246,5 +251,5 @@ bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value)
         line = line != NULL ? line + 1 : NULL;
     }
     fwi_buf_fini(&text);
-    return found;
+    return found ? FWI_METRICS_FOUND : FWI_METRICS_UNKNOWN;
 }

@@ -35,9 +35,15 @@ typedef struct fwi_hub_figures {
  * fanwire_loop_lag_seconds{loop="0"}, fanwire_info{version,node}, ... */
 bool fwi_metrics_text(const fwi_hub_figures *f, fwi_buf *out);
 
-/* One figure by name with labels, as it stands in that text. false: there is none, or no
- * memory. */
-bool fwi_metrics_find(const fwi_hub_figures *f, const char *name, double *value);
+typedef enum {
+    FWI_METRICS_FOUND,
+    FWI_METRICS_UNKNOWN,
+    FWI_METRICS_NO_MEMORY
+} fwi_metrics_result;
+
+/* One figure by name with labels, as it stands in that text. */
+fwi_metrics_result fwi_metrics_find(const fwi_hub_figures *f, const char *name,
+                                    double *value);
 
 /* GET and HEAD of /health (200 always while it lives; JSON with node, backplane, probe
  * age), /ready (200, or 503 while draining or while Redis is away), /metrics; 405 else.

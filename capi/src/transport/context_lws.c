@@ -11,6 +11,7 @@
  */
 #include "transport/context_lws.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,8 @@ static int make_lws(fwi_context *x, const fwi_transport_config *config, const ch
 {
     x->guest = x->guests->arrive(x->loop);
     if (x->guest == NULL) {
-        return fwi_error(FW_ERR_SYSTEM, "libwebsockets could not start: %m");
+        return fwi_error(errno == ENOMEM ? FW_ERR_MEMORY : FW_ERR_SYSTEM,
+                         "libwebsockets could not start: %m");
     }
     void *loops[] = {x->loop->ops->native(x->loop)};
     struct lws_context_creation_info info;
