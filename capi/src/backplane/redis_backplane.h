@@ -6,11 +6,12 @@
  *   redis_send.c       what is written to the links
  *   redis_receive.c    what Redis answers and brings, and what is handed to the hub
  *
- * and their parts: redis_presence and redis_lease (who is where; redis_call, redis_sweep,
+ * and their parts: redis_presence and redis_lease (who is where; redis_sweep,
  * redis_questions, redis_members, redis_presence_scripts belong to them), redis_history
- * and redis_script (rooms with history), redis_link (one connection), redis_topology
- * (where the server is), redis_channels (what we are subscribed to), redis_pending (own
- * publishes), redis_seen (others' repetitions), redis_health.
+ * and redis_script (rooms with history), redis_call (who waits for an answer), redis_link
+ * (one connection), redis_topology (where the server is), redis_channels (what we are
+ * subscribed to), redis_pending (own publishes), redis_seen (others' repetitions),
+ * redis_health.
  *
  * Of a Cluster there is one of these for each of its masters, and one that has the parts
  * which belong to the node and not to a server, presence and lease: redis_cluster.h.

@@ -14,7 +14,7 @@
 typedef enum {
     FWI_REDIS_LINK_IDLE,       /* never opened */
     FWI_REDIS_LINK_CONNECTING, /* the stream is on its way */
-    FWI_REDIS_LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, PING are out */
+    FWI_REDIS_LINK_GREETING,   /* AUTH, SELECT, CLIENT SETNAME, INFO, PING are out */
     FWI_REDIS_LINK_LIVE,       /* commands may be sent */
     FWI_REDIS_LINK_CLOSED,     /* may be opened again */
     FWI_REDIS_LINK_STATES
