@@ -33,7 +33,7 @@ DEADLINE = 60
 VERSIONS = ("5.1", "5.2", "5.3", "5.4")
 LUAS = ("luajit", *("lua" + version for version in VERSIONS))
 # Beside what `./run build` installs.
-FOR_TESTS = ("check", "redis-server", "redis-tools", "file", "liblua5.2-dev",
+FOR_TESTS = ("check", "redis-server", "redis-tools", "openssl", "file", "liblua5.2-dev",
              "liblua5.3-dev", "liblua5.4-dev", *LUAS)
 # Rows of ctest that need nothing else.
 TESTS = "^(unit|fuzz|integration)$"

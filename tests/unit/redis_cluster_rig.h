@@ -184,9 +184,11 @@ static inline void begin_asking_for(const fwi_backplane_sink *hub)
     ck_assert_ptr_null(fwi_redis_url_parse("redis+cluster://seed:7000", &config.url));
     loop = fake_loop_new(&loop_events, NULL);
     bp = fwi_backplane_redis_new(loop, &config, hub_sink, NULL);
+    ck_assert_ptr_nonnull(bp);
     ck_assert_int_eq(bp->ops->start(bp), 0);
     fake_loop_advance(loop, 1);
     asked = fake_loop_last_stream(loop);
+    ck_assert_ptr_nonnull(asked);
     ck_assert_str_eq(fake_stream_target(asked)->host, "seed");
     fake_stream_open(asked);
     fake_stream_feed_text(asked, "+OK\r\n+PONG\r\n");

@@ -414,6 +414,15 @@ START_TEST(nodes_are_told_by_name_once)
 }
 END_TEST
 
+START_TEST(what_is_no_node_hides_no_others)
+{
+    be_up();
+    beat_says = "0 1 9999\nmine 5000 0\n\n000000000000dead 5000 0\n";
+    pass(3000);
+    ck_assert_ptr_nonnull(strstr(served, "NAMES ")); /* one has come, and has no name */
+}
+END_TEST
+
 /* --- questions --- */
 
 START_TEST(a_question_while_away_is_answered_at_once_and_is_an_error)
@@ -523,6 +532,7 @@ int main(void)
     tcase_add_test(tc, only_who_has_watched_for_a_lease_judges);
     tcase_add_test(tc, who_finds_his_own_lease_ended_watches_for_a_lease_again);
     tcase_add_test(tc, nodes_are_told_by_name_once);
+    tcase_add_test(tc, what_is_no_node_hides_no_others);
     tcase_add_test(tc, a_question_while_away_is_answered_at_once_and_is_an_error);
     tcase_add_test(tc, whoever_asks_is_told_when_it_is_stopped);
     tcase_add_test(tc, answers_that_no_redis_gives_harm_nobody);

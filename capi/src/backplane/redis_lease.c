@@ -393,20 +393,22 @@ static uint64_t on_other(fwi_redis_backplane *rb, uint64_t id, long long left_ms
 static void read_others(fwi_redis_backplane *rb, const char *line)
 {
     uint64_t next_ms = third(rb);
-    while (*line != '\0') {
+    for (const char *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
         char *at;
         uint64_t id = strtoull(line, &at, 16);
         long long left_ms = strtoll(at, &at, 10);
         uint64_t claim = strtoull(at, &at, 10);
-        if (*at != '\n') {
-            break;
+        if (at != end) {
+            /* Somebody else has put it there; the others are alive all the same. */
+            fwi_redis_complain(rb, "what is no node is among the nodes", line,
+                               (size_t)(end - line));
+            continue;
         }
         /* Our own isn't among them, unless somebody else has written it there in another
          * way: to be swept for dead by ourselves, say. */
         if (id != rb->config.node) {
             next_ms = FWI_MIN(next_ms, on_other(rb, id, left_ms, claim));
         }
-        line = at + 1;
     }
     beat_in(rb, next_ms);
     tell_changes(rb);
