@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -53,10 +54,18 @@ int epoll_create1(int flags)
     return is_refused(INJECT_CALLER) ? -1 : next(flags);
 }
 
+/* libuv ends the process if it can't have the first, of the signals of all loops. */
+static bool is_first_of_libuv(const void *from)
+{
+    static atomic_flag had = ATOMIC_FLAG_INIT;
+    return inject_is_from(from, "libuv") && !atomic_flag_test_and_set(&had);
+}
+
 int pipe2(int fds[2], int flags)
 {
     NEXT(int, "pipe2", int *, int)
-    return is_refused(INJECT_CALLER) ? -1 : next(fds, flags);
+    bool refused = !is_first_of_libuv(INJECT_CALLER) && is_refused(INJECT_CALLER);
+    return refused ? -1 : next(fds, flags);
 }
 
 /* On some machines files of any size have a function of their own. */
