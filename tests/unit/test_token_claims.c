@@ -67,8 +67,8 @@ START_TEST(what_is_absent_or_null_is_nobody_s_and_for_ever)
 {
     static const char *const texts[] = {
         "{}", "{\"sub\":\"\"}",
-        "{\"sub\":null,\"exp\":null,\"info\":null,\"b64info\":null,\"meta\":null,"
-        "\"channels\":null,\"subs\":null,\"channel\":null,\"expire_at\":null}",
+        ("{\"sub\":null,\"exp\":null,\"info\":null,\"b64info\":null,\"meta\":null,"
+         "\"channels\":null,\"subs\":null,\"channel\":null,\"expire_at\":null}"),
         "{\"sub\":\"\",\"channel\":\"\",\"b64info\":\"\",\"channels\":[],\"subs\":{}}"};
     fwi_claims *c = good(FWI_TOKEN_CONNECT, texts[_i]);
     ck_assert_str_eq(c->user, "");
