@@ -61,8 +61,8 @@ START_TEST(fragments_are_put_together_before_they_are_inflated)
         fwi_buf b = raw("", 0);
         add_frame(&b, FIRST_TEXT, HELLO, cut);
         add_text(&b, 0x89, "p");
-        add_frame(&b, MORE, HELLO + cut, 0);
-        add_frame(&b, 0x80, HELLO + cut, HELLO_LEN - cut);
+        add_frame(&b, MORE, &HELLO[cut], 0);
+        add_frame(&b, 0x80, &HELLO[cut], HELLO_LEN - cut);
         expect(&b, "ping[1]p text[5]Hello idle");
     }
 }
@@ -274,7 +274,7 @@ START_TEST(the_sink_may_end_the_decoder)
         fwi_buf b = raw("", 0);
         if (fragments) {
             add_frame(&b, 0x42, HELLO, 3);
-            add_frame(&b, 0x80, HELLO + 3, HELLO_LEN - 3);
+            add_frame(&b, 0x80, &HELLO[3], HELLO_LEN - 3);
         } else {
             add_frame(&b, BINARY, HELLO, HELLO_LEN);
         }
