@@ -50,7 +50,7 @@ START_TEST(a_head_may_come_byte_by_byte)
     int on = 1;
     setsockopt(c.fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &on, sizeof on);
     for (size_t i = 0; i < strlen(HANDSHAKE); i++) {
-        client_send(&c, HANDSHAKE + i, 1);
+        client_send(&c, &HANDSHAKE[i], 1);
     }
     client_expect_101(&c);
     client_close(&c);

@@ -145,7 +145,7 @@ static void take_stream(world *w, unsigned i, fake_stream *s)
             return;
         }
     }
-    FWI_ASSERT(!"a node has more links than there are");
+    FWI_ASSERT(false); /* a node has more links than there are */
 }
 
 void world_look_at_streams(world *w, unsigned i)
