@@ -9,6 +9,8 @@
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 
@@ -19,6 +21,13 @@ void *__wrap_malloc(size_t size)
 {
     failed += no_malloc;
     return no_malloc ? NULL : __real_malloc(size);
+}
+
+/* What clang makes of a malloc whose memory is set to zeros. */
+void *__wrap_calloc(size_t n, size_t size)
+{
+    failed += no_malloc;
+    return no_malloc ? NULL : __real_calloc(n, size);
 }
 
 void *__wrap_realloc(void *p, size_t size)
