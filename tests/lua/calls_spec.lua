@@ -117,15 +117,11 @@ describe("calls:", function()
   -- By the openssl program.
   local secret = "a secret of the tests with 32 bytes"
   local function token(claims)
-    local p = assert(io.popen(string.format([[
-      unset LD_PRELOAD
+    return support.shell(string.format([[
       part() { openssl base64 -A | tr +/ -_ | tr -d =; }
       said=$(printf %%s '{"alg":"HS256"}' | part).$(printf %%s '%s' | part)
       printf %%s "$said.$(printf %%s "$said" |
-        openssl dgst -sha256 -hmac '%s' -binary | part)"]], claims, secret)))
-    local text = p:read("*a")
-    p:close()
-    return text
+        openssl dgst -sha256 -hmac '%s' -binary | part)"]], claims, secret))
   end
 
   -- Asks with a time that is over as soon as may be, and not before it is looked at.

@@ -258,7 +258,7 @@ end
 --- The next message, and is it binary.
 function Client:receive()
   support.wait(function() return self.received[1] or self.ended end, "a message")
-  assert(self.received[1], "the connection ended")
+  assert(self.received[1], "the connection ended: " .. tostring(self.code or self.status))
   local message = table.remove(self.received, 1)
   return message[1], message[2]
 end
@@ -344,6 +344,7 @@ function support.spawn(program, args, env)
   out:read_start(function(_, chunk)
     self.text = self.text .. (chunk or "")
     if chunk == nil then
+      self.heard_all = true
       out:close()
     end
   end)
@@ -369,6 +370,15 @@ function support.spawn(program, args, env)
     into:close()
   end
   return self
+end
+
+--- What a command of the shell prints. Of our environment it has the path alone: with a
+--- sanitizer preloaded there is no shell.
+function support.shell(command)
+  local process = support.spawn("/bin/sh", {"-c", command}, {"PATH=" .. os.getenv("PATH")})
+  assert(process.wait_end() == 0, command)
+  support.wait(function() return process.heard_all end, "all of it", false)
+  return process.text
 end
 
 --- The same of a program in this Lua, which finds the package and what tests share.
@@ -416,7 +426,11 @@ function support.redis()
   end
   start()
   table.insert(endings, 1, function()
-    os.execute("rm -rf " .. folder)
+    local dir = uv.fs_scandir(folder)
+    for name in function() return uv.fs_scandir_next(dir) end do
+      uv.fs_unlink(folder .. "/" .. name)
+    end
+    assert(uv.fs_rmdir(folder))
   end)
   return "redis+unix://" .. socket, {
     stop = function()
