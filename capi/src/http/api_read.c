@@ -123,17 +123,26 @@ static bool read_object(fwi_json *request, const char *body, size_t len, fwi_api
            faulty(f, "the request must be an object", request->at, body);
 }
 
+static bool read_commands(fwi_api_job *job, const fwi_api_method *method,
+                          const char *body, size_t len, fwi_api_fault *f)
+{
+    fwi_json request;
+    if (job->form == FWI_API_LINES) {
+        return read_lines(job, body, len, f);
+    }
+    if (!read_object(&request, body, len, f)) {
+        return false;
+    }
+    return job->form == FWI_API_BATCH ? read_batch(job, &request, body, f)
+                                      : add(job, method, &request, 0, f);
+}
+
 bool fwi_api_read_job(fwi_api_job *job, const fwi_api_method *method, fwi_api_fault *f)
 {
     size_t len;
     const char *body = fwi_http_request_body(job->call->request, &len);
-    fwi_json request, fields[FWI_API_FIELDS_MAX];
-    bool ok = job->form == FWI_API_LINES ? read_lines(job, body, len, f)
-                                         : read_object(&request, body, len, f);
-    if (ok && job->form != FWI_API_LINES) {
-        ok = job->form == FWI_API_BATCH ? read_batch(job, &request, body, f)
-                                        : add(job, method, &request, 0, f);
-    }
+    fwi_json fields[FWI_API_FIELDS_MAX];
+    bool ok = read_commands(job, method, body, len, f);
     uint64_t items = job->n;
     for (size_t i = 0; ok && i < job->n; i++) {
         const fwi_api_command *c = &job->commands[i];
