@@ -267,8 +267,15 @@ void fwi_histories_returned(fwi_hub *hub)
 
 /* --- where it stands --- */
 
-static void establish(fwi_history *h, fwi_position at)
+/* A read that had to be made again may be behind what was said meanwhile, which is for
+ * who has waited all along: it comes in ahead of that. */
+static void establish(fwi_history *h, fwi_position top)
 {
+    fwi_position at = top;
+    if (h->late && h->early.epoch == top.epoch && h->early.offset - 1 < top.offset) {
+        at.offset = h->early.offset - 1;
+        h->behind = true;
+    }
     h->at = h->born = at;
     h->last = (fwi_envelope_id){0, 0};
     h->late = false;
@@ -389,6 +396,13 @@ static bool hold(fwi_history *h, fw_message *m)
     return true;
 }
 
+static void note_early(fwi_history *h, fwi_position at)
+{
+    if (at.epoch != h->early.epoch || at.offset < h->early.offset) {
+        h->early = at;
+    }
+}
+
 void fwi_history_came(fwi_history *h, fw_message *m)
 {
     bool same = m->at.epoch == h->at.epoch;
@@ -402,7 +416,9 @@ void fwi_history_came(fwi_history *h, fw_message *m)
         trim_cache(h->hub);
         return;
     }
-    if (h->at.epoch != 0 && !h->behind) {
+    if (h->at.epoch == 0) {
+        note_early(h, m->at);
+    } else if (!h->behind) {
         count(h, FWI_STAT_HISTORY_GAPS);
         h->behind = true;
     }

@@ -63,7 +63,8 @@ typedef struct fwi_history {
     bool doubted; /* what lies at `at` may be another one by now: it is to be read, too */
     bool looks_back; /* the read on its way does so */
     bool late; /* the first read had no answer: what was said meanwhile comes behind it */
-    bool reset; /* it was renumbered, and members haven't been told */
+    fwi_position early; /* the lowest that came while `at` was unknown */
+    bool reset;         /* it was renumbered, and members haven't been told */
     fwi_history_log log;
     uint64_t said_ms; /* when the newest message of the log was seen */
 
