@@ -375,7 +375,8 @@ end
 --- What a command of the shell prints. Of our environment it has the path alone: with a
 --- sanitizer preloaded there is no shell.
 function support.shell(command)
-  local process = support.spawn("/bin/sh", {"-c", command}, {"PATH=" .. os.getenv("PATH")})
+  local path = "PATH=" .. os.getenv("PATH")
+  local process = support.spawn("/bin/sh", {"-c", command}, {path})
   assert(process.wait_end() == 0, command)
   support.wait(function() return process.heard_all end, "all of it", false)
   return process.text
