@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import cases  # noqa: E402
 import suite  # noqa: E402
-from peer import Target  # noqa: E402
+from peer import PATIENCE, Target  # noqa: E402
 from server import Server, program  # noqa: E402
 
 DOC = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs",
@@ -42,7 +42,8 @@ The sections are those of RFC 6455 unless another RFC is named.
 
 def servers_options():
     return ["--message.max_bytes", "16MiB", "--outbox.max_bytes", "64MiB",
-            "--compression", "on", "--compression.min_bytes", "1", "--log.level", "warn"]
+            "--compression", "on", "--compression.min_bytes", "1", "--log.level", "warn",
+            "--handshake.timeout", "%ds" % PATIENCE]
 
 
 def summary(columns):

@@ -178,21 +178,29 @@ static bool serve(fwi_history *h, fwi_joiner *j)
     return false;
 }
 
-/* false: it doesn't, since it has asked anew meanwhile, or there is no memory. */
-static bool wait_on(fwi_history *h, fwi_joiner *j)
+static fwi_joiner *who_waits(const fwi_history *h, fw_session_id id)
 {
-    fwi_joiner *newer = NULL;
-    HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, newer);
-    if (newer != NULL) {
-        return false;
+    fwi_joiner *j = NULL;
+    HASH_FIND(hh, h->joiners, &id.local, sizeof id.local, j);
+    return j;
+}
+
+static void drop(fwi_history *h, fwi_joiner *j)
+{
+    if (j != NULL) {
+        HASH_DEL(h->joiners, j);
+        joiner_free(j);
     }
+}
+
+/* It waits, or is turned away: there is no memory for that. */
+static void wait_on(fwi_history *h, fwi_joiner *j)
+{
     HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
     if (!FWI_HASH_ADDED(j)) {
         turn_away(h->hub, j->asked);
-        j->asked = NULL;
-        return false;
+        free(j);
     }
-    return true;
 }
 
 void fwi_history_serve(fwi_history *h)
@@ -206,8 +214,10 @@ void fwi_history_serve(fwi_history *h)
     }
     for (fwi_joiner *j; (j = all) != NULL;) {
         HASH_DEL(all, j);
-        if (serve(h, j) || !wait_on(h, j)) {
-            joiner_free(j);
+        if (serve(h, j) || who_waits(h, j->id) != NULL) {
+            joiner_free(j); /* it has its answer, or has asked anew meanwhile */
+        } else {
+            wait_on(h, j);
         }
     }
 }
@@ -262,19 +272,6 @@ void fwi_history_free_joiners(fwi_history *h)
 
 /* --- who asks --- */
 
-/* It waits. false: there is no memory for that. */
-static bool await(fwi_history *h, fwi_joiner *j)
-{
-    fwi_joiner *former = NULL;
-    HASH_FIND(hh, h->joiners, &j->id.local, sizeof j->id.local, former);
-    if (former != NULL) {
-        HASH_DEL(h->joiners, former);
-        joiner_free(former);
-    }
-    HASH_ADD(hh, h->joiners, id.local, sizeof j->id.local, j);
-    return FWI_HASH_ADDED(j);
-}
-
 /* asked is taken. */
 static void join(fwi_history *h, fwi_item *asked)
 {
@@ -289,11 +286,11 @@ static void join(fwi_history *h, fwi_item *asked)
                       .since = asked->at,
                       .asked = asked};
     forget_what_is_too_old(h);
+    drop(h, who_waits(h, j->id));
     if (serve(h, j)) {
         joiner_free(j);
-    } else if (!await(h, j)) {
-        free(j);
-        turn_away(h->hub, asked);
+    } else {
+        wait_on(h, j);
     }
     fwi_history_settle(h);
 }
@@ -311,13 +308,8 @@ static void run_ask(fwi_shard *shard, fwi_item *item)
 static void run_unask(fwi_shard *shard, fwi_item *item)
 {
     const fwi_route *r = fwi_route_find(&shard->hub->routes, item->text);
-    fwi_joiner *j = NULL;
     if (r != NULL && r->history != NULL) {
-        HASH_FIND(hh, r->history->joiners, &item->id.local, sizeof item->id.local, j);
-    }
-    if (j != NULL) {
-        HASH_DEL(r->history->joiners, j);
-        joiner_free(j);
+        drop(r->history, who_waits(r->history, item->id));
     }
     fwi_item_free(item);
 }
