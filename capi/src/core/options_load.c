@@ -115,6 +115,9 @@ static int load_file(fw_options *o, const char *path, FILE *file)
     if (ferror(file)) {
         return cannot_read(path, errno);
     }
+    if (malformed < 0) { /* an inih that takes its line from the heap had none */
+        return fwi_error(FW_ERR_MEMORY, "out of memory");
+    }
     if (malformed > 0 && (r.wrong_line == 0 || malformed < r.wrong_line)) {
         r.wrong_line = malformed;
         r.err = FW_ERR_OPTION;
