@@ -24,6 +24,7 @@
 
 enum {
     BATCH = 64,
+    ROUNDS = 16,      /* of so many events, before the requests have their turn */
     QUIET_MS = 10000, /* so long a failure of one kind is told once */
     IDLE_MS = 60000
 };
@@ -285,11 +286,13 @@ static void on_event(fwd_hooks *h, fw_event *e)
     take_request(h, r);
 }
 
+/* So many at most: who is refused may ask again at once, and as fast as this looks; the
+ * other hooks have their turn all the same. What is left is readable still. */
 static void take_events(fwd_hooks *h)
 {
     fw_event *events[BATCH];
     int n = h->hub_is_closed ? 0 : BATCH;
-    while (n == BATCH) {
+    for (int round = 0; round < ROUNDS && n == BATCH; round++) {
         n = fw_hub_poll(h->hub, events, BATCH, 0);
         for (int i = 0; i < n; i++) {
             on_event(h, events[i]);
