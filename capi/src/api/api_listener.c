@@ -189,6 +189,9 @@ int fw_hub_listener_own(fw_hub *hub)
     return on_listeners(hub, run_own);
 }
 
+/* A client that stays silent could else use up the time in which the others go. */
+enum { UNDECIDED_MS = 2000 };
+
 static bool is_decided(fw_hub *hub)
 {
     return atomic_load(&hub->core.pending) == 0 ||
@@ -206,7 +209,7 @@ uint64_t fwi_let_in_last(fw_hub *hub, uint64_t most_ms)
         fwi_api_on_loops(hub, run_nothing, false);
     }
     pthread_mutex_unlock(&hub->life);
-    fwi_api_wait(hub, is_decided, most_ms);
+    fwi_api_wait(hub, is_decided, FWI_MIN(most_ms, (uint64_t)UNDECIDED_MS));
     uint64_t took_ms = (fwi_clock_us() - began_us) / 1000;
     return took_ms < most_ms ? most_ms - took_ms : 0;
 }
