@@ -156,6 +156,27 @@ START_TEST(who_says_nothing_is_stale_whatever_becomes_of_pings_meanwhile)
 }
 END_TEST
 
+/* It has said what it had to: what takes the time is the application. */
+START_TEST(who_is_being_decided_on_is_not_stale)
+{
+    decide_later();
+    rig.hub.set.decision_timeout_ms = 60000;
+    fwi_conn *c = arrive(0);
+    core_rig_advance(&rig, 10000);
+    say(c, "{\"id\":1,\"connect\":{}}");
+    core_rig_advance(&rig, 50000);
+    hears_nothing(c);
+    ck_assert_int_eq(fwi_hub_decide(&rig.hub, question, false, 403, "no"), FW_OK);
+    hears(c, "{\"id\":1,\"error\":{\"code\":403,\"message\":\"no\"}}");
+    core_rig_advance(&rig, 14000);
+    hears_nothing(c);
+    core_rig_advance(&rig, 1100);
+    is_closed(c, 3502);
+    core_conn_free(c);
+    core_rig_fini(&rig);
+}
+END_TEST
+
 static const struct {
     const char *name, *in;
     unsigned code;
@@ -299,6 +320,7 @@ int main(void)
     tcase_add_test(tc, who_leaves_while_it_is_decided_was_never_there);
     tcase_add_test(tc, who_waits_too_long_for_a_room_it_is_given_is_told_to_come_again);
     tcase_add_test(tc, who_says_nothing_is_stale);
+    tcase_add_test(tc, who_is_being_decided_on_is_not_stale);
     tcase_add_test(tc, who_says_nothing_is_stale_whatever_becomes_of_pings_meanwhile);
     tcase_add_loop_test(tc, who_breaks_the_protocol_is_closed_with_its_code, 0,
                         FWI_ARRAY_LEN(offences));

@@ -16,9 +16,6 @@
 #include "wire/http_request.h"
 #include "wire/ws_codec.h"
 
-/* Who has connected and says nothing isn't waited for longer. */
-enum { STALE_MS = 15000 };
-
 /* --- saying --- */
 
 void fwi_cf_close(fwi_session *s, unsigned code, const char *reason)
@@ -342,7 +339,7 @@ bool fwi_cf_begin(fwi_session *s)
 void fwi_cf_let_in(fwi_session *s)
 {
     if (fwi_session_greet(s)) {
-        fwi_loop_timer_set(s->shard->loop, &s->timer, STALE_MS);
+        fwi_loop_timer_set(s->shard->loop, &s->timer, FWI_CF_STALE_MS);
     }
 }
 

@@ -27,6 +27,10 @@
 #include "wire/name.h"
 #include "wire/protocol_centrifuge.h"
 
+/* Who has connected and says nothing, or was refused and stays, isn't waited for longer.
+ */
+enum { FWI_CF_STALE_MS = 15000 };
+
 typedef enum {
     FWI_CF_NEW,
     FWI_CF_ASKING,

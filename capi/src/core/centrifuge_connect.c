@@ -122,6 +122,7 @@ static void turn_away(fwi_session *s, unsigned code, const char *message, bool t
     }
     fwi_buf_init(&text);
     cf->state = FWI_CF_DEAF;
+    fwi_loop_timer_set(s->shard->loop, &s->timer, FWI_CF_STALE_MS);
     fwi_shard_count(s->shard, FWI_STAT_REFUSED);
     fwi_cf_say(s, &text,
                fwi_cf_put_failure(&text, cf->connect_id, code, message, temporary));
@@ -148,6 +149,8 @@ void fwi_cf_connect(fwi_session *s, const fwi_cf_command *c)
     }
     const char *user = cf->claims != NULL ? cf->claims->user : "";
     if (fwi_events_want(&hub->events, FW_EVENT_CONNECT)) {
+        /* It has said what it had to: the time is the application's now. */
+        fwi_loop_timer_clear(s->shard->loop, &s->timer);
         if (!fwi_session_ask_application(s, user, c->data.at, c->data.len, &why) &&
             s->state <= FWI_SESSION_OPEN && cf->state == FWI_CF_ASKING) {
             turn_away(s, FWI_CF_ERR_TOO_MANY, why, true);
