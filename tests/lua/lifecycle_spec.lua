@@ -149,9 +149,11 @@ describe("life cycle:", function()
   end)
 
   it("poll handles at most so many", function()
-    local hub = support.started{message = function() end}
+    local opened = false
+    local hub = support.started{
+      open = function() opened = true end, message = function() end}
     local client = support.client(hub)
-    support.wait(function() return hub:poll() == 0 end)
+    support.wait(function() return opened end)
     for i = 1, 10 do
       client:send(tostring(i))
     end
