@@ -27,8 +27,7 @@
 #include "wire/name.h"
 #include "wire/protocol_centrifuge.h"
 
-/* Who has connected and says nothing, or was refused and stays, isn't waited for longer.
- */
+/* Who has connected and says nothing, or was refused and stays, is closed then. */
 enum { FWI_CF_STALE_MS = 15000 };
 
 typedef enum {

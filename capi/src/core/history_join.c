@@ -264,9 +264,8 @@ void fwi_history_unmark_tried(fwi_history *h)
 
 void fwi_history_free_joiners(fwi_history *h)
 {
-    for (fwi_joiner *j; (j = h->joiners) != NULL;) {
-        HASH_DEL(h->joiners, j);
-        joiner_free(j);
+    while (h->joiners != NULL) {
+        drop(h, h->joiners);
     }
 }
 
