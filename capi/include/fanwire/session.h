@@ -190,8 +190,9 @@ FW_API int fw_session_set_info(struct fw_hub *hub, fw_session_id id, const void 
  * to it comes as DELIVER events; what its client says is told by fw_session_feed, and
  * that it has gone by fw_session_feed_close. It has no heartbeat.
  *
- * Not more than "events.per_session" DELIVER events of a session are unfinished; what
- * else is sent to it waits in its outbox ("outbox.max_bytes", "outbox.policy").
+ * Not more than "events.per_session" DELIVER events of a session are unfinished, or a
+ * sixteenth of "events.max_bytes"; what else is sent to it waits in its outbox
+ * ("outbox.max_bytes", "outbox.policy").
  *
  * @param user    copied; NULL: nobody's
  * @param head    borrowed; the head of the HTTP request that its connection began with,

@@ -95,8 +95,7 @@ static bool port_can_write(fwi_conn *c)
 {
     fwi_attached *a = attached_of(c);
     const fwi_events *q = &a->shard->hub->events;
-    bool can =
-        !fwi_events_is_full(q) && atomic_load(&a->credit->unfinished) < q->per_session;
+    bool can = !fwi_events_is_full(q) && !fwi_events_is_over(q, a->credit);
     if (!can && !fwi_list_is_linked(&a->link)) {
         fwi_list_append(&a->shard->stuck, &a->link);
     }
