@@ -131,11 +131,11 @@ static void port_abort(fwi_conn *c)
     drop(a);
 }
 
-/* Who feeds reads FW_ERR_BUSY while the queue is full. */
+/* There is no socket that isn't read: who feeds is told FW_ERR_BUSY. */
 static void port_pause(fwi_conn *c, bool paused)
 {
-    (void)c;
-    (void)paused;
+    fwi_attached *a = attached_of(c);
+    fwi_idtable_mark(&a->shard->sessions, a->s->index, a->s->generation, paused);
 }
 
 static const fwi_transport_ops port = {
@@ -266,6 +266,11 @@ int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
     if (fwi_events_is_full(&hub->events)) {
         return fwi_error(FW_ERR_BUSY, "events.max_bytes is reached");
+    }
+    const fwi_shard *at = fwi_hub_shard_of(hub, id);
+    if (at != NULL &&
+        fwi_idtable_is_marked(&at->sessions, fwi_id_index(id), fwi_id_generation(id))) {
+        return fwi_error(FW_ERR_BUSY, "what the session has said before isn't done");
     }
     return fwi_hub_post(hub, id, fwi_item_new(run_feed, NULL, m));
 }
