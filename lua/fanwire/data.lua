@@ -141,7 +141,7 @@ function data.prepare(value, how, level)
       return nil, nil, value._native
     end
     flags = flags or native.fw_message_flags(value._native)
-    skip = skip or rawget(value, "_skip")
+    skip, key = skip or rawget(value, "_skip"), key or rawget(value, "_key")
     value = value.data
   else
     value = encode(value, level + 1)
@@ -176,9 +176,17 @@ function data.new(value, how)
   if made == nil then
     return nil, why, name
   end
-  local skip = type(how) == "table" and how.skip
-    or is_message(value) and rawget(value, "_skip")
-  return setmetatable({_native = made, _skip = skip and id_of(skip, 2) or nil}, Message)
+  local given = type(how) == "table" and how or {}
+  local of = is_message(value) and value or {}
+  local skip = given.skip or rawget(of, "_skip")
+  return setmetatable({_native = made, _skip = skip and id_of(skip, 2) or nil,
+    _key = given.key or rawget(of, "_key")}, Message)
+end
+
+--- Does it leave a session out?
+function data.leaves_out(value, how)
+  return type(how) == "table" and how.skip ~= nil
+    or is_message(value) and rawget(value, "_skip") ~= nil
 end
 
 return data

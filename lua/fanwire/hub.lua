@@ -422,6 +422,8 @@ function Hub:send_node(node, value, how)
   local life = self._life
   if text == false then
     return nil, flags, message
+  elseif data.leaves_out(value, how) then
+    return nil, "skip: a message to a node leaves nobody out", "FW_ERR_INVALID"
   elseif text == nil then
     text, flags = native.fw_message_data(message), native.fw_message_flags(message)
   end

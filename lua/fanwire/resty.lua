@@ -97,16 +97,17 @@ local function wait_until(is_so, till)
   return true
 end
 
--- Has all been handled that the end of the sessions has brought, and told to connections
--- that nginx has? Or has it been stopped meanwhile?
+-- Has all been handled that the end of the sessions has brought, told to connections that
+-- nginx has, and answered that was asked? Or has it been stopped meanwhile?
 local function is_settled(w)
   return w.is_at_rest or w.life:poll(0, 1024) == 0 and w.life:is_quiet()
-    and w.crew:is_idle() and next(w.boxes) == nil
+    and w.crew:is_idle() and next(w.boxes) == nil and w.life:is_answered()
 end
 
 -- Nobody handles events any more.
 local function rest(w)
   w.is_at_rest = true
+  w.life:rest()
   native.fw_hub_event_wake(w.life.handle, -1)
   native.fwb_wake_close(w.wake) -- the reader sees the end of its socket
   w.crew:finish()
@@ -123,6 +124,9 @@ local function stop(w)
     return w.is_over
   end, native.fwb_now() + 1)
   w.hub:_end(w.life)
+  wait_until(function() -- who waited for an answer is told by the crew
+    return w.crew:has_begun_all()
+  end, native.fwb_now() + 1)
   rest(w)
   local ended = w.crew:kill()
   if ended > 0 then
@@ -210,8 +214,8 @@ local function serve(premature, w, path)
   if not socket then
     to_nginx("error", "nginx", "no handler will be called: " .. why)
     native.fw_hub_stop(w.life.handle)
-    w.hub:_end(w.life)
     rest(w)
+    w.hub:_end(w.life)
     return
   end
   w.crew:begin(function(max)

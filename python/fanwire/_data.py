@@ -40,8 +40,8 @@ class Message:
             key = data._key if key is None else key
             data = data.data
         self._native = native.fw_message_new(encode(data))
-        self._skip = None if skip is None else session_id(skip)
-        self._key = key
+        self._skip: Optional[str] = None if skip is None else session_id(skip)
+        self._key: Optional[str] = key
         if self._skip is not None:
             native.fw_message_set_except(self._native, self._skip)
         if key is not None:

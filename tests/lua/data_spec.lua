@@ -199,6 +199,48 @@ describe("data:", function()
     assert.equal(20000, select(2, text:gsub("\195\164", "")))
   end)
 
+  it("a message of a message leaves out whom that leaves out", function()
+    local s
+    local hub = support.started{open = function(opened)
+      opened:join("r", function() s = opened end)
+    end}
+    local client = support.client(hub)
+    support.wait(function() return s end)
+    local skips = assert(fanwire.message("m", {skip = s}))
+    local nobody = ("0"):rep(32)
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips))))
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips, "binary"))))
+    assert.is_true(hub:publish("r", skips, {key = "once"}))
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips, {skip = nobody}))))
+    assert.is_true(hub:send_all("end"))
+    assert.equal("m", (client:receive()))
+    assert.equal("end", (client:receive()))
+  end)
+
+  it("a message of a message is kept once under its key", function()
+    local hub = support.started({}, {room_history_size = 10, room_history_ttl = "1m"})
+    local once, kept = assert(fanwire.message("m", {key = "k"})), nil
+    assert.is_true(hub:publish("r", once))
+    assert.is_true(hub:publish("r", assert(fanwire.message(once))))
+    assert.is_true(hub:publish("r", once, {skip = ("0"):rep(32)}))
+    assert.is_true(hub:publish("r", assert(fanwire.message(once, {key = "another"}))))
+    assert.is_true(hub:history("r", {}, function(found) kept = found end))
+    support.wait(function() return kept end)
+    assert.equal(2, #kept)
+  end)
+
+  it("a message to a node leaves nobody out", function()
+    local hub = support.started{open = function() end}
+    local client = support.client(hub)
+    support.wait(function() return hub:sessions()[1] end)
+    local s = hub:sessions()[1]
+    support.failed("skip", "FW_ERR_INVALID", hub:send_node(hub:node(), "m", {skip = s}))
+    support.failed("skip", "FW_ERR_INVALID",
+      hub:send_node(hub:node(), assert(fanwire.message("m", {skip = s}))))
+    assert.is_true(hub:send_node(hub:node(), assert(fanwire.message("m", {key = "k"}))))
+    assert.equal("m", (client:receive()))
+  end)
+
   it("a hundred megabytes are refused and not kept", function()
     local hub = support.started{open = function() end}
     support.client(hub)
