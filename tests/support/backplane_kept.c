@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "support/backplane_node.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static void must(bool ok, const char *what)
 {

@@ -11,7 +11,7 @@
 #include "base/rand.h"
 #include "core/error.h"
 #include "io/loop_uv.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static void must(bool ok, const char *what)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "wire/ws_codec.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- the transport --- */
 

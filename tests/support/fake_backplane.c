@@ -2,7 +2,7 @@
  * See fake_backplane.h: it keeps nothing but what was asked.
  */
 #include "support/fake_backplane.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 #include <check.h>
 #include <stdlib.h>

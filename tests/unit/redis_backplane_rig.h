@@ -13,7 +13,7 @@
 #include "backplane/backplanes.h"
 #include "support/fake_loop.h"
 #include "wire/envelope.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 enum { NODE = 0xabc };
 

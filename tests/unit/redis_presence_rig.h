@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "redis_backplane_rig.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " */
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */

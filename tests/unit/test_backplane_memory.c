@@ -8,7 +8,7 @@
 #include "backplane/backplanes.h"
 #include "core/error.h"
 #include "support/fake_loop.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static fwi_loop *loop;
 static fwi_backplane *bp;

@@ -6,7 +6,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/decision.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- rooms --- */
 

@@ -5,7 +5,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/centrifuge.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* What c is told of its command 5; what comes before that is let go. */
 static const char *answer_to_5(fwi_conn *c)

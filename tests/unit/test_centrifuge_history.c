@@ -5,7 +5,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/presence.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static void open_kept(unsigned loops)
 {

@@ -9,7 +9,7 @@
 #include "core/compress.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static core_rig rig;
 static char text[3000];
@@ -267,7 +267,7 @@ START_TEST(loops_that_compress_at_the_same_time_end_up_with_one_frame)
     core_rig_init(&rig, 2, "compression", "on", NULL);
     fwi_frame *frames[FRAMES];
     for (size_t i = 0; i < FRAMES; i++) {
-        frames[i] = fwi_frame_new_ws(FWI_WS_TEXT, text, i % 3 ? 500 + i : 1);
+        frames[i] = test_frame(FWI_WS_TEXT, text, i % 3 ? 500 + i : 1);
     }
     pthread_barrier_t start;
     pthread_barrier_init(&start, NULL, 2);

@@ -10,7 +10,7 @@
 #include "core/decision.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static core_rig rig;
 static uint64_t tokens[4];

@@ -8,7 +8,7 @@
 
 #include "core/centrifuge.h"
 #include "core/gift.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static int emulate(const char *commands)
 {

@@ -9,7 +9,7 @@
 #include "core/fanout.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static core_rig rig;
 
@@ -67,7 +67,7 @@ static void say(const char *room, const char *text, const fwi_conn *except)
 
 static void tell(fwi_conn *c, const char *text)
 {
-    fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text, strlen(text));
+    fwi_frame *f = test_frame(FWI_WS_TEXT, text, strlen(text));
     fwi_session_push(c->s, f, 0);
     fwi_frame_unref(f);
 }

@@ -14,7 +14,7 @@
 #include "support/core_rig.h"
 #include "wire/event_stream.h"
 #include "wire/ws_codec.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- memory that runs out: see CMakeLists.txt --- */
 
@@ -87,6 +87,7 @@ static void say_at_once(fwi_shard *shard, const char *channel, fw_message *m)
     }
     bool json = shard->hub->set.raw_format == FWI_FORMAT_JSON;
     fwi_frame *f = json ? fwi_raw_json_frame(channel, m) : fwi_frame_ref(m->frame);
+    FWI_ASSERT(f != NULL);
     const fwi_session *except = fwi_session_find(shard, m->except);
     for (uint32_t i = 0; i < room->n_in; i++) {
         if (room->members[i] != except) {
@@ -118,7 +119,7 @@ static void say(play *p, const char *channel, const char *text, size_t len,
 static void tell(fwi_conn *c, const char *text)
 {
     if (is_open(c)) {
-        fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text, strlen(text));
+        fwi_frame *f = test_frame(FWI_WS_TEXT, text, strlen(text));
         fwi_session_push(c->s, f, 0);
         fwi_frame_unref(f);
     }

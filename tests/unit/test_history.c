@@ -3,7 +3,7 @@
  * what becomes of what is published.
  */
 #include "history_rig.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- where it stands --- */
 

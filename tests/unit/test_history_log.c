@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/history_log.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 enum { EPOCH = 7 };
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "support/core_rig.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- memory that runs out: see CMakeLists.txt --- */
 

@@ -12,7 +12,7 @@
 
 #include "backplane/backplanes.h"
 #include "support/fake_loop.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 enum { SECOND = 1000, DAY = 24 * 3600 * SECOND };
 

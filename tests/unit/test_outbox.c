@@ -9,6 +9,7 @@
 
 #include "core/options.h"
 #include "wire/ws_codec.h"
+#include "support/test_made.h"
 
 static fwi_outpool pool;
 static fwi_outbox ob;
@@ -17,7 +18,7 @@ static fwi_outbox ob;
 static fwi_outbox_result push(const char *text, uint64_t tag, int policy, size_t max,
                               unsigned *dropped)
 {
-    fwi_frame *f = fwi_frame_new_ws(FWI_WS_TEXT, text, strlen(text));
+    fwi_frame *f = test_frame(FWI_WS_TEXT, text, strlen(text));
     fwi_outbox_result r = fwi_outbox_push(&ob, &pool, f, tag, policy, max, dropped);
     fwi_frame_unref(f);
     return r;
@@ -116,11 +117,9 @@ START_TEST(control_frames_go_ahead_of_messages_and_a_close_behind)
 {
     unsigned dropped;
     push("a", 1, FWI_POLICY_CLOSE, 100, &dropped);
-    ck_assert(fwi_outbox_push_last(&ob, &pool, fwi_frame_new_ws(FWI_WS_CLOSE, "Z", 1)));
-    ck_assert(
-        fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PING, "P", 1), 1000));
-    ck_assert(
-        fwi_outbox_push_control(&ob, &pool, fwi_frame_new_ws(FWI_WS_PONG, "Q", 1), 1000));
+    ck_assert(fwi_outbox_push_last(&ob, &pool, test_frame(FWI_WS_CLOSE, "Z", 1)));
+    ck_assert(fwi_outbox_push_control(&ob, &pool, test_frame(FWI_WS_PING, "P", 1), 1000));
+    ck_assert(fwi_outbox_push_control(&ob, &pool, test_frame(FWI_WS_PONG, "Q", 1), 1000));
     ck_assert_str_eq(drain(), "P,Q,a,Z");
 }
 END_TEST
@@ -130,8 +129,8 @@ START_TEST(a_flood_of_pings_keeps_only_the_newest_pongs)
     for (int i = 0; i < 10000; i++) {
         char text[16];
         int n = snprintf(text, sizeof text, "%d", i);
-        fwi_outbox_push_control(&ob, &pool,
-                                fwi_frame_new_ws(FWI_WS_PONG, text, (size_t)n), 1600);
+        fwi_outbox_push_control(&ob, &pool, test_frame(FWI_WS_PONG, text, (size_t)n),
+                                1600);
         ck_assert_uint_le(ob.bytes, 112);
     }
     const char *left = drain();
@@ -143,7 +142,7 @@ END_TEST
 START_TEST(a_ping_costs_the_same_however_many_pongs_wait)
 {
     enum { PINGS = 400000 };
-    fwi_frame *pong = fwi_frame_new_ws(FWI_WS_PONG, "", 0);
+    fwi_frame *pong = test_frame(FWI_WS_PONG, "", 0);
     for (int i = 0; i < PINGS; i++) {
         ck_assert(fwi_outbox_push_control(&ob, &pool, fwi_frame_ref(pong), 1 << 30));
     }
@@ -183,7 +182,7 @@ START_TEST(clearing_counts_messages_and_not_close_frames)
     unsigned dropped;
     push("a", 1, FWI_POLICY_CLOSE, 100, &dropped);
     push("b", 1, FWI_POLICY_CLOSE, 100, &dropped);
-    fwi_outbox_push_last(&ob, &pool, fwi_frame_new_ws(FWI_WS_CLOSE, "Z", 1));
+    fwi_outbox_push_last(&ob, &pool, test_frame(FWI_WS_CLOSE, "Z", 1));
     ck_assert_uint_eq(fwi_outbox_clear(&ob, &pool), 2);
     ck_assert(fwi_outbox_is_empty(&ob));
     ck_assert_uint_eq(ob.bytes, 0);
@@ -198,7 +197,7 @@ START_TEST(what_comes_first_is_counted_with_what_waits)
         if (others) {
             push("b", 1, FWI_POLICY_CLOSE, 100, &dropped);
         }
-        fwi_outbox_push_first(&ob, &pool, fwi_frame_new_ws(FWI_WS_TEXT, "a", 1));
+        fwi_outbox_push_first(&ob, &pool, test_frame(FWI_WS_TEXT, "a", 1));
         ck_assert_uint_eq(pool.bytes, ob.bytes);
         ck_assert_uint_eq(pool.waiting, 1);
         ck_assert_str_eq(drain(), others ? "a,b" : "a");

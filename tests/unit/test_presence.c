@@ -7,7 +7,7 @@
 
 #include "core/presence.h"
 #include "support/core_rig.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static core_rig rig;
 

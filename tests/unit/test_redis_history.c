@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 #include "core/error.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 #define EPOCH "\x01\x02\x03\x04\x05\x06\x07\x08"
 /* The node's number, and behind it the serial. */

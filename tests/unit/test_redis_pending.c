@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "backplane/redis_pending.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static fwi_redis_pending pending;
 static fw_message *m;

@@ -3,7 +3,7 @@
  * they end. What they get when they come back is in test_sse_recovery.c.
  */
 #include "unit/sse_rig.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 /* --- what is told --- */
 

@@ -9,7 +9,7 @@
 #include "core/trace.h"
 #include "support/core_rig.h"
 #include "support/fake_backplane.h"
-#include "support/test_message.h"
+#include "support/test_made.h"
 
 static core_rig rig;
 /* What TRACE events said, a line each: their sentences, and the last one's JSON. */
