@@ -87,6 +87,7 @@ START_TEST(a_key_that_can_t_be_used_is_refused_in_a_sentence)
 {
     char problem[FWI_KEYS_PROBLEM_MAX] = "";
     fwi_keys *keys = fwi_keys_new(NULL, NULL);
+    ck_assert_ptr_nonnull(keys);
     const char *text = texts[_i].text, *says = texts[_i].says;
     bool taken = texts[_i].how(keys, text, strlen(text), problem);
     ck_assert_uint_eq(ERR_peek_error(), 0);
@@ -121,6 +122,7 @@ START_TEST(a_set_has_at_most_64_keys)
 {
     char problem[FWI_KEYS_PROBLEM_MAX];
     fwi_keys *keys = fwi_keys_new(NULL, NULL);
+    ck_assert_ptr_nonnull(keys);
     for (int i = 0; i < FWI_KEYS_MAX; i++) {
         add(keys, fwi_keys_add_secret, other_secret);
     }
