@@ -177,7 +177,7 @@ START_TEST(a_connect_waits_for_its_verdict_and_the_first_one_counts)
     ck_assert_int_eq(fwi_hub_decide(&rig.hub, last_token, true, 0, "ann"), FW_OK);
     ck_assert_int_eq(fwi_hub_decide(&rig.hub, last_token, false, 403, ""), FW_ERR_GONE);
     core_rig_settle(&rig);
-    ck_assert(c->accepted);
+    ck_assert(c->accepted && c->s->user != NULL);
     ck_assert_str_eq(c->s->user, "ann");
     core_conn_free(c);
     core_rig_fini(&rig);

@@ -113,6 +113,7 @@ START_TEST(a_pem_text_may_have_several_keys_and_words_between_them)
     snprintf(text, sizeof text, "%s-----BEGIN PUBLIC KEY-----\nMIIB", rsa_pem);
     char problem[FWI_KEYS_PROBLEM_MAX];
     keys = fwi_keys_new(NULL, NULL);
+    ck_assert_ptr_nonnull(keys);
     ck_assert(!fwi_keys_add_pem(keys, text, strlen(text), problem));
     fwi_keys_unref(keys);
 }
