@@ -23,6 +23,7 @@
 
 enum {
     ANSWER_MS = 10000, /* to one line; nothing but a stopped process needs as much */
+    STARVED_MS = 100,  /* until a call is tried again that no descriptor was there for */
     START_MS = 60000,  /* for the successor's start: Redis may be far away */
     FDS_MAX = 253,     /* the kernel's own limit of a message, SCM_MAX_FD */
     TEXT_MAX = 64
@@ -327,7 +328,10 @@ void fwd_handover_close(fwd_handover *h)
 
 int fwd_handover_fd(const fwd_handover *h)
 {
-    return h->peer_fd >= 0 ? h->peer_fd : h->listen_fd;
+    if (h->peer_fd >= 0) {
+        return h->peer_fd;
+    }
+    return h->deadline_ms < 0 ? h->listen_fd : -1;
 }
 
 int fwd_handover_timeout_ms(const fwd_handover *h)
@@ -356,13 +360,31 @@ static bool send_sockets(fwd_handover *h, fw_hub *hub)
     return sent;
 }
 
+/* The call goes on waiting, and listen_fd would be readable all the while. */
+static void call_again_later(fwd_handover *h, int number)
+{
+    char why[128];
+    if (number == EAGAIN || number == EINTR || number == ECONNABORTED) {
+        return; /* whoever has called is gone */
+    }
+    h->deadline_ms = now_ms() + STARVED_MS;
+    if (!h->starved) {
+        fwd_log_say(h->log, FW_LOG_WARN, "hand-over: a call can't be answered: %s",
+                    reason(number, why, sizeof why));
+        h->starved = true;
+    }
+}
+
 static void answer_call(fwd_handover *h, fw_hub *hub)
 {
     uid_t who;
+    h->deadline_ms = -1;
     h->peer_fd = accept4(h->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (h->peer_fd < 0) {
+        call_again_later(h, errno);
         return;
     }
+    h->starved = false;
     if (!is_ours(h, &who)) {
         fwd_log_say(h->log, FW_LOG_WARN, "hand-over: refused to user %ld pid=%d",
                     (long)who, (int)h->peer);

@@ -31,7 +31,9 @@ typedef struct fwd_handover {
     ino_t ino;
     int peer_fd; /* the forerunner while starting, then the successor; -1: nobody */
     pid_t peer;
-    int64_t deadline_ms; /* when the peer's answer is given up */
+    int64_t deadline_ms; /* when the peer's answer is given up; without a peer, when the
+                          * call that couldn't be taken is tried again; -1: never */
+    bool starved;        /* said so */
 } fwd_handover;
 
 /* Prepares to be called; if somebody runs there already, his sockets are given to the

@@ -4,11 +4,10 @@
  */
 #include "hook_config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "report.h"
 
 const fwd_hook_row fwd_hook_rows[FWD_HOOKS] = {
     [FWD_HOOK_CONNECT] = {"connect", "hook.connect.url", FW_EVENT_CONNECT},
@@ -86,23 +85,33 @@ static bool passes_on(const fwd_hook_config *c, const char *header)
     return name != NULL;
 }
 
-static int check(const fwd_hook_config *c, const fw_options *options)
+static int check(const fwd_hook_config *c, const fw_options *options, char *why,
+                 size_t cap)
 {
     if (c->secret[0] != '\0' && passes_on(c, "authorization")) {
-        return fwd_report(FWD_CONFIGURATION,
-                          "hook.headers: authorization: hook.secret sets this header");
+        snprintf(why, cap, "hook.headers: authorization: hook.secret sets this header");
+        return FW_ERR_OPTION;
     }
     if (number_of(options, "decision.timeout") <= 2 * (long long)c->timeout_ms) {
-        return fwd_report(FWD_CONFIGURATION,
-                          "hook.timeout: %s: a request may wait so long and then take so "
-                          "long, and decision.timeout (%s) must be longer than both",
-                          fw_options_get(options, "hook.timeout"),
-                          fw_options_get(options, "decision.timeout"));
+        snprintf(
+            why, cap,
+            "hook.timeout: %s: a request may wait so long and then take so long, and "
+            "decision.timeout (%s) must be longer than both",
+            fw_options_get(options, "hook.timeout"),
+            fw_options_get(options, "decision.timeout"));
+        return FW_ERR_OPTION;
     }
-    return FWD_OK;
+    return FW_OK;
 }
 
-int fwd_hook_config_read(fwd_hook_config *c, const fw_options *options)
+static int out_of_memory(char *why, size_t cap)
+{
+    snprintf(why, cap, "out of memory");
+    return FW_ERR_MEMORY;
+}
+
+int fwd_hook_config_read(fwd_hook_config *c, const fw_options *options, char *why,
+                         size_t cap)
 {
     *c = (fwd_hook_config){
         .secret = fw_options_get(options, "hook.secret"),
@@ -119,13 +128,13 @@ int fwd_hook_config_read(fwd_hook_config *c, const fw_options *options)
         c->url[i] = fw_options_get(options, fwd_hook_rows[i].option);
         c->shown_url[i] = strdup(fw_options_shown(options, fwd_hook_rows[i].option));
         if (c->shown_url[i] == NULL) {
-            return fwd_report_error(FWD_FAILED, FW_ERR_MEMORY);
+            return out_of_memory(why, cap);
         }
     }
     if (!split_headers(c, fw_options_get(options, "hook.headers"))) {
-        return fwd_report_error(FWD_FAILED, FW_ERR_MEMORY);
+        return out_of_memory(why, cap);
     }
-    return check(c, options);
+    return check(c, options, why, cap);
 }
 
 void fwd_hook_config_fini(fwd_hook_config *c)

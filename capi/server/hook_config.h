@@ -48,8 +48,10 @@ typedef struct fwd_hook_config {
 /* Is any hook wanted? */
 bool fwd_hooks_are_wanted(const fw_options *options);
 
-/* 0, or the exit status after the reason was reported; fini is due in both cases. */
-int fwd_hook_config_read(fwd_hook_config *c, const fw_options *options);
+/* FW_OK, FW_ERR_OPTION or FW_ERR_MEMORY, and why says in a line what is wrong; fini is
+ * due in any case. */
+int fwd_hook_config_read(fwd_hook_config *c, const fw_options *options, char *why,
+                         size_t cap);
 void fwd_hook_config_fini(fwd_hook_config *c);
 
 /* The next of the headers that are passed on: begin with NULL; NULL: there is none. */

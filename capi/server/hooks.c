@@ -359,6 +359,17 @@ int fwd_hooks_settle(fw_options *options)
                                          : FW_OK;
 }
 
+int fwd_hooks_check(const fw_options *options, char *why, size_t cap)
+{
+    if (!fwd_hooks_are_wanted(options)) {
+        return FW_OK;
+    }
+    fwd_hook_config config;
+    int err = fwd_hook_config_read(&config, options, why, cap);
+    fwd_hook_config_fini(&config);
+    return err;
+}
+
 static int listen_to(fwd_hooks *h)
 {
     int err = fw_hub_on_metrics(h->hub, fwd_hook_stats_text, &h->stats);
@@ -383,10 +394,12 @@ int fwd_hooks_new(fwd_hooks **hooks, const fw_options *options, fw_hub *hub, fwd
     h->hub = hub;
     h->log = log;
     h->stop_fd = -1;
-    int status = fwd_hook_config_read(&h->config, options);
-    if (status != FWD_OK) {
+    char why[1024];
+    int err = fwd_hook_config_read(&h->config, options, why, sizeof why);
+    if (err != FW_OK) {
         fwd_hooks_free(h);
-        return status;
+        return fwd_report(err == FW_ERR_OPTION ? FWD_CONFIGURATION : FWD_FAILED, "%s",
+                          why);
     }
     fwd_hook_stats_init(&h->stats, &h->config);
     for (size_t i = 0; i < FWD_HOOKS; i++) {
@@ -398,9 +411,9 @@ int fwd_hooks_new(fwd_hooks **hooks, const fw_options *options, fw_hub *hub, fwd
     }
     h->http = fwd_http_new(&h->config, on_answer, h);
     h->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    status = h->http != NULL && h->stop_fd >= 0
-                 ? listen_to(h)
-                 : fwd_report(FWD_FAILED, "hooks: out of memory or descriptors");
+    int status = h->http != NULL && h->stop_fd >= 0
+                     ? listen_to(h)
+                     : fwd_report(FWD_FAILED, "hooks: out of memory or descriptors");
     if (status != FWD_OK) {
         fwd_hooks_free(h);
         return status;

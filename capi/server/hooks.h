@@ -14,6 +14,11 @@ typedef struct fwd_hooks fwd_hooks;
 /* If hooks are wanted: what the options of a hub with hooks must be. FW_OK or FW_ERR_. */
 int fwd_hooks_settle(fw_options *options);
 
+/* Would fanwired start with these? FW_OK or FW_ERR_, and why says in a line what is
+ * wrong.
+ */
+int fwd_hooks_check(const fw_options *options, char *why, size_t cap);
+
 /* Has the hub raise what hooks are asked about; NULL if there are none. Options, hub and
  * log are borrowed. 0, or the exit status after the reason was reported. */
 int fwd_hooks_new(fwd_hooks **hooks, const fw_options *options, fw_hub *hub,

@@ -127,7 +127,11 @@ static void reload(server *s)
     fw_options *next = fwd_config_new();
     int err =
         next != NULL ? fwd_config_read(s->args, next, why, sizeof why) : FW_ERR_MEMORY;
+    if (err == FW_OK) { /* what wouldn't start again isn't taken over */
+        err = fwd_hooks_check(next, why, sizeof why);
+    }
     if (err == FW_OK) {
+        snprintf(why, sizeof why, "out of memory");
         err = fwd_hooks_settle(next);
     }
     if (err != FW_OK) {

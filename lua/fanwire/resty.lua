@@ -124,6 +124,9 @@ local function stop(w)
     return w.is_over
   end, native.fwb_now() + 1)
   w.hub:_end(w.life)
+  wait_until(function() -- who waited for an answer is told by the crew
+    return w.crew:has_begun_all()
+  end, native.fwb_now() + 1)
   rest(w)
   local ended = w.crew:kill()
   if ended > 0 then
@@ -219,8 +222,8 @@ local function serve(premature, w, path)
   if not socket then
     to_nginx("error", "nginx", "no handler will be called: " .. why)
     native.fw_hub_stop(w.life.handle)
-    w.hub:_end(w.life)
     rest(w)
+    w.hub:_end(w.life)
     return
   end
   w.crew:begin(function(max)

@@ -337,7 +337,12 @@ end
 
 --- Is nothing left to do?
 function Crew:is_idle()
-  return self._busy == 0 and self._urgent:is_empty() and self._jobs:is_empty()
+  return self._busy == 0 and self:has_begun_all()
+end
+
+--- Has it begun, at least, with all there is to do?
+function Crew:has_begun_all()
+  return self._urgent:is_empty() and self._jobs:is_empty()
 end
 
 --- Send all home, those in the middle of a handler when it has returned. What somebody

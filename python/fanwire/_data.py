@@ -27,18 +27,23 @@ class Message:
 
     skip is a session, or the id of one, that is left out: whoever else is addressed
     receives the message. key: in a room with history the message is kept once, however
-    often it is published with that key, within 5 minutes.
+    often it is published with that key, within 5 minutes. Made of another message it has
+    that one's, but for what is given.
     """
 
-    __slots__ = ("_native", "__weakref__")
+    __slots__ = ("_native", "_skip", "_key", "__weakref__")
 
     def __init__(self, data: Data, *, skip: Skip = None,
                  key: Optional[str] = None) -> None:
         if isinstance(data, Message):
+            skip = data._skip if skip is None else skip
+            key = data._key if key is None else key
             data = data.data
         self._native = native.fw_message_new(encode(data))
-        if skip is not None:
-            native.fw_message_set_except(self._native, session_id(skip))
+        self._skip: Optional[str] = None if skip is None else session_id(skip)
+        self._key: Optional[str] = key
+        if self._skip is not None:
+            native.fw_message_set_except(self._native, self._skip)
         if key is not None:
             native.fw_message_set_key(self._native, key)
 
@@ -66,6 +71,13 @@ def encode(data: Any) -> Any:
 def plain(data: Data) -> Any:
     """The same of a Message, too: for what takes none."""
     return data.data if isinstance(data, Message) else encode(data)
+
+
+def whole(data: Data) -> Any:
+    """As plain(), for what reaches all that it is addressed to."""
+    if isinstance(data, Message) and data._skip is not None:
+        raise InvalidError("skip: a message to a node leaves nobody out")
+    return plain(data)
 
 
 def message(data: Data, skip: Skip = None, key: Optional[str] = None) -> Any:

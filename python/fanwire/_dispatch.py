@@ -391,7 +391,9 @@ class Dispatcher:
             outcome = started if started is not None else handler.function(*arguments)
             if handler.is_async or isinstance(outcome, CoroutineType):
                 outcome = await outcome
-        except (asyncio.CancelledError, GeneratorExit, *ENDS_ALL):
+        except (asyncio.CancelledError, GeneratorExit, *ENDS_ALL) as error:
+            if isinstance(error, asyncio.CancelledError) and not self._is_detached:
+                self._failed(kind, whose, error)  # not we have cancelled it
             if kind in ASKS:
                 cancelled(self.handle, self.log, kind, whose, event)
             raise

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Callable, Optional, Type, Union
 
 from . import _data, _options, native
-from ._errors import ClosedError, TimedOutError
+from ._errors import ClosedError, StateError, TimedOutError
 
 _LONGEST = 24 * 3600.0
 
@@ -59,7 +59,9 @@ class Emitter:
         # Those of C are copied by each connection; a child makes its own from them.
         self._options = _options.make({"redis_url": redis_url, **options},
                                       others=("timeout",))
-        self._lock = threading.Lock()
+        # A signal's handler may close what its own thread is just using.
+        self._lock = threading.RLock()
+        self._in_call = False
         self._native: Any = native.fw_emitter_new(self._options)
         self._closed = False
         _emitters.add(self)
@@ -97,8 +99,8 @@ class Emitter:
             emitter, user, code, reason, ms))
 
     def close(self) -> None:
-        """Close the connection, once a call of another thread has ended. Closing twice
-        is not an error."""
+        """Close the connection, once a call that is under way has ended: of another
+        thread it waits for that. Closing twice is not an error."""
         with self._lock:
             self._closed = True
             self._native = None
@@ -126,19 +128,34 @@ class Emitter:
             raise TimedOutError("publishes of other threads took the whole time")
         try:
             self._check_open()
-            if self._native is None:
-                self._native = native.fw_emitter_new(self._options)
-            left_ms = math.ceil((deadline - time.monotonic()) * 1000)
-            return call(self._native, max(left_ms, 1))
+            if self._in_call:
+                raise StateError("in a signal's handler: it has interrupted a call of "
+                                 "this emitter")
+            return self._call_alone(call, deadline)
         finally:
             self._lock.release()
+
+    def _call_alone(self, call: Callable[[Any, int], int], deadline: float) -> int:
+        self._in_call = True
+        try:
+            # Ours until it returns, whatever a signal's handler closes meanwhile.
+            emitter = self._native
+            if emitter is None:
+                emitter = self._native = native.fw_emitter_new(self._options)
+            left_ms = math.ceil((deadline - time.monotonic()) * 1000)
+            return call(emitter, max(left_ms, 1))
+        finally:
+            self._in_call = False
+            if self._closed:
+                self._native = None
 
     def _forget_parent(self) -> None:
         """In a forked child. The lock may be held by a thread that doesn't exist here.
         The connection is the parent's: letting go of it closes this process' descriptor
         and writes nothing; if a thread was just using it, that thread's frame keeps it.
         """
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._in_call = False
         self._native = None
 
 

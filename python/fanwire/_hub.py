@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, List, Optional, Type, TypeVar, Union
 
 from . import _options, native
 from ._answer import Answer
-from ._data import Data, Message, Skip, check_id, encode, message, plain
+from ._data import Data, Message, Skip, check_id, encode, message, whole
 from ._errors import ClosedError, OptionError, StateError
 from ._handlers import Handlers
 from ._history import History, history, position_of
@@ -410,11 +410,12 @@ class Hub:
     def send_node(self, node: int, data: Data) -> None:
         """Send bytes to every session of one node.
 
-        A node that isn't there is not an error.
+        A node that isn't there is not an error. Raises InvalidError for a Message that
+        leaves a session out.
         """
         if not isinstance(node, int):
             raise TypeError("node: int is wanted, not %s" % type(node).__name__)
-        native.fw_node_send(self._running_handle(), node, plain(data))
+        native.fw_node_send(self._running_handle(), node, whole(data))
 
     def room(self, name: str) -> Room:
         """A room by its name, to publish to."""

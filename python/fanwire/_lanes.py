@@ -190,7 +190,7 @@ class Lanes:
     def _go_on(self, lane: Lane) -> None:
         if lane.queue and not self._ended:
             self._want_slot(lane)
-        elif lane.home.get(lane.key) is lane:
+        elif lane.side is None and lane.home.get(lane.key) is lane:
             del lane.home[lane.key]
         self._look_quiet()
 
@@ -203,6 +203,15 @@ class Lanes:
         _look(task)  # KeyboardInterrupt has been seen where it matters
         self._finish(work[3])
         self._look_quiet()
+
+    def _left_side(self, lane: Lane, work: Work, task: "asyncio.Task[None]") -> None:
+        _look(task)
+        self._finish(work[3])
+        if lane.side is task:
+            lane.side = None
+        # It may have outlasted who was inside receive(): then the lane was kept for it.
+        if lane.task is None and lane.reader is None and not self._lend(lane):
+            self._go_on(lane)
 
     def _finish_held(self, lane: Lane) -> None:
         if lane.held is not None:
@@ -303,7 +312,7 @@ class Lanes:
                 lane.held = work[3]
                 return work[2][1]
             lane.side = self._loop.create_task(self._handle_alone(work, lane.current))
-            lane.side.add_done_callback(partial(self._left_alone, work))
+            lane.side.add_done_callback(partial(self._left_side, lane, work))
 
     def _dismiss(self, lane: Lane) -> None:
         """Who is inside receive() gets no message any more."""

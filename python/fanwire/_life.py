@@ -25,6 +25,8 @@ from ._options import milliseconds
 
 # Beyond the drain's time-out: for on_close of sessions that the stop has closed.
 LAST_WORDS_S = 1.0
+# What the C library takes: an int of milliseconds, and that is 24 days.
+LONGEST_DRAIN_S = 2147483.0
 
 _running: "weakref.WeakSet[Life]" = weakref.WeakSet()
 
@@ -62,16 +64,13 @@ class Life:
         starting = _in_thread(native.fw_hub_start, self.handle)
         try:
             await asyncio.shield(starting)
-        except BaseException as error:
+            self.dispatcher.begin(self._loop, self._concurrency)
+        except BaseException:
             try:
-                if isinstance(error, Error):
-                    self.dispatcher.log_only()
-                else:
-                    await self._give_up(starting)
+                await self._give_up(starting)
             finally:
                 self._end()
             raise
-        self.dispatcher.begin(self._loop, self._concurrency)
         self.is_started = True
         _running.add(self)
         self._on_start(self)
@@ -79,11 +78,15 @@ class Life:
             self._begin_close(None)
 
     async def _give_up(self, starting: "asyncio.Future[Any]") -> None:
-        """Cancelled, and the hub comes up all the same: its ports must be free again
-        before anybody may start another one."""
+        """Cancelled, or not heard, and the hub comes up all the same: its ports must be
+        free again before anybody may start another one."""
         await _outlast(starting)
-        if not starting.cancelled() and starting.exception() is None:
+        if starting.cancelled():
+            return
+        if starting.exception() is None:
             await _outlast(_in_thread(native.fw_hub_stop, self.handle))
+        elif isinstance(starting.exception(), Error):
+            self.dispatcher.log_only()
 
     def run_in_thread(self) -> None:
         """Start on a loop in a thread of its own; returns when it is up."""
@@ -106,7 +109,15 @@ class Life:
             raise
 
     def _thread_main(self, started: "Future[None]") -> None:
-        asyncio.run(self._start_and_stay(started))
+        life = self._start_and_stay(started)
+        try:
+            asyncio.run(life)
+        except BaseException as error:
+            life.close()
+            if started.done():
+                raise
+            self._end()  # there was no event loop to be had
+            started.set_exception(error)
 
     async def _start_and_stay(self, started: "Future[None]") -> None:
         try:
@@ -178,6 +189,7 @@ class Life:
             return
         if self._closing is None:
             patience = self._drain_s if timeout is None else max(timeout, 0)
+            patience = min(patience, LONGEST_DRAIN_S)
             self._until = min(self._until, monotonic() + patience)
             assert self._loop is not None
             self._closing = self._loop.create_task(self._close())
@@ -186,21 +198,31 @@ class Life:
 
     async def _close(self) -> None:
         try:
-            left = max(self._until - monotonic(), 0)
-            await self._insist(_in_thread(self._drain, int(left * 1000)))
-            await self._settle(0)
-            more = LAST_WORDS_S if self.dispatcher.sessions else 0
-            await self._insist(_in_thread(native.fw_hub_stop, self.handle))
-            await self._settle(more)
-            tasks = self.dispatcher.cancel()
-            if tasks:
-                await self._insist(asyncio.ensure_future(
-                    asyncio.wait(tasks, timeout=LAST_WORDS_S)))
-        except Exception:
-            self._log.hub.exception("the hub could not be ended in order")
+            # Whatever becomes of one: a hub that has ended serves nobody any more.
+            for step in (self._close_sessions, self._close_hub, self._close_handlers):
+                try:
+                    await step()
+                except Exception:
+                    self._log.hub.exception("the hub could not be ended in order")
         finally:
             self.dispatcher.forget()
             self._end()
+
+    async def _close_sessions(self) -> None:
+        left = max(self._until - monotonic(), 0)
+        await self._insist(_in_thread(self._drain, int(left * 1000)))
+        await self._settle(0)
+
+    async def _close_hub(self) -> None:
+        more = LAST_WORDS_S if self.dispatcher.sessions else 0
+        await self._insist(_in_thread(native.fw_hub_stop, self.handle))
+        await self._settle(more)
+
+    async def _close_handlers(self) -> None:
+        tasks = self.dispatcher.cancel()
+        if tasks:
+            await self._insist(asyncio.ensure_future(
+                asyncio.wait(tasks, timeout=LAST_WORDS_S)))
 
     def _drain(self, timeout_ms: int) -> None:
         try:

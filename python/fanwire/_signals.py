@@ -13,13 +13,33 @@ from typing import Any, Callable, Dict, Optional, Type
 
 WANTED = (signal.SIGINT, signal.SIGTERM)
 
+# By the first part of a module's name. Interrupted there, the loop comes to its next
+# callback soon; and what an exception left half done would be waited for for ever.
+_LOOP_S = ("asyncio", "fanwire")
+# Either's: it depends on who has called them.
+_ANYBODY_S = ("concurrent", "contextlib", "contextvars", "queue", "selectors",
+              "threading", "weakref")
+
 
 def _nothing() -> None:
     pass
 
 
+def _is_in_loop(frame: Optional[FrameType]) -> bool:
+    """Is it the event loop's own code, and nothing that a handler has called?"""
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", "")).split(".")[0]
+        if module in _LOOP_S:
+            return True
+        if module not in _ANYBODY_S:
+            return False
+        frame = frame.f_back
+    return False
+
+
 class StopOnSignal:
-    """Within it the first signal calls stop(), the second raises.
+    """Within it the first signal calls stop(), the second raises: there and then in the
+    application's code, which may block the loop, and else in the loop's next callback.
 
     Only the main thread may set handlers; in another one nothing is done.
     """
@@ -52,7 +72,13 @@ class StopOnSignal:
         if not self.seen:
             self.seen = True
             self._stop()
-        elif number == signal.SIGINT:
-            raise KeyboardInterrupt
+        elif _is_in_loop(frame):
+            self._loop.call_soon_threadsafe(_exit, number)
         else:
-            raise SystemExit(128 + number)
+            _exit(number)
+
+
+def _exit(number: int) -> None:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

@@ -40,7 +40,9 @@ def decide(handle: Any, log: Log, kind: int, whose: Any, event: Any, outcome: An
             return
         try:
             _accept(handle, kind, token, outcome)
-        except (TypeError, ValueError, Refuse) as wrong:
+        except (GoneError, ClosedError):
+            raise
+        except Exception as wrong:  # JSON that is nested too deeply, too
             _refuse(handle, log, kind, whose, token, wrong)
     except (GoneError, ClosedError) as late:
         log.handlers.debug("%s decided too late: %s (session=%s)", _NAMES[kind], late,
@@ -49,6 +51,12 @@ def decide(handle: Any, log: Log, kind: int, whose: Any, event: Any, outcome: An
 
 def cancelled(handle: Any, log: Log, kind: int, whose: Any, event: Any) -> None:
     """The handler was cancelled: the client needn't wait for the time-out."""
+    if kind in STAYS:
+        try:
+            native.fw_answer(handle, native.fw_event_token(event), _ASK_AGAIN)
+        except (GoneError, ClosedError):
+            pass
+        return
     decide(handle, log, kind, whose, event, None, Refuse(503, "going away"))
 
 

@@ -378,7 +378,7 @@ static int ping_some(void)
     }
     while (next_ms <= now) {
         next_ms += TICK_MS;
-        due += everybody.n * (TICK_MS / 1000.0) / ping_s;
+        due += everybody.n * ((double)TICK_MS / 1000) / ping_s;
         for (; due >= 1; due--) {
             at = at < everybody.n ? at : 0;
             send_all(everybody.of[at++], ping, sizeof ping);

@@ -363,6 +363,37 @@ START_TEST(wrong_arguments_are_refused_with_a_sentence)
 }
 END_TEST
 
+START_TEST(who_feeds_faster_than_events_are_done_is_told_to_wait)
+{
+    enum { LIMIT = 4 };
+    test_hub *h = attaching_hub(_i);
+    test_hub_set(h, "events.per_session", "4");
+    test_hub_start(h);
+    fw_session_id id = attach(h, NULL), other = attach(h, NULL);
+    fw_event *held[LIMIT];
+    for (int i = 0; i < LIMIT; i++) {
+        ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("x")), FW_OK);
+        held[i] = test_hub_expect(h, FW_EVENT_MESSAGE);
+    }
+    ck_assert_int_eq(fw_session_feed(h->hub, id, TEXT("x")), FW_ERR_BUSY);
+    ck_assert_str_eq(fw_error_detail(), "what the session has said before isn't done");
+    /* That is no matter of others. */
+    ck_assert_int_eq(fw_session_feed(h->hub, other, TEXT("y")), FW_OK);
+    test_hub_done(h, test_hub_expect(h, FW_EVENT_MESSAGE));
+    fw_events_done(h->hub, held, LIMIT);
+    int err;
+    uint64_t end = ws_now_ms() + WS_DEADLINE_MS;
+    while ((err = fw_session_feed(h->hub, id, TEXT("z"))) == FW_ERR_BUSY) {
+        ck_assert_uint_lt(ws_now_ms(), end);
+    }
+    ck_assert_int_eq(err, FW_OK);
+    fw_event *e = test_hub_expect(h, FW_EVENT_MESSAGE);
+    ck_assert_int_eq(memcmp(fw_event_data(e, NULL), "z", 1), 0);
+    test_hub_done(h, e);
+    test_hub_close(h);
+}
+END_TEST
+
 START_TEST(feeding_a_session_with_a_socket_has_no_effect)
 {
     test_hub *h = attaching_hub(_i);
@@ -398,6 +429,7 @@ static Suite *suite(void)
     test_add(s, draining_ends_it_with_1001_and_takes_no_more, 0, HUB_KINDS);
     test_add(s, limits_count_it, 0, HUB_KINDS);
     test_add(s, wrong_arguments_are_refused_with_a_sentence, 0, HUB_KINDS);
+    test_add(s, who_feeds_faster_than_events_are_done_is_told_to_wait, 0, HUB_KINDS);
     test_add(s, feeding_a_session_with_a_socket_has_no_effect, 0, HUB_KINDS);
     return s;
 }

@@ -61,8 +61,7 @@ END_TEST
 static void *drain(void *user)
 {
     test_hub *h = user;
-    ck_assert_int_eq(fw_hub_drain(h->hub, -1), FW_OK);
-    return NULL;
+    return (void *)(intptr_t)fw_hub_drain(h->hub, -1);
 }
 
 START_TEST(who_is_shaking_hands_is_let_in_before_the_drain)
@@ -77,7 +76,26 @@ START_TEST(who_is_shaking_hands_is_let_in_before_the_drain)
     ck_assert_int_eq(ws_client_answer(c), 101);
     ws_client_expect_closed(c, 1001, NULL);
     ws_client_free(c);
-    pthread_join(thread, NULL);
+    void *result;
+    pthread_join(thread, &result);
+    ck_assert_int_eq((int)(intptr_t)result, FW_OK);
+    test_hub_close(a);
+}
+END_TEST
+
+START_TEST(who_stays_silent_does_not_use_up_the_time_of_the_drain)
+{
+    test_hub *a = test_hub_new((unsigned)_i);
+    test_hub_set(a, "handshake.timeout", "60s");
+    test_hub_start(a);
+    test_client old = test_client_open(a, "old");
+    ws_client *silent = ws_client_connect(test_hub_url(a), NULL);
+    test_hub_wait_stat_is(a, "fanwire_pending_connections", 1);
+    ck_assert_int_eq(fw_hub_listener_release(a->hub), FW_OK);
+    ck_assert_int_eq(fw_hub_drain(a->hub, 10000), FW_OK);
+    ws_client_expect_closed(old.ws, 1001, NULL);
+    ws_client_free(old.ws);
+    ws_client_free(silent);
     test_hub_close(a);
 }
 END_TEST
@@ -194,6 +212,7 @@ static Suite *suite(void)
     Suite *s = suite_create("handover");
     test_add(s, the_successor_has_the_port_and_the_other_its_sessions, 0, HUB_KIND_REDIS);
     test_add(s, who_is_shaking_hands_is_let_in_before_the_drain, 0, HUB_KIND_REDIS);
+    test_add(s, who_stays_silent_does_not_use_up_the_time_of_the_drain, 0, 1);
     test_add(s, a_successor_that_cannot_start_disturbs_nobody, 0, 1);
     test_add(s, who_waits_goes_on_waiting_when_a_socket_is_lent, 0, HUB_KIND_REDIS);
     test_add(s, the_file_of_a_unix_socket_is_its_owners, 0, HUB_KIND_REDIS);

@@ -444,7 +444,8 @@ START_TEST(at_idle_presence_costs_beats_and_nothing_a_session)
         /* A beat is one EVAL, whose own HSET counts as one. */
         unsigned long hsets = calls_of("hset") - hset;
         unsigned long evals = calls_of("eval") - eval;
-        double beats = (double)(fwi_clock_us() - begun_us) / (LEASE_MS * 1000.0 / 3);
+        double beats =
+            (double)(fwi_clock_us() - begun_us) / ((double)LEASE_MS * 1000 / 3);
         ck_assert_uint_ge(evals, 6);
         ck_assert_uint_le(evals, (unsigned long)(2 * beats) + 6);
         ck_assert_uint_le(hsets, evals);

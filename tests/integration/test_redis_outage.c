@@ -357,7 +357,7 @@ START_TEST(what_the_queue_cannot_hold_is_dropped_and_counted)
         ws_client_expect_text(t.c[0].ws, text);
     }
     double dropped = test_hub_stat(t.hub[0], QUEUE_DROPPED);
-    ck_assert_msg(dropped > N / 2 && dropped < N, "%g", dropped);
+    ck_assert_msg(dropped > (double)N / 2 && dropped < (double)N, "%g", dropped);
     let_in_again(&t);
     /* What it held arrives late, in order and once. */
     int last = -1;

@@ -188,13 +188,16 @@ END_TEST
 
 enum { SESSIONS = 2000 };
 
-/* Polls without a pause until there is no more; how many sessions have ended. */
+/* Polls without a pause until there is no more; how many sessions have ended. A thread
+ * that isn't the test's may not assert: it returns a number that there can't be. */
 static void *count_ends(void *hub)
 {
     fw_event *events[64];
     uintptr_t ends = 0;
     for (int n; (n = fw_hub_poll(hub, events, 64, 0)) != FW_ERR_CLOSED;) {
-        ck_assert_int_ge(n, 0);
+        if (n < 0) {
+            return (void *)UINTPTR_MAX;
+        }
         for (int i = 0; i < n; i++) {
             ends += fw_event_kind(events[i]) == FW_EVENT_CLOSE;
         }

@@ -134,85 +134,6 @@ describe("data:", function()
     assert.same({}, a.received)
   end)
 
-  it("a message made of another leaves the same session out", function()
-    local opened = support.seen()
-    local hub = support.started{open = opened}
-    local a = support.client(hub)
-    support.wait(function() return opened[1] end)
-    local b = support.client(hub)
-    support.wait(function() return opened[2] end)
-    local message = fanwire.message("m", {skip = opened[1]})
-    local made = {
-      fanwire.message(message),
-      fanwire.message(message, "binary"),
-      fanwire.message(message, {key = "k"}),
-      fanwire.message(fanwire.message(message, {binary = true})),
-    }
-    for _, each in ipairs(made) do
-      assert.is_true(hub:send_all(each))
-      assert.is_true(hub:send_all(each, "binary"))
-      assert.is_true(hub:send_all(each, {key = "l"}))
-    end
-    assert.is_true(hub:send_all(made[4], {skip = opened[2]}))
-    assert.is_true(hub:send_all(fanwire.message(message, {skip = opened[2].id})))
-    assert.is_true(hub:send_all("end"))
-    for _ = 1, 3 * #made do
-      assert.equal("m", (b:receive()))
-    end
-    assert.equal("end", (b:receive()))
-    assert.equal("m", (a:receive()))
-    assert.equal("m", (a:receive()))
-    assert.equal("end", (a:receive()))
-  end)
-
-  it("a message made of another has its key", function()
-    local hub = support.started(nil, {room_history_size = 20})
-    local message = fanwire.message("m", {key = "k"})
-    local none, positions = ("0"):rep(32), support.seen()
-    local sent = {
-      {message},
-      {fanwire.message(message)},
-      {fanwire.message(message, "binary")},
-      {fanwire.message(message, {skip = none})},
-      {fanwire.message(fanwire.message(message, {binary = true}))},
-      {message, "binary"},
-      {message, {skip = none}},
-    }
-    for _, each in ipairs(sent) do
-      assert.is_true(hub:publish("r", each[1], each[2], function(ok, position)
-        assert(ok, position)
-        positions(position)
-      end))
-    end
-    local other = fanwire.message(message, {key = "other"})
-    for _, how in ipairs{{}, {key = "third"}} do
-      assert.is_true(hub:publish("r", other, how, function(_, position)
-        positions(position)
-      end))
-    end
-    support.wait(function() return positions[9] end)
-    for i = 2, 7 do
-      assert.equal(positions[1], positions[i])
-    end
-    assert.not_equal(positions[1], positions[8])
-    assert.not_equal(positions[8], positions[9])
-  end)
-
-  it("what goes to a node leaves nobody out", function()
-    local hub, none = support.started(), ("0"):rep(32)
-    local why = "^skip: a message to a node leaves nobody out$"
-    local message = fanwire.message("x", {skip = none})
-    support.failed(why, "FW_ERR_INVALID", hub:send_node(hub:node(), "x", {skip = none}))
-    support.failed(why, "FW_ERR_INVALID", hub:send_node(hub:node(), message))
-    support.failed(why, "FW_ERR_INVALID", hub:send_node(hub:node(), message, "binary"))
-    support.failed("^skip: 32 hexadecimal digits", "FW_ERR_INVALID",
-      hub:send_node(hub:node(), "x", {skip = "me"}))
-    support.raises("skip: a session", function()
-      hub:send_node(hub:node(), "x", {skip = 5})
-    end)
-    assert.is_true(hub:send_node(hub:node(), fanwire.message("x", {key = "k"})))
-  end)
-
   it("sizes go both ways", function()
     local hub = support.started({message = function(s, data) s:send(data) end},
       {message_max_bytes = "4MiB", outbox_max_bytes = "16MiB"})
@@ -276,6 +197,48 @@ describe("data:", function()
     local text = support.client(hub):ask("x")
     assert.equal(20000, select(2, text:gsub('"n":', "")))
     assert.equal(20000, select(2, text:gsub("\195\164", "")))
+  end)
+
+  it("a message of a message leaves out whom that leaves out", function()
+    local s
+    local hub = support.started{open = function(opened)
+      opened:join("r", function() s = opened end)
+    end}
+    local client = support.client(hub)
+    support.wait(function() return s end)
+    local skips = assert(fanwire.message("m", {skip = s}))
+    local nobody = ("0"):rep(32)
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips))))
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips, "binary"))))
+    assert.is_true(hub:publish("r", skips, {key = "once"}))
+    assert.is_true(hub:publish("r", assert(fanwire.message(skips, {skip = nobody}))))
+    assert.is_true(hub:send_all("end"))
+    assert.equal("m", (client:receive()))
+    assert.equal("end", (client:receive()))
+  end)
+
+  it("a message of a message is kept once under its key", function()
+    local hub = support.started({}, {room_history_size = 10, room_history_ttl = "1m"})
+    local once, kept = assert(fanwire.message("m", {key = "k"})), nil
+    assert.is_true(hub:publish("r", once))
+    assert.is_true(hub:publish("r", assert(fanwire.message(once))))
+    assert.is_true(hub:publish("r", once, {skip = ("0"):rep(32)}))
+    assert.is_true(hub:publish("r", assert(fanwire.message(once, {key = "another"}))))
+    assert.is_true(hub:history("r", {}, function(found) kept = found end))
+    support.wait(function() return kept end)
+    assert.equal(2, #kept)
+  end)
+
+  it("a message to a node leaves nobody out", function()
+    local hub = support.started{open = function() end}
+    local client = support.client(hub)
+    support.wait(function() return hub:sessions()[1] end)
+    local s = hub:sessions()[1]
+    support.failed("skip", "FW_ERR_INVALID", hub:send_node(hub:node(), "m", {skip = s}))
+    support.failed("skip", "FW_ERR_INVALID",
+      hub:send_node(hub:node(), assert(fanwire.message("m", {skip = s}))))
+    assert.is_true(hub:send_node(hub:node(), assert(fanwire.message("m", {key = "k"}))))
+    assert.equal("m", (client:receive()))
   end)
 
   it("a hundred megabytes are refused and not kept", function()

@@ -11,6 +11,7 @@ import base64
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -323,6 +324,10 @@ class RedisServer:
                 return s.recv(7) == b"+PONG\r\n"
             except OSError:
                 return False
+
+    def pause(self):
+        """It answers nobody any more, and hangs up on nobody either."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def kill(self):
         if self._process is not None:

@@ -1,5 +1,6 @@
 """Clients of the Centrifuge protocol: what they say as they connect, and their calls."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -193,3 +194,40 @@ def test_who_may_stay_is_decided_when_the_time_is_over(make_hub, connect, handle
         assert "TypeError" in handler_log.one().getMessage()
         for stayed in (ann, carl, dora):
             assert _ask(stayed, 3, method="anything")["id"] == 3
+
+
+def test_an_answer_that_is_nested_too_deeply_is_a_failed_call(make_hub, connect, handler,
+                                                              handler_log):
+    hub = make_hub(client_insecure=True)
+    deep = []
+    for _ in range(200_000):
+        deep = [deep]
+
+    hub.on_rpc(handler(lambda session, method, data: deep if method == "deep" else [1]))
+    with hub:
+        client = _enter(hub, connect)
+        client.receive()
+        assert _ask(client, 2, method="deep")["error"]["code"] == 500
+        assert _ask(client, 3, method="flat")["rpc"] == {"data": [1]}
+    assert "RecursionError" in handler_log.one().getMessage()
+    while deep:  # or the interpreter's stack would be needed to free it
+        deep = deep.pop()
+
+
+def test_who_is_in_stays_though_the_handler_that_decides_is_cancelled(make_hub, connect,
+                                                                      handler_log):
+    hub = make_hub(token_hmac_secret=SECRET, heartbeat_interval="1h",
+                   decision_timeout="1m")
+
+    async def stays(session):
+        raise asyncio.CancelledError
+
+    hub.on_refresh(stays)
+    with hub:
+        def ask(until):
+            client = _enter(hub, connect, token=_token(sub="ann", exp=until))
+            return client, json.loads(client.receive())
+
+        client = _soon_over(ask)
+        assert "CancelledError" in handler_log.one().getMessage()
+        assert _ask(client, 3, method="anything")["id"] == 3

@@ -6,7 +6,7 @@ import json
 import pytest
 
 import fanwire
-from support import Seen
+from support import DEADLINE, Seen
 
 WAYS = {
     "session.send": lambda hub, s, data: s.send(data),
@@ -199,6 +199,36 @@ def test_skip_and_a_message_do_not_change_the_message(one_session):
     hub.publish("r", message)
     hub.broadcast("end")
     assert client.receive_many(3) == ["m", "m", "end"]
+
+
+def test_a_message_of_a_message_leaves_out_whom_that_leaves_out(one_session):
+    hub, client, session = one_session
+    skips = fanwire.Message("m", skip=session)
+    hub.publish("r", fanwire.Message(skips))
+    hub.publish("r", skips, key="once")
+    hub.publish("r", fanwire.Message(skips, skip="0" * 32))
+    hub.broadcast("end")
+    assert client.receive_many(2) == ["m", "end"]
+
+
+def test_a_message_of_a_message_is_kept_once_under_its_key(make_hub, connect):
+    hub = make_hub(room_history_size=10, room_history_ttl="1m")
+    with hub:
+        once = fanwire.Message("m", key="k")
+        hub.publish("r", once)
+        hub.publish("r", once, skip="0" * 32)
+        hub.apublish("r", fanwire.Message(once)).result(DEADLINE)
+        hub.apublish("r", fanwire.Message(once, key="another")).result(DEADLINE)
+        kept = hub.history("r").result(DEADLINE)
+        assert [message.data for message in kept.messages] == ["m", "m"]
+
+
+def test_a_message_to_a_node_leaves_nobody_out(one_session):
+    hub, client, session = one_session
+    with pytest.raises(fanwire.InvalidError, match="skip"):
+        hub.send_node(hub.node, fanwire.Message("m", skip=session))
+    hub.send_node(hub.node, fanwire.Message("m", key="k"))
+    assert client.receive() == "m"
 
 
 def test_to_leave_nobody_out(one_session):

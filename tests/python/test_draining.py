@@ -189,6 +189,40 @@ def test_a_second_signal_ends_at_once(program, connect):
     p.finish()
 
 
+# A signal comes as asyncio hands over what a thread has brought: here that the sessions
+# are closed, which the end waits for.
+IN_THE_MIDDLE = """
+    import asyncio.futures, signal
+    hand_over, calls = asyncio.futures._copy_future_state, []
+    __name__ = "concurrent.futures"  # whose place it takes
+
+    class Source:
+        def __init__(self, source):
+            self.source = source
+
+        def __getattr__(self, name):
+            if name == "cancelled":
+                signal.raise_signal(signal.SIGTERM)
+            return getattr(self.source, name)
+
+    def interrupted(source, goal):
+        calls.append(source)
+        # The first is that it has started.
+        hand_over(Source(source) if len(calls) == 2 else source, goal)
+
+    asyncio.futures._copy_future_state = interrupted
+"""
+
+
+def test_a_second_signal_in_the_middle_of_asyncio_leaves_nothing_half_done(program,
+                                                                          connect):
+    p = program(IN_THE_MIDDLE + RUN % {"drain": "1h"})
+    client = connect(p.wait("url"))
+    assert client.ask("hang") == "hanging"
+    p.signal(signal.SIGTERM)
+    assert p.finish() == 143
+
+
 def test_run_leaves_the_signal_handlers_as_they_were(program, connect):
     p = program("""
         import fanwire, signal, threading, time, os

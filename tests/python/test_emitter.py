@@ -266,6 +266,36 @@ def test_waiting_for_another_thread_s_publish_counts_as_waiting(silent_redis):
     assert took < 8.0 * SLOW
 
 
+# What a signal's handler does runs in the middle of what its thread does: here in the
+# C library's place, for a signal can't be sent at that very moment.
+
+def test_a_signal_s_handler_may_close_what_its_thread_is_using(emitter, monkeypatch):
+    calls = []
+
+    def publish(*arguments):
+        calls.append(arguments)
+        emitter.close()
+        return 0
+
+    with monkeypatch.context() as m:
+        m.setattr("fanwire.native.fw_emitter_publish", publish)
+        assert emitter.publish("r", "x") == 0
+    assert len(calls) == 1
+    with pytest.raises(fanwire.ClosedError):
+        emitter.publish("r", "x")
+
+
+def test_a_publish_in_the_middle_of_another_is_a_state_error(emitter, monkeypatch):
+    def publish(*arguments):
+        return emitter.publish("r", "y")
+
+    with monkeypatch.context() as m:
+        m.setattr("fanwire.native.fw_emitter_publish", publish)
+        with pytest.raises(fanwire.StateError, match="signal"):
+            emitter.publish("r", "x")
+    assert emitter.publish("r", "x") == 0
+
+
 # --- threads and forks ---
 
 def test_many_threads_may_publish(cluster, emitter, connect):

@@ -447,8 +447,8 @@ def test_to_send_to_ones_own_closed_session_is_no_failure(hub, connect, handler,
     assert record.levelno == logging.DEBUG
 
 
-def test_a_cancelled_error_of_a_handlers_own_kills_nothing(hub, connect, handler,
-                                                           handler_log):
+def test_a_cancelled_error_of_a_handlers_own_is_logged_and_kills_nothing(
+        hub, connect, handler, handler_log):
     def said(session, data):
         if data == "cancel":
             raise asyncio.CancelledError
@@ -459,6 +459,7 @@ def test_a_cancelled_error_of_a_handlers_own_kills_nothing(hub, connect, handler
         client = connect(hub)
         client.send("cancel")
         assert client.ask("alive") == "alive"
+        assert "CancelledError" in handler_log.one().getMessage()
 
 
 @pytest.mark.parametrize("wrong", [SystemExit, KeyboardInterrupt])

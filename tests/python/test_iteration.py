@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 import fanwire
-from support import Seen
+from support import DEADLINE, Seen, wait_until
 
 
 def test_a_session_is_iterated_over_until_it_ends(hub, connect):
@@ -242,3 +242,39 @@ def test_a_handle_without_events_cannot_be_iterated(hub, connect):
     with hub:
         handle = hub.session("0" * 31 + "1")
         assert not hasattr(handle, "receive") and not hasattr(handle, "__aiter__")
+
+
+def test_what_was_handled_within_receive_comes_before_the_next(hub, connect):
+    """on_leave is called while the handler receives, and outlasts it."""
+    seen, gates = Seen(), Seen()
+
+    async def said(session, data):
+        entered, gate = asyncio.Event(), asyncio.Event()
+        gates((asyncio.get_running_loop(), session, entered, gate))
+        await session.join("r")
+        session.leave("r")
+        receiving = asyncio.ensure_future(session.receive())
+        await entered.wait()
+        receiving.cancel()
+        seen("returned")
+
+    async def left(session, room):
+        entered, gate = gates.one()[2:]
+        entered.set()
+        await gate.wait()
+        seen("left")
+
+    hub.on_message(said)
+    hub.on_leave(left)
+    hub.on_close(lambda session, code, reason: seen("closed"))
+    with hub:
+        client = connect(hub)
+        client.send("go")
+        loop, session, _, gate = gates.one()
+        seen.wait(1)
+        client.close()
+        wait_until(lambda: session.closed, "the end of the session is known")
+        # A close that didn't wait would be handled by then.
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(DEADLINE)
+        loop.call_soon_threadsafe(gate.set)
+        assert seen.wait(3) == ["returned", "left", "closed"]

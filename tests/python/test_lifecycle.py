@@ -54,6 +54,68 @@ def test_start_and_close(make_hub, connect):
     hub.close()  # once more is no error
 
 
+def test_more_patience_than_a_number_holds_ends_the_hub_all_the_same(hub, connect):
+    """Milliseconds are an int in C."""
+    with hub:
+        client = connect(hub)
+        url = hub.urls[0]
+        hub.close(timeout=1e300)
+        assert not hub.running
+        assert client.wait_closed()[0] == 1001
+        assert port_is_free(url)
+
+
+def test_whatever_fails_at_the_end_the_hub_serves_no_more(make_hub, connect, monkeypatch,
+                                                          caplog):
+    def fails(self, timeout_ms):
+        raise OSError("no more of anything")
+
+    monkeypatch.setattr("fanwire._life.Life._drain", fails)
+    hub = echo(make_hub())
+    hub.start()
+    url = hub.urls[0]
+    client = connect(hub)
+    hub.close()
+    assert client.wait_closed()[0] == 1001
+    assert port_is_free(url)
+    assert "no more of anything" in caplog.text
+
+
+def test_start_without_an_event_loop_says_why(hub, monkeypatch):
+    def none_left():
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as m:
+        m.setattr("asyncio.events.new_event_loop", none_left)
+        m.setattr("asyncio.new_event_loop", none_left)
+        with pytest.raises(OSError, match="Too many open files"):
+            hub.start()
+    assert not hub.running
+    with hub:
+        assert hub.running
+
+
+def test_start_on_a_loop_that_watches_nothing_says_why_and_frees_the_port(make_hub):
+    async def scenario():
+        hub = make_hub()
+        loop = asyncio.get_running_loop()
+
+        def refuses(fd, callback, *arguments):
+            raise NotImplementedError("this loop watches nothing")
+
+        loop.add_reader, kept = refuses, loop.add_reader
+        try:
+            with pytest.raises(NotImplementedError):
+                await hub.astart()
+        finally:
+            loop.add_reader = kept
+        assert not hub.running
+        async with hub:
+            assert hub.running
+
+    asyncio.run(scenario())
+
+
 def test_start_twice_is_a_state_error(hub):
     with hub:
         with pytest.raises(fanwire.StateError):

@@ -27,7 +27,8 @@ def all_places_are_free(hub, session, concurrency):
 # --- tasks that are cancelled ---
 
 @pytest.mark.parametrize("when", ["before it began", "while it ran"])
-def test_a_cancelled_handler_takes_no_place_with_it(make_hub, connect, when):
+def test_a_cancelled_handler_takes_no_place_with_it(make_hub, connect, handler_log,
+                                                    when):
     """The event counts as handled if its handler began, and is handled if it hadn't."""
     hub = make_hub(concurrency=1)
     seen = Seen()

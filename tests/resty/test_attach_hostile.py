@@ -74,8 +74,9 @@ def test_a_message_that_is_never_finished_keeps_no_request(attached, connect):
 
 def test_a_loop_that_fails_while_a_delivery_is_written_leaves_no_session(attached,
                                                                         raw_connect):
-    nginx = attached(workers=1, redis=None, options='heartbeat_interval = "1s",',
-                     locations="""
+    # All that is sent may wait: a session's share is a sixteenth.
+    options = 'heartbeat_interval = "1s", events_max_bytes = "128MiB",'
+    nginx = attached(workers=1, redis=None, options=options, locations="""
       location /fails { content_by_lua_block {
         local wb = assert(require("resty.websocket.server"):new({ timeout = 600000,
           max_payload_len = 10000000 }))

@@ -282,6 +282,59 @@ def test_a_request_that_an_old_worker_still_handles_can_send(serve, node, connec
     nginx.wait_gone(old)
 
 
+ASKS = """
+  location /ask { content_by_lua_block {
+    local resty, shared = require("fanwire.resty"), ngx.shared.shared
+    ngx.say("begun") ngx.flush(true)
+    while ngx.var.arg_later and not shared:get("go") do ngx.sleep(0.02) end
+    local answer, why, name = resty.nodes()
+    ngx.say(answer and "answered" or name)
+  } }
+  location /go { content_by_lua_block {
+    ngx.shared.shared:set("go", true) ngx.say("go") } }"""
+
+
+@contextlib.contextmanager
+def asking(nginx, path):
+    """What a request to a worker says, line by line; its first has come."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", nginx.port,
+                                                       timeout=DEADLINE)) as c:
+        c.request("GET", path)
+        response = c.getresponse()
+        assert response.readline() == b"begun\n"
+        yield lambda: response.readline().strip().decode()
+
+
+def test_who_has_asked_an_old_worker_is_answered_and_the_worker_ends(serve, tmp_path):
+    """There are no sessions, and Redis answers nobody any more."""
+    redis = support.RedisServer(tmp_path)
+    redis.start()
+    try:
+        nginx = serve(locations=ASKS, options='drain_timeout = "1s",', workers=1,
+                      redis=redis.url)
+        nginx.wait_log("fanwire: redis: up")
+        old = nginx.workers()
+        redis.pause()
+        with asking(nginx, "/ask") as line:
+            nginx.reload()
+            assert line() == "FW_ERR_CLOSED"
+        nginx.wait_gone(old)
+    finally:
+        redis.kill()
+
+
+def test_who_asks_a_worker_at_rest_is_told_so_at_once(serve):
+    nginx = serve(locations=ASKS, workers=1)
+    old = nginx.workers()
+    with asking(nginx, "/ask?later=1") as line:
+        nginx.reload()
+        till = time.monotonic() + 1  # it has no session: its drain is over
+        support.wait_until(lambda: time.monotonic() > till, "a moment")
+        assert nginx.get("/go").pid not in old
+        assert line() == "FW_ERR_CLOSED"
+    nginx.wait_gone(old)
+
+
 def test_a_reload_that_nginx_refuses_changes_nothing(serve, enter):
     nginx = serve(workers=1, redis=None)
     nginx.expected = ["nonsense"]

@@ -5,6 +5,7 @@ import array
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
 import stat
@@ -190,6 +191,32 @@ def test_a_successor_with_a_wrong_configuration_disturbs_nobody(fanwired, path):
     assert done.status == 1 and "/nonexistent" in done.err_lines[-1]
     f.wait_for_log("hand-over: given up")
     shake_hands(port_of(f)).close()
+
+
+def switches(pid):
+    """How often the main thread has waited for something."""
+    with open(f"/proc/{pid}/task/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status
+                    if line.startswith("voluntary_ctxt_switches"))
+
+
+def test_a_call_without_descriptors_waits_and_costs_nothing(fanwired, path):
+    f = fanwired("--handover.path", path)
+    pid = f.process.pid
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    taken = {int(fd) for fd in os.listdir(f"/proc/{pid}/fd")}
+    next_one = min(set(range(len(taken) + 1)) - taken)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next_one, limits[1]))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as successor:
+        successor.settimeout(DEADLINE)
+        successor.connect(path)
+        f.wait_for_log("hand-over: a call can't be answered: Too many open files")
+        before = switches(pid)  # who looks again and again without waiting has none
+        wait_until(lambda: switches(pid) >= before + 5, "a main thread that waits")
+
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert successor.recv(100) == HELLO
+    assert f.err().count("a call can't be answered") == 1
 
 
 def test_who_is_told_to_stop_leaves_the_sockets_to_his_successor(fanwired, path):

@@ -125,6 +125,19 @@ def test_a_wrong_file_changes_nothing_and_says_why(fanwired, config, line, says)
     s.close()
 
 
+def test_what_would_not_start_again_is_not_taken_over(fanwired, config):
+    hooks = "hook.connect.url = http://127.0.0.1:1/\nhook.timeout = 1s\n"
+    config.write_text(config.read_text() + hooks + "decision.timeout = 5s\n")
+    f = start(fanwired, config)
+    config.write_text(config.read_text().replace("5s", "2s"))
+    reload(f, FAILED)
+    f.wait_for_log("reload: nothing has changed: hook.timeout: 1s: a request may wait")
+    assert run("--config", str(config), "--check-config").status == 2
+
+    config.write_text(config.read_text().replace("2s", "3s"))
+    reload(f)
+
+
 def test_a_file_that_is_gone_changes_nothing(fanwired, config):
     f = start(fanwired, config)
     config.unlink()

@@ -35,8 +35,13 @@ void world_session_ends(world *w, unsigned k)
     w->sessions[w->members[k].serial].is_here = false;
 }
 
+/* Doesn't it hear what is published now? Nor does a node between two links, which reads
+ * anew what was said meanwhile, but not who has left. */
 static bool is_deaf(const world_node *n)
 {
+    if (!atomic_load(&n->rig.hub.backplane_up)) {
+        return true;
+    }
     for (unsigned i = 0; i < LINKS_MAX; i++) {
         if (n->links[i].at != NULL && model_link_is_deaf(n->links[i].at)) {
             return true;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "support/backplane_node.h"
+#include "support/test_message.h"
 
 static void must(bool ok, const char *what)
 {
@@ -63,7 +64,7 @@ static void keep_one(node *n, const keep_order *o, const char *text, uint64_t re
 {
     fwi_terms terms = o->terms;
     terms.ref = ref;
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     must(m != NULL, "out of memory");
     m->key = o->key != NULL ? strdup(o->key) : NULL;
     must(n->bp->ops->publish(n->bp, o->channel, m, &terms), "publish");

@@ -11,6 +11,7 @@
 #include "base/rand.h"
 #include "core/error.h"
 #include "io/loop_uv.h"
+#include "support/test_message.h"
 
 static void must(bool ok, const char *what)
 {
@@ -112,7 +113,7 @@ static void on_node(void *user, uint64_t number, const char *name, bool up)
 static fw_message *member_message(const node *n, uint64_t local, const char *user,
                                   const char *info)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_LEFT, info, strlen(info), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_LEFT, info, strlen(info), FW_TEXT);
     must(m != NULL, "out of memory");
     m->origin = fwi_origin_new((fw_session_id){n->number, local}, user, n->name);
     must(m->origin != NULL, "out of memory");
@@ -197,7 +198,7 @@ static void do_resubscribe(node *n, void *arg)
 
 static void publish_one(node *n, const char *channel, const char *text)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     must(m != NULL && n->bp->ops->publish(n->bp, channel, m, NULL), "publish");
     fw_message_unref(m);
 }

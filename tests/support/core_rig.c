@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 /* --- the transport --- */
 
@@ -288,7 +289,7 @@ unsigned core_conn_count(fwi_conn *c, const char *text)
 
 int core_publish(core_rig *rig, const char *channel, const char *text)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     int err = fwi_hub_publish(&rig->hub, channel, m);
     fw_message_unref(m);
     return err;

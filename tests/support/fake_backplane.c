@@ -2,6 +2,7 @@
  * See fake_backplane.h: it keeps nothing but what was asked.
  */
 #include "support/fake_backplane.h"
+#include "support/test_message.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -131,8 +132,7 @@ static fw_message *message_at(uint64_t epoch, uint64_t offset)
     int n = epoch == 0 ? snprintf(text, sizeof text, "plain")
                        : snprintf(text, sizeof text, "%llu:%llu",
                                   (unsigned long long)epoch, (unsigned long long)offset);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, (size_t)n, FW_TEXT);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message(FWI_MSG_DATA, text, (size_t)n, FW_TEXT);
     m->at = (fwi_position){epoch, offset};
     m->id = (fwi_envelope_id){fake_writer, fake_writer != 0 ? offset : 0};
     return m;

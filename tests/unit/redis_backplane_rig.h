@@ -13,6 +13,7 @@
 #include "backplane/backplanes.h"
 #include "support/fake_loop.h"
 #include "wire/envelope.h"
+#include "support/test_message.h"
 
 enum { NODE = 0xabc };
 
@@ -32,8 +33,7 @@ static bool answers_back, stops; /* what the hub does when it hears something */
 
 static inline fw_message *text_message(const char *text)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     return m;
 }
 

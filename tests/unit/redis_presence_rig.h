@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "redis_backplane_rig.h"
+#include "support/test_message.h"
 
 static char served[8192];     /* what was asked: "BEAT:1:1:0 HSET:0 1 PUBLISH " */
 static const char *beat_says; /* what a beat is answered with; "" : nothing for now */
@@ -46,8 +47,7 @@ static inline void on_node(void *user, uint64_t node, const char *name, bool up)
 static inline fw_message *member(uint64_t node, uint64_t local, const char *user,
                                  const char *node_name)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_LEFT, "", 0, FW_TEXT);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message(FWI_MSG_LEFT, "", 0, FW_TEXT);
     m->origin = fwi_origin_new((fw_session_id){node, local}, user, node_name);
     ck_assert_ptr_nonnull(m->origin);
     return m;

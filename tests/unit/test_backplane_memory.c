@@ -8,6 +8,7 @@
 #include "backplane/backplanes.h"
 #include "core/error.h"
 #include "support/fake_loop.h"
+#include "support/test_message.h"
 
 static fwi_loop *loop;
 static fwi_backplane *bp;
@@ -19,7 +20,7 @@ static const char *leave_on_message;
 
 static void publish(const char *channel, const char *text)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     ck_assert(m != NULL && bp->ops->publish(bp, channel, m, NULL));
     fw_message_unref(m);
 }

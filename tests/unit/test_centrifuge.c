@@ -6,6 +6,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/decision.h"
+#include "support/test_message.h"
 
 /* --- rooms --- */
 
@@ -59,7 +60,7 @@ START_TEST(a_message_to_a_session_a_user_and_everybody_is_a_message)
     say(c, "{\"id\":1,\"connect\":{}}");
     fwi_hub_decide(&rig.hub, question, true, 0, "ann");
     hears(c, CONNECTED(""));
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "1", 1, FW_TEXT);
     static const char push[] = "{\"push\":{\"message\":{\"data\":1}}}";
     ck_assert_int_eq(fwi_hub_send(&rig.hub, c->id, m), FW_OK);
     hears(c, push);
@@ -80,7 +81,7 @@ START_TEST(nobody_is_sent_to_before_its_connect_is_answered)
     decide_later();
     fwi_conn *c = arrive(0);
     say(c, "{\"id\":1,\"connect\":{}}");
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "1", 1, FW_TEXT);
     ck_assert_int_eq(fwi_hub_publish(&rig.hub, "all", m), FW_OK);
     ck_assert_int_eq(fwi_hub_send(&rig.hub, c->id, m), FW_OK);
     ck_assert_int_eq(fwi_hub_join(&rig.hub, c->id, "a", 0), FW_OK);

@@ -5,6 +5,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/centrifuge.h"
+#include "support/test_message.h"
 
 /* What c is told of its command 5; what comes before that is let go. */
 static const char *answer_to_5(fwi_conn *c)
@@ -88,7 +89,7 @@ START_TEST(several_questions_have_no_more_room_for_their_answers_than_one)
     for (unsigned i = 0; i < SAID; i++) {
         publish("a", "1");
     }
-    fw_message *one = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
+    fw_message *one = test_message(FWI_MSG_DATA, "1", 1, FW_TEXT);
     rig.hub.set.outbox_max = 800 * fwi_message_cost(one);
     fw_message_unref(one);
     core_conn_say(c, "{\"id\":5,\"history\":{\"channel\":\"a\",\"limit\":-1}}\n"

@@ -5,6 +5,7 @@
 #include "unit/centrifuge_rig.h"
 
 #include "core/presence.h"
+#include "support/test_message.h"
 
 static void open_kept(unsigned loops)
 {
@@ -420,7 +421,7 @@ static void on_rpc(fw_hub *hub, fw_event *e, void *user)
 
 static void answer(uint64_t token, const char *text)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     ck_assert_int_eq(fwi_hub_reply(&rig.hub, token, m), FW_OK);
     ck_assert_int_eq(fwi_hub_reply(&rig.hub, token, m), FW_ERR_GONE);
     fw_message_unref(m);
@@ -454,7 +455,7 @@ START_TEST(calls_are_answered_in_the_order_of_their_answers)
              "\"temporary\":true}}");
     say(c, "{\"id\":6,\"rpc\":{}}");
     core_conn_free(c);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "1", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "1", 1, FW_TEXT);
     ck_assert_int_eq(fwi_hub_reply(&rig.hub, tokens[4], m), FW_ERR_GONE);
     fw_message_unref(m);
     core_rig_fini(&rig);

@@ -9,6 +9,7 @@
 #include "core/compress.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 static char text[3000];
@@ -31,7 +32,7 @@ static fwi_conn *member(unsigned loop, unsigned window_bits)
 /* The text of n bytes to the room. */
 static void publish(size_t n)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, n, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, n, FW_TEXT);
     ck_assert_int_eq(fwi_hub_publish(&rig.hub, "r:a", m), FW_OK);
     fw_message_unref(m);
     core_rig_settle(&rig);
@@ -161,7 +162,7 @@ START_TEST(what_is_sent_to_a_user_or_a_session_is_compressed_too)
     fwi_conn *c = core_connect(&rig, 0, "user=ann");
     fwi_session_set_deflates(c->s, 15);
     core_rig_settle(&rig);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, 700, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, 700, FW_TEXT);
     fwi_hub_publish(&rig.hub, "u:ann", m);
     fwi_hub_publish(&rig.hub, "all", m);
     fwi_hub_send(&rig.hub, c->id, m);

@@ -8,6 +8,7 @@
 #include "core/decision.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 
@@ -64,7 +65,7 @@ START_TEST(a_message_reaches_members_on_every_loop_but_the_one_left_out)
         c[i] = core_connect(&rig, i % 3, i == 5 ? "room=b" : "room=a");
     }
     core_rig_settle(&rig);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "hi", 2, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "hi", 2, FW_TEXT);
     m->except = c[1]->id;
     fwi_hub_publish(&rig.hub, "r:a", m);
     fw_message_unref(m);

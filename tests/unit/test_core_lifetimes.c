@@ -10,6 +10,7 @@
 #include "core/decision.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 static uint64_t tokens[4];
@@ -265,7 +266,7 @@ START_TEST(what_is_sent_to_a_loop_that_stands_still_is_bounded)
 {
     core_rig_init(&rig, 2, "inbox.max_bytes", "64KiB", NULL);
     fwi_conn *c = core_connect(&rig, 1, "");
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "0123456789", 10, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "0123456789", 10, FW_TEXT);
     for (int i = 0; i < 2000; i++) {
         fwi_shard_leave_thread();
         ck_assert_int_eq(fwi_hub_send(&rig.hub, c->id, m), FW_OK);
@@ -291,7 +292,7 @@ static void push_two(fw_session_id id)
 {
     static char big[2000];
     memset(big, 'x', sizeof big);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, big, sizeof big, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, big, sizeof big, FW_TEXT);
     fwi_hub_send(&rig.hub, id, m);
     fwi_hub_send(&rig.hub, id, m);
     fw_message_unref(m);
@@ -368,8 +369,7 @@ START_TEST(a_close_of_another_node_has_a_reason_that_a_close_frame_can_carry)
         text[orders[_i / 2].closes ? 123 : 124] = '\0';
         why = text;
     }
-    fw_message *m =
-        fwi_message_new(FWI_MSG_CLOSE, why, strlen(why), orders[_i / 2].flags);
+    fw_message *m = test_message(FWI_MSG_CLOSE, why, strlen(why), orders[_i / 2].flags);
     m->code = 4001;
     m->target = c->id;
     fwi_hub_sink.on_message(&rig.hub, _i % 2 ? "u:ann" : rig.hub.channel, m);

@@ -8,6 +8,7 @@
 
 #include "core/centrifuge.h"
 #include "core/gift.h"
+#include "support/test_message.h"
 
 static int emulate(const char *commands)
 {
@@ -296,7 +297,7 @@ static void be_one_of_many(void)
 
 static void bring(const char *text, size_t len)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_EMULATED, text, len, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_EMULATED, text, len, FW_TEXT);
     m->target = (fw_session_id){rig.hub.node, 0};
     fwi_hub_sink.on_message(&rig.hub, rig.hub.channel, m);
     fw_message_unref(m);

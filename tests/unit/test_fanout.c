@@ -9,6 +9,7 @@
 #include "core/fanout.h"
 #include "support/core_rig.h"
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 
@@ -56,7 +57,7 @@ static void say(const char *room, const char *text, const fwi_conn *except)
 {
     char channel[64];
     snprintf(channel, sizeof channel, "r:%s", room);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     if (except != NULL) {
         m->except = except->id;
     }
@@ -258,7 +259,7 @@ END_TEST
  * it. */
 static void tell_of_a_coming(const char *channel)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_ENTERED, NULL, 0, FW_BINARY);
+    fw_message *m = test_message(FWI_MSG_ENTERED, NULL, 0, FW_BINARY);
     m->origin = fwi_origin_new((fw_session_id){1, 2}, "ann", "n");
     fwi_room_deliver(&rig.shard[0], channel, m);
     fw_message_unref(m);

@@ -14,6 +14,7 @@
 #include "support/core_rig.h"
 #include "wire/event_stream.h"
 #include "wire/ws_codec.h"
+#include "support/test_message.h"
 
 /* --- memory that runs out: see CMakeLists.txt --- */
 
@@ -98,7 +99,7 @@ static void say_at_once(fwi_shard *shard, const char *channel, fw_message *m)
 static void say(play *p, const char *channel, const char *text, size_t len,
                 const fwi_conn *except, int failing)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, len, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, len, FW_TEXT);
     if (except != NULL) {
         m->except = except->id;
     }
@@ -339,7 +340,7 @@ static fwi_frame *event_frame(const char *text)
 
 static void say_kept(fwi_shard *shard, const char *channel, uint64_t offset, int failing)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
     char text[16];
     snprintf(text, sizeof text, "%u", (unsigned)offset);
     m->at = (fwi_position){9, offset};

@@ -3,6 +3,7 @@
  * what becomes of what is published.
  */
 #include "history_rig.h"
+#include "support/test_message.h"
 
 /* --- where it stands --- */
 
@@ -464,7 +465,7 @@ END_TEST
 
 static int publish(const char *channel, uint64_t ref)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
     int err = fwi_hub_publish_ref(&rig.hub, channel, m, ref);
     fw_message_unref(m);
     core_rig_settle(&rig);
@@ -502,7 +503,7 @@ START_TEST(what_cant_wait_for_its_room_is_told)
     open_rig(1, "redis.queue.max_bytes", "1024");
     fwi_conn *c = come(0);
     fwi_hub_join(&rig.hub, c->id, "a", 0);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
     for (uint64_t i = 1; i <= 20; i++) {
         fwi_hub_publish_ref(&rig.hub, "r:a", m, i);
     }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/history_log.h"
+#include "support/test_message.h"
 
 enum { EPOCH = 7 };
 
@@ -15,8 +16,7 @@ static fw_message *message(uint64_t offset)
 {
     char text[100];
     int n = snprintf(text, sizeof text, "%099d", (int)offset);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, (size_t)n, FW_TEXT);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message(FWI_MSG_DATA, text, (size_t)n, FW_TEXT);
     m->at = (fwi_position){EPOCH, offset};
     return m;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "support/core_rig.h"
+#include "support/test_message.h"
 
 /* --- memory that runs out: see CMakeLists.txt --- */
 
@@ -122,7 +123,7 @@ START_TEST(a_publish_with_a_ref_is_answered_if_there_is_no_memory_to_ask)
     results = 0;
     core_rig_init(&rig, 1, NULL);
     core_rig_on(&rig, FW_EVENT_RESULT, on_result, NULL);
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
     ck_assert_int_eq(fwi_hub_publish_ref(&rig.hub, "r:a", m, 5), FW_OK);
     fails = 1; /* this thread isn't the loop's, so it happens in a turn */
     core_rig_settle(&rig);

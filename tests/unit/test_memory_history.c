@@ -12,6 +12,7 @@
 
 #include "backplane/backplanes.h"
 #include "support/fake_loop.h"
+#include "support/test_message.h"
 
 enum { SECOND = 1000, DAY = 24 * 3600 * SECOND };
 
@@ -97,7 +98,7 @@ static void end(void)
 static void keep(const char *channel, const char *text, const char *key, uint64_t ref)
 {
     const fwi_terms terms = {3, 60 * SECOND, ref};
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, text, strlen(text), FW_TEXT);
     m->key = key != NULL ? strdup(key) : NULL;
     ck_assert(bp->ops->publish(bp, channel, m, &terms));
     fw_message_unref(m);
@@ -133,7 +134,7 @@ END_TEST
 START_TEST(a_message_of_two_rooms_has_a_position_in_each)
 {
     const fwi_terms terms = {3, 60 * SECOND, 0};
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "both", 4, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "both", 4, FW_TEXT);
     ck_assert(bp->ops->subscribe(bp, "r:a"));
     ck_assert(bp->ops->subscribe(bp, "r:b"));
     keep("r:b", "first", NULL, 0);
@@ -213,7 +214,7 @@ END_TEST
 
 START_TEST(what_waits_when_it_is_stopped_is_told)
 {
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
     ck_assert(bp->ops->publish(bp, "r:p", m, &(fwi_terms){.ref = 3}));
     fw_message_unref(m);
     keep("r:a", "one", NULL, 4);

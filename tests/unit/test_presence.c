@@ -7,6 +7,7 @@
 
 #include "core/presence.h"
 #include "support/core_rig.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 
@@ -328,7 +329,7 @@ START_TEST(what_is_sent_to_a_room_here_reaches_its_members_past_the_backplane)
     fwi_conn *bob = enter((unsigned)_i - 1, "room=a");
     fwi_conn *cid = enter(0, "room=b");
     fwi_conn *left_out = enter(0, "room=a");
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "news", 4, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "news", 4, FW_TEXT);
     m->except = left_out->id;
     ck_assert_int_eq(fwi_hub_send_here(&rig.hub, "r:a", m), FW_OK);
     ck_assert_int_eq(fwi_hub_send_here(&rig.hub, "r:nobody", m), FW_OK);
@@ -420,13 +421,13 @@ START_TEST(a_kind_of_message_from_the_future_is_counted_and_shown_to_nobody)
     fwi_conn *ann = enter(0, "room=a&user=ann");
     next(ann);
     for (size_t i = 0; i < FWI_ARRAY_LEN(channels); i++) {
-        fw_message *m = fwi_message_new((fwi_msg_kind)200, "new", 3, FW_TEXT);
+        fw_message *m = test_message((fwi_msg_kind)200, "new", 3, FW_TEXT);
         m->target = ann->id;
         fwi_hub_publish(&rig.hub, channels[i], m);
         fw_message_unref(m);
     }
     /* One that we know, from whom nobody is named: not ours either. */
-    fw_message *m = fwi_message_new(FWI_MSG_LEFT, "", 0, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_LEFT, "", 0, FW_TEXT);
     fwi_hub_publish(&rig.hub, "r:a", m);
     fw_message_unref(m);
     ck_assert_str_eq(next(ann), "");

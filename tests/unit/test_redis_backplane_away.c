@@ -250,7 +250,6 @@ START_TEST(attempts_back_off_to_a_second_and_go_on)
 {
     fake_loop_advance(loop, 1);
     uint64_t last_ms = fwi_loop_now_ms(loop), longest = 0;
-    size_t attempts = 0;
     for (int i = 0; i < 20; i++) {
         size_t n = fake_loop_stream_count(loop);
         fake_stream_fail(fake_loop_stream(loop, n - 1), "connection refused");
@@ -261,7 +260,6 @@ START_TEST(attempts_back_off_to_a_second_and_go_on)
         longest = FWI_MAX(longest, now_ms - last_ms);
         ck_assert_uint_ge(now_ms - last_ms, 25);
         last_ms = now_ms;
-        attempts++;
     }
     ck_assert_uint_le(longest, 1002);
     ck_assert_uint_ge(longest, 500);

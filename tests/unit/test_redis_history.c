@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "core/error.h"
+#include "support/test_message.h"
 
 #define EPOCH "\x01\x02\x03\x04\x05\x06\x07\x08"
 /* The node's number, and behind it the serial. */
@@ -511,8 +512,7 @@ END_TEST
 static void put_entry(fwi_buf *out, fwi_msg_kind kind, fwi_position at)
 {
     fwi_buf envelope = {0};
-    fw_message *m = fwi_message_new(kind, "text", 4, FW_TEXT);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message(kind, "text", 4, FW_TEXT);
     ck_assert(fwi_message_encode_at(m, 77, 1, at, &envelope));
     const char length[4] = {0, 0, 0, (char)envelope.len};
     ck_assert_uint_lt(envelope.len, 256);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "backplane/redis_pending.h"
+#include "support/test_message.h"
 
 static fwi_redis_pending pending;
 static fw_message *m;
@@ -13,7 +14,7 @@ static fw_message *m;
 static void begin(void)
 {
     fwi_redis_pending_init(&pending);
-    m = fwi_message_new(FWI_MSG_DATA, "x", 1, FW_TEXT);
+    m = test_message(FWI_MSG_DATA, "x", 1, FW_TEXT);
 }
 
 static void end(void)

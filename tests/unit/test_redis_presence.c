@@ -194,6 +194,26 @@ START_TEST(what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat)
 }
 END_TEST
 
+/* Its entry was to be set right, and might come back after it was removed. */
+START_TEST(who_leaves_ahead_of_that_beat_is_removed_again_behind_it)
+{
+    be_up();
+    enter_one(false);
+    fake_loop_turn(loop); /* sent */
+    forget_written();
+    go_and_return();
+    expect_served("BEAT:1:2:0 SADD HSET:0 1 ");
+    leave_one();
+    serve();
+    expect_served("HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:3:0 HDEL ");
+    pass(3000);
+    expect_served("BEAT:1:4:0 SREM ");
+    ck_assert_uint_eq(figures().present, 0);
+}
+END_TEST
+
 /* It may leave the list after somebody who came since was put into it. */
 START_TEST(a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat)
 {
@@ -518,6 +538,7 @@ int main(void)
     tcase_add_test(tc, a_channel_that_could_not_be_listed_is_listed_later);
     tcase_add_test(tc, what_the_lost_link_had_not_answered_is_written_again);
     tcase_add_test(tc, what_a_lost_link_may_still_bring_about_is_set_right_behind_a_beat);
+    tcase_add_test(tc, who_leaves_ahead_of_that_beat_is_removed_again_behind_it);
     tcase_add_test(tc,
                    a_channel_whose_unlisting_had_no_answer_is_listed_again_behind_a_beat);
     tcase_add_test(tc,

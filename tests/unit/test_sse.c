@@ -3,6 +3,7 @@
  * they end. What they get when they come back is in test_sse_recovery.c.
  */
 #include "unit/sse_rig.h"
+#include "support/test_message.h"
 
 /* --- what is told --- */
 
@@ -30,7 +31,7 @@ START_TEST(bytes_are_an_event_of_their_own_in_base64)
     fwi_conn *c = come_raw(0, "room=a");
     begins(c);
     hears_event(c, JOINED("a"));
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "\x00\xff\n", 3, FW_BINARY);
+    fw_message *m = test_message(FWI_MSG_DATA, "\x00\xff\n", 3, FW_BINARY);
     ck_assert_int_eq(fwi_hub_publish(&rig.hub, "r:a", m), FW_OK);
     fw_message_unref(m);
     hears_event(c, "event: binary\ndata: AP8K");
@@ -78,7 +79,7 @@ START_TEST(what_is_for_it_alone_has_no_id)
     ck_assert(next_event(c, got));
     ck_assert_int_eq(core_publish(&rig, "u:ann", "for ann"), FW_OK);
     hears_event(c, "data: for ann");
-    fw_message *m = fwi_message_new(FWI_MSG_DATA, "you", 3, FW_TEXT);
+    fw_message *m = test_message(FWI_MSG_DATA, "you", 3, FW_TEXT);
     fwi_session_send(c->s, m);
     fw_message_unref(m);
     hears_event(c, "data: you");

@@ -9,6 +9,7 @@
 #include "core/trace.h"
 #include "support/core_rig.h"
 #include "support/fake_backplane.h"
+#include "support/test_message.h"
 
 static core_rig rig;
 /* What TRACE events said, a line each: their sentences, and the last one's JSON. */
@@ -165,7 +166,7 @@ START_TEST(what_waits_behind_a_gap_and_what_repeats_is_told)
     fwi_conn *c = enter(0, "room=a");
     fake_answer_honestly(5, 1, 3, 100); /* the room stands at 3 */
     core_rig_settle(&rig);
-    fw_message *request = fwi_message_new(FWI_MSG_TRACE, "a", 1, FW_TEXT);
+    fw_message *request = test_message(FWI_MSG_TRACE, "a", 1, FW_TEXT);
     request->target = (fw_session_id){rig.hub.node, 7};
     request->code = 10;
     fwi_hub_sink.on_message(&rig.hub, "all", request);
@@ -193,8 +194,7 @@ END_TEST
 static void bring(uint8_t kind, const void *data, size_t len, unsigned flags,
                   unsigned seconds, fw_session_id target, const char *channel)
 {
-    fw_message *m = fwi_message_new((fwi_msg_kind)kind, data, len, flags);
-    ck_assert_ptr_nonnull(m);
+    fw_message *m = test_message((fwi_msg_kind)kind, data, len, flags);
     m->target = target;
     m->code = (uint16_t)seconds;
     fwi_hub_sink.on_message(&rig.hub, channel, m);

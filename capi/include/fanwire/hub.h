@@ -175,9 +175,9 @@ FW_API int fw_hub_poll(fw_hub *hub, fw_event **events, int max, int timeout_ms);
 
 /**
  * The handlers of these events have finished: free them and give their sessions credit
- * to be read again ("events.per_session"). An event of another hub is given back to that
- * one. An event that fw_event_ref() has kept gives its credit once, however often it is
- * given back.
+ * to be read again ("events.per_session", "events.max_bytes"). An event of another hub is
+ * given back to that one. An event that fw_event_ref() has kept gives its credit once,
+ * however often it is given back.
  *
  * @param events borrowed array; the events in it are taken
  * @thread any

@@ -190,8 +190,9 @@ FW_API int fw_session_set_info(struct fw_hub *hub, fw_session_id id, const void 
  * to it comes as DELIVER events; what its client says is told by fw_session_feed, and
  * that it has gone by fw_session_feed_close. It has no heartbeat.
  *
- * Not more than "events.per_session" DELIVER events of a session are unfinished; what
- * else is sent to it waits in its outbox ("outbox.max_bytes", "outbox.policy").
+ * Not more than "events.per_session" DELIVER events of a session are unfinished, or a
+ * sixteenth of "events.max_bytes"; what else is sent to it waits in its outbox
+ * ("outbox.max_bytes", "outbox.policy").
  *
  * @param user    copied; NULL: nobody's
  * @param head    borrowed; the head of the HTTP request that its connection began with,
@@ -219,8 +220,9 @@ FW_API int fw_session_attach(struct fw_hub *hub, const char *user, const void *h
  * @param flags FW_TEXT or FW_BINARY
  * @return FW_OK, FW_ERR_GONE (closed, or another node's), FW_ERR_INVALID text that is not
  *         UTF-8, or unknown flags; FW_ERR_TOO_BIG; FW_ERR_BUSY "events.max_bytes" or the
- *         inbox is full: read no more from the client, try again later; FW_ERR_CLOSED,
- *         FW_ERR_MEMORY
+ *         inbox is full, or the session's own share of events is unfinished, as a socket
+ *         wouldn't be read: read no more from the client, try again later;
+ *         FW_ERR_CLOSED, FW_ERR_MEMORY
  * @thread any
  * @since  0.1
  */

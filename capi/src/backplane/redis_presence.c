@@ -244,13 +244,14 @@ static bool is_answered(fwi_redis_presence *rp, fwi_present *p,
 }
 
 /* What has just been answered may have been carried out ahead of what a lost link had
- * said: then it is said again behind a beat, and the channel is listed again. */
+ * said: then it is said again behind a beat, and the channel is listed again. Until then
+ * it stays doubtful: whoever leaves meanwhile says something new, ahead of that beat. */
 static bool is_repeated(fwi_redis_presence *rp, fwi_present *p)
 {
     if (!p->doubtful || p->asked > 0 || fwi_list_is_linked(&p->todo)) {
         return false;
     }
-    p->doubtful = p->channel->indexed = p->channel->listed = false;
+    p->channel->indexed = p->channel->listed = false;
     put_off(rp, p);
     return true;
 }
@@ -441,6 +442,9 @@ static void unlist(fwi_redis_backplane *rb, fwi_present *p)
 void fwi_redis_presence_settle(fwi_redis_backplane *rb, uint64_t beat)
 {
     fwi_redis_presence *rp = &rb->presence;
+    for (fwi_list *e = rp->refused.next; e != &rp->refused; e = e->next) {
+        fwi_list_entry(e, fwi_present, todo)->doubtful = false; /* behind the beat */
+    }
     fwi_list_splice(&rp->todo, &rp->refused);
     while (!fwi_list_is_empty(&rp->departed)) {
         fwi_present *p = fwi_list_entry(rp->departed.next, fwi_present, todo);

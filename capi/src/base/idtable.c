@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { NONE = UINT32_MAX };
-enum { LIVE = 1, CLAIMED = 2 };
+enum { LIVE = 1, CLAIMED = 2, MARKED = 4, BITS = 3 };
 
 void fwi_idtable_init(fwi_idtable *t)
 {
@@ -68,10 +68,10 @@ bool fwi_idtable_add(fwi_idtable *t, void *ptr, uint32_t *index, uint32_t *gener
     if (slot == NULL) {
         return false;
     }
-    uint64_t gen = (atomic_load_explicit(&slot->state, memory_order_relaxed) >> 2) + 1;
+    uint64_t gen = (atomic_load_explicit(&slot->state, memory_order_relaxed) >> BITS) + 1;
     *generation = (uint32_t)gen;
     slot->ptr = ptr;
-    atomic_store_explicit(&slot->state, gen << 2 | LIVE, memory_order_release);
+    atomic_store_explicit(&slot->state, gen << BITS | LIVE, memory_order_release);
     t->live++;
     return true;
 }
@@ -83,7 +83,7 @@ void *fwi_idtable_get(const fwi_idtable *t, uint32_t index, uint32_t generation)
         return NULL;
     }
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_relaxed);
-    bool live = (state & LIVE) && state >> 2 == generation;
+    bool live = (state & LIVE) && state >> BITS == generation;
     return live ? slot->ptr : NULL;
 }
 
@@ -102,7 +102,8 @@ void fwi_idtable_remove(fwi_idtable *t, uint32_t index, uint32_t generation)
     FWI_ASSERT(fwi_idtable_get(t, index, generation) != NULL);
     fwi_idslot *slot = slot_at(t, index);
     slot->ptr = NULL;
-    atomic_store_explicit(&slot->state, (uint64_t)generation << 2, memory_order_release);
+    atomic_store_explicit(&slot->state, (uint64_t)generation << BITS,
+                          memory_order_release);
     t->live--;
     if (generation != UINT32_MAX) {
         slot->next_free = t->first_free;
@@ -110,22 +111,48 @@ void fwi_idtable_remove(fwi_idtable *t, uint32_t index, uint32_t generation)
     }
 }
 
-bool fwi_idtable_is_live(const fwi_idtable *t, uint32_t index, uint32_t generation)
+/* Its slot's state; 0, which isn't live, for another generation's. @thread any */
+static uint64_t state_of(const fwi_idtable *t, uint32_t index, uint32_t generation)
 {
     fwi_idslot *slot = slot_at(t, index);
     if (slot == NULL) {
-        return false;
+        return 0;
     }
     uint64_t state = atomic_load_explicit(&slot->state, memory_order_acquire);
-    return (state & LIVE) && state >> 2 == generation;
+    return state >> BITS == generation ? state : 0;
+}
+
+bool fwi_idtable_is_live(const fwi_idtable *t, uint32_t index, uint32_t generation)
+{
+    return state_of(t, index, generation) & LIVE;
+}
+
+void fwi_idtable_mark(fwi_idtable *t, uint32_t index, uint32_t generation, bool marked)
+{
+    if (!fwi_idtable_is_live(t, index, generation)) {
+        return;
+    }
+    if (marked) {
+        atomic_fetch_or(&slot_at(t, index)->state, MARKED);
+    } else {
+        atomic_fetch_and(&slot_at(t, index)->state, ~(uint64_t)MARKED);
+    }
+}
+
+bool fwi_idtable_is_marked(const fwi_idtable *t, uint32_t index, uint32_t generation)
+{
+    return state_of(t, index, generation) & MARKED;
 }
 
 bool fwi_idtable_claim(fwi_idtable *t, uint32_t index, uint32_t generation)
 {
-    fwi_idslot *slot = slot_at(t, index);
-    if (slot == NULL) {
-        return false;
+    uint64_t was = state_of(t, index, generation);
+    while ((was & LIVE) && !(was & CLAIMED)) {
+        if (atomic_compare_exchange_weak(&slot_at(t, index)->state, &was,
+                                         was | CLAIMED)) {
+            return true;
+        }
+        was = was >> BITS == generation ? was : 0;
     }
-    uint64_t want = (uint64_t)generation << 2 | LIVE;
-    return atomic_compare_exchange_strong(&slot->state, &want, want | CLAIMED);
+    return false;
 }

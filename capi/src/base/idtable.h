@@ -2,8 +2,8 @@
  * Ids instead of pointers: a slot number and a generation. A stale id is told from a live
  * one, for ever (a slot is retired when its 32-bit generation is used up).
  *
- * The owner's thread adds, gets and removes. Any thread may ask whether an id is live,
- * and may claim it: of several claimers exactly one wins.
+ * The owner's thread adds, gets, marks and removes. Any thread may ask whether an id is
+ * live or marked, and may claim it: of several claimers exactly one wins.
  */
 #ifndef FWI_BASE_IDTABLE_H
 #define FWI_BASE_IDTABLE_H
@@ -15,7 +15,7 @@
 enum { FWI_IDTABLE_CHUNK = 256, FWI_IDTABLE_CHUNKS = 8192 };
 
 typedef struct fwi_idslot {
-    _Atomic uint64_t state; /* generation << 2 | claimed << 1 | live */
+    _Atomic uint64_t state; /* generation << 3 | marked << 2 | claimed << 1 | live */
     uint32_t next_free;
     void *ptr;
 } fwi_idslot;
@@ -42,6 +42,12 @@ void fwi_idtable_remove(fwi_idtable *t, uint32_t index, uint32_t generation);
 
 /* @thread any; the answer may be old when it arrives */
 bool fwi_idtable_is_live(const fwi_idtable *t, uint32_t index, uint32_t generation);
+
+/* Of a live id, whatever its owner means by it; what isn't live stays as it is. */
+void fwi_idtable_mark(fwi_idtable *t, uint32_t index, uint32_t generation, bool marked);
+
+/* @thread any; as old an answer */
+bool fwi_idtable_is_marked(const fwi_idtable *t, uint32_t index, uint32_t generation);
 
 /* true: it was live and nobody had claimed it. @thread any */
 bool fwi_idtable_claim(fwi_idtable *t, uint32_t index, uint32_t generation);

@@ -95,8 +95,7 @@ static bool port_can_write(fwi_conn *c)
 {
     fwi_attached *a = attached_of(c);
     const fwi_events *q = &a->shard->hub->events;
-    bool can =
-        !fwi_events_is_full(q) && atomic_load(&a->credit->unfinished) < q->per_session;
+    bool can = !fwi_events_is_full(q) && !fwi_events_is_over(q, a->credit);
     if (!can && !fwi_list_is_linked(&a->link)) {
         fwi_list_append(&a->shard->stuck, &a->link);
     }
@@ -132,11 +131,11 @@ static void port_abort(fwi_conn *c)
     drop(a);
 }
 
-/* Who feeds reads FW_ERR_BUSY while the queue is full. */
+/* There is no socket that isn't read: who feeds is told FW_ERR_BUSY. */
 static void port_pause(fwi_conn *c, bool paused)
 {
-    (void)c;
-    (void)paused;
+    fwi_attached *a = attached_of(c);
+    fwi_idtable_mark(&a->shard->sessions, a->s->index, a->s->generation, paused);
 }
 
 static const fwi_transport_ops port = {
@@ -267,6 +266,11 @@ int fwi_attached_feed(fwi_hub *hub, fw_session_id id, fw_message *m)
 {
     if (fwi_events_is_full(&hub->events)) {
         return fwi_error(FW_ERR_BUSY, "events.max_bytes is reached");
+    }
+    const fwi_shard *at = fwi_hub_shard_of(hub, id);
+    if (at != NULL &&
+        fwi_idtable_is_marked(&at->sessions, fwi_id_index(id), fwi_id_generation(id))) {
+        return fwi_error(FW_ERR_BUSY, "what the session has said before isn't done");
     }
     return fwi_hub_post(hub, id, fwi_item_new(run_feed, NULL, m));
 }

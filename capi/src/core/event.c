@@ -24,6 +24,7 @@ fwi_credit *fwi_credit_new(fw_session_id session)
     if (c != NULL) {
         atomic_init(&c->refs, 1);
         atomic_init(&c->unfinished, 0);
+        atomic_init(&c->bytes, 0);
         c->session = session;
     }
     return c;

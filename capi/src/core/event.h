@@ -12,10 +12,12 @@
 
 struct fwi_events;
 
-/* Counts a session's queued and unfinished events, on whatever thread they finish. */
+/* Counts a session's queued and unfinished events and their bytes, on whatever thread
+ * they finish. */
 typedef struct fwi_credit {
     atomic_uint refs;
     atomic_uint unfinished;
+    atomic_size_t bytes;
     fw_session_id session;
 } fwi_credit;
 

@@ -12,6 +12,10 @@
 
 enum { FWI_EVENT_TYPES = 25 };
 
+/* Of the queue's bytes a session may have one part in so many, that a few who send much
+ * don't take it from all others. */
+enum { FWI_EVENTS_SHARES = 16 };
+
 typedef struct fwi_events fwi_events;
 
 struct fwi_events {
@@ -21,7 +25,7 @@ struct fwi_events {
         fw_handler fn;
         void *user;
     } on[FWI_EVENT_TYPES];
-    size_t max_bytes;
+    size_t max_bytes, bytes_per_session;
     unsigned per_session;
 
     pthread_mutex_t lock;
@@ -56,6 +60,20 @@ static inline bool fwi_events_is_full(const fwi_events *q)
 {
     return atomic_load_explicit(&((fwi_events *)(uintptr_t)q)->bytes,
                                 memory_order_relaxed) >= q->max_bytes;
+}
+
+/* Has whose credit this is used up its share? */
+static inline bool fwi_events_is_over(const fwi_events *q, const fwi_credit *c)
+{
+    return atomic_load(&c->unfinished) >= q->per_session ||
+           atomic_load(&c->bytes) >= q->bytes_per_session;
+}
+
+/* Has it half of its share again? */
+static inline bool fwi_events_may_go_on(const fwi_events *q, const fwi_credit *c)
+{
+    return atomic_load(&c->unfinished) <= q->per_session / 2 &&
+           atomic_load(&c->bytes) <= q->bytes_per_session / 2;
 }
 
 /* A copy of an event that counts as one of the queue's; NULL: out of memory.

@@ -39,6 +39,7 @@ bool fwi_hub_init(fwi_hub *hub, fw_hub *handle, uint64_t node, const char *name,
     fwi_events_init(&hub->events);
     hub->events.queued = fwi_options_int(o, FWI_OPT_EVENTS) == FWI_EVENTS_QUEUED;
     hub->events.max_bytes = (size_t)fwi_options_int(o, FWI_OPT_EVENTS_MAX_BYTES);
+    hub->events.bytes_per_session = hub->events.max_bytes / FWI_EVENTS_SHARES;
     hub->events.per_session = (unsigned)fwi_options_int(o, FWI_OPT_EVENTS_PER_SESSION);
     fwi_limits_init(&hub->limits);
     fwi_rates_init(&hub->rates);

@@ -43,7 +43,8 @@
     XX(EVENTS, "events", EVENTS, 0, 0, "inline", "0.1",                                  \
        "library: handlers on the loops' threads, or a queue for one poller")             \
     XX(EVENTS_PER_SESSION, "events.per_session", NUMBER, 1, 65536, "64", "0.1",          \
-       "queued and unfinished events of a session before its reading stops")             \
+       "queued and unfinished events of a session before its reading stops; so does a "  \
+       "sixteenth of events.max_bytes")                                                  \
     XX(EVENTS_MAX_BYTES, "events.max_bytes", SIZE, 65536, 1099511627776, "16MiB", "0.1", \
        "queued and unfinished events in all before reading stops")                       \
     XX(INBOX_MAX_BYTES, "inbox.max_bytes", SIZE, 65536, 1099511627776, "64MiB", "0.1",   \

@@ -345,11 +345,17 @@ static void run_resume_all(fwi_shard *shard, fwi_item *item)
     fwi_item_free(item);
 }
 
+/* Takes so much off. Was it above that bound, and isn't any more? */
+static bool falls_through(atomic_size_t *bytes, size_t cost, size_t bound)
+{
+    size_t before = atomic_fetch_sub(bytes, cost);
+    return before > bound && before - cost <= bound;
+}
+
 static void give_credit(fwi_hub *hub, fw_event *e)
 {
     fwi_events *q = &hub->events;
-    size_t before = atomic_fetch_sub(&q->bytes, e->cost);
-    if (before > q->max_bytes / 2 && before - e->cost <= q->max_bytes / 2) {
+    if (falls_through(&q->bytes, e->cost, q->max_bytes / 2)) {
         for (unsigned i = 0; i < hub->n_shards; i++) {
             fwi_shard_post(hub->shard[i], fwi_item_new(run_resume_all, NULL, NULL),
                            false);
@@ -358,9 +364,12 @@ static void give_credit(fwi_hub *hub, fw_event *e)
     if (e->credit == NULL) {
         return;
     }
+    /* Both are taken off before the loop is told: it looks at both. */
     unsigned left = atomic_fetch_sub(&e->credit->unfinished, 1) - 1;
+    bool bytes_are_back =
+        falls_through(&e->credit->bytes, e->cost, q->bytes_per_session / 2);
     unsigned loop = fwi_id_loop(e->credit->session);
-    if (left == q->per_session / 2 && loop < hub->n_shards) {
+    if ((left == q->per_session / 2 || bytes_are_back) && loop < hub->n_shards) {
         fwi_item *item = fwi_item_new(run_resume_one, NULL, NULL);
         if (item != NULL) {
             item->id = e->credit->session;

@@ -524,7 +524,7 @@ void fwi_session_check_credit(fwi_session *s)
         return;
     }
     bool room = atomic_load(&q->bytes) <= q->max_bytes / 2;
-    if (room && atomic_load(&s->credit->unfinished) <= q->per_session / 2) {
+    if (room && fwi_events_may_go_on(q, s->credit)) {
         s->paused = false;
         fwi_list_remove(&s->pause_link);
         tell_reading(s, true);

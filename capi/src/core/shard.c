@@ -255,15 +255,15 @@ static fw_event *append_raised(fwi_shard *shard, const fw_event *e)
     return copy;
 }
 
-/* Returns how many of that credit are unfinished now. */
-static unsigned owe(fw_event *e, fwi_credit *credit)
+static void owe(fw_event *e, fwi_credit *credit)
 {
     e->credit = credit;
     atomic_fetch_add_explicit(&credit->refs, 1, memory_order_relaxed);
-    return atomic_fetch_add(&credit->unfinished, 1) + 1;
+    atomic_fetch_add(&credit->unfinished, 1);
+    atomic_fetch_add(&credit->bytes, e->cost);
 }
 
-/* Reading stops when the session's own credit or the queue's room is used up. */
+/* Reading stops when the session's own share or the queue's room is used up. */
 static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
 {
     fwi_events *q = &shard->hub->events;
@@ -273,11 +273,15 @@ static void take_credit(fwi_shard *shard, fwi_session *s, fw_event *e)
     if (s->credit == NULL) {
         return;
     }
-    bool over = owe(e, s->credit) >= q->per_session;
-    bool full = fwi_events_is_full(q);
+    owe(e, s->credit);
+    bool over = fwi_events_is_over(q, s->credit), full = fwi_events_is_full(q);
     if ((over || full) && !s->paused && s->state == FWI_SESSION_OPEN && s->conn != NULL) {
-        fwi_shard_count(shard,
-                        over ? FWI_STAT_LIMIT_EVENTS_SESSION : FWI_STAT_LIMIT_EVENTS);
+        if (over) {
+            fwi_shard_count(shard, FWI_STAT_LIMIT_EVENTS_SESSION);
+        }
+        if (full) {
+            fwi_shard_count(shard, FWI_STAT_LIMIT_EVENTS);
+        }
         fwi_session_pause(s);
         /* They may have finished since the count was taken. */
         fwi_session_check_credit(s);

@@ -28,6 +28,9 @@ struct fwi_context {
     struct lws_vhost *plain, *tls;
     struct lws_protocols protocols[2];
     lws_retry_bo_t no_retry; /* all zero: no pings or hang-ups of libwebsockets' own */
+#if LWS_LIBRARY_VERSION_NUMBER >= 4003000
+    lws_log_cx_t log;
+#endif
 };
 
 enum {
@@ -65,6 +68,21 @@ static void on_line(int level, const char *line)
 static void set_log_level(void)
 {
     lws_set_log_level(LLL_ERR | LLL_WARN, on_line);
+}
+
+/* From 4.3 on it counts, without a lock, what uses a log: each connection does. The usual
+ * one is the process', and loops that count in it at a time end in an assertion of its
+ * when the count has come to 0 too early. So each context has its own. */
+static void set_own_log(fwi_context *x, struct lws_context_creation_info *info)
+{
+#if LWS_LIBRARY_VERSION_NUMBER >= 4003000
+    x->log.lll_flags = LLL_ERR | LLL_WARN;
+    x->log.u.emit = on_line;
+    info->log_cx = &x->log;
+#else
+    (void)x;
+    (void)info;
+#endif
 }
 
 void fwi_context_set_log(const fwi_log *log)
@@ -114,6 +132,7 @@ static int make_lws(fwi_context *x, const fwi_transport_config *config, const ch
     info.pt_serv_buf_size = READ_BYTES;
     info.retry_and_idle_policy = &x->no_retry;
     info.timeout_secs = LWS_TIMEOUT_SECONDS;
+    set_own_log(x, &info);
     x->lws = create(&info);
     x->guests->settle(x->guest);
     if (x->lws == NULL) {
@@ -134,6 +153,7 @@ static struct lws_vhost *make_vhost(fwi_context *x, const fwi_transport_config *
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = x->protocols;
     info.vhost_name = tls ? "fanwire-tls" : "fanwire";
+    set_own_log(x, &info);
     info.retry_and_idle_policy = &x->no_retry;
     if (tls) {
         fwi_tls_fill(&info, config);

@@ -20,19 +20,29 @@
  * TLS 1.3 are such. Browsers have been able to do these since 2014. */
 static const char tls_1_2_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
+static ssize_t read_a_byte(int fd)
+{
+    char byte;
+    ssize_t n;
+    do {
+        n = read(fd, &byte, 1);
+    } while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* libwebsockets takes files that aren't there for files to come, and says nothing. */
 static int check_file(const char *option, const char *path)
 {
     int fd = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    char byte;
-    if (fd >= 0 && read(fd, &byte, 1) == 1) {
+    ssize_t n = fd >= 0 ? read_a_byte(fd) : -1;
+    if (n == 1) {
         close(fd);
         return FW_OK;
     }
     char text[128];
-    const char *why = path == NULL                 ? "is missing"
-                      : fd >= 0 && errno != EISDIR ? "is empty"
-                                                   : strerror_r(errno, text, sizeof text);
+    const char *why = path == NULL ? "is missing"
+                      : n == 0     ? "is empty"
+                                   : strerror_r(errno, text, sizeof text);
     if (fd >= 0) {
         close(fd);
     }
