@@ -67,6 +67,9 @@ end
 
 function call.protected(n, f, a, b, c, d)
   local ok, outcome, more = by_count[n](f, a, b, c, d)
+  if not ok and type(outcome) ~= "table" then -- no memory or no stack for caught()
+    outcome = {value = outcome, text = check.text_of(outcome)}
+  end
   -- Ctrl-C, as the lua program raises it: nobody's mistake, and not to be swallowed.
   if not ok and call.is_interruptible and type(outcome.value) == "string"
       and (outcome.value == "interrupted!"

@@ -132,13 +132,14 @@ end
 
 --- What is to be sent, in one of three forms:
 ---   text, flags          bytes
----   nil, nil, message    a message of the C library
+---   nil, nil, message    a message of the C library; then whom it skips, and its key
 ---   false, why, name     it can't be sent
+--- A message has its own of what how doesn't say.
 function data.prepare(value, how, level)
   local flags, skip, key = understand(how, level + 1)
   if is_message(value) then
     if flags == nil and skip == nil and key == nil then
-      return nil, nil, value._native
+      return nil, nil, value._native, rawget(value, "_skip"), rawget(value, "_key")
     end
     flags = flags or native.fw_message_flags(value._native)
     skip, key = skip or rawget(value, "_skip"), key or rawget(value, "_key")
@@ -153,7 +154,7 @@ function data.prepare(value, how, level)
   if made == nil then
     return false, why, name
   end
-  return nil, nil, made
+  return nil, nil, made, skip, key
 end
 
 --- The same, always as a message; nil, why, name if it can't be.
@@ -172,21 +173,15 @@ end
 ---@param how? "text"|"binary"|boolean|{binary: boolean?, skip: any, key: string?}
 ---@return fanwire.Message?, string?, string?
 function data.new(value, how)
-  local made, why, name = data.message(value, how, 2)
-  if made == nil then
+  local text, flags, made, skip, key = data.prepare(value, how, 2)
+  local why, name = flags, made
+  if text then
+    made, why, name = build(text, flags)
+  end
+  if text == false or made == nil then
     return nil, why, name
   end
-  local given = type(how) == "table" and how or {}
-  local of = is_message(value) and value or {}
-  local skip = given.skip or rawget(of, "_skip")
-  return setmetatable({_native = made, _skip = skip and id_of(skip, 2) or nil,
-    _key = given.key or rawget(of, "_key")}, Message)
-end
-
---- Does it leave a session out?
-function data.leaves_out(value, how)
-  return type(how) == "table" and how.skip ~= nil
-    or is_message(value) and rawget(value, "_skip") ~= nil
+  return setmetatable({_native = made, _skip = skip, _key = key}, Message)
 end
 
 return data

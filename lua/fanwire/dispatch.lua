@@ -42,6 +42,8 @@ local TOGETHER = 32
 -- nobody says so: then this is how long request.state is kept.
 local STATE_S = 60
 
+local NO_ANSWER = "the hub has stopped, and answers nothing any more"
+
 local NAMES = handlers.names
 local running = coroutine.running
 
@@ -144,39 +146,30 @@ function Life:is_quiet()
   return self._lanes == nil or self._lanes:is_quiet()
 end
 
---- Has all been answered that was asked?
-function Life:is_answered()
-  return next(self._answers) == nil and next(self._attaching) == nil
+--- Does somebody wait for an answer?
+function Life:has_asked()
+  return next(self._answers) ~= nil or next(self._attaching) ~= nil
 end
 
--- Nobody will answer any more.
-function Life:_give_up(why)
+--- Nothing of this hub will be heard any more: what is asked is refused, and who waits
+--- for an answer is told so. A callback that yields keeps the rest waiting, unless this
+--- is called again.
+function Life:forget()
+  self._is_deaf = true
+  for _, s in pairs(self.sessions) do
+    rawset(s, "_closed", true)
+  end
   local answers = self._answers
   for _, asked in pairs(self._attaching) do
     answers[#answers + 1] = {attach = asked}
   end
-  self._answers, self._own_joins, self._attaching = {}, {}, {}
-  for _, answer in pairs(answers) do
-    self:_answer(answer, nil, nil, why, "FW_ERR_CLOSED")
+  self.sessions, self._states, self._own_joins, self._attaching = {}, {}, {}, {}
+  local ref, answer = next(answers)
+  while ref ~= nil do
+    answers[ref] = nil
+    self:_answer(answer, nil, nil, NO_ANSWER, "FW_ERR_CLOSED")
+    ref, answer = next(answers)
   end
-end
-
-local AT_REST = "nobody hears the answer any more"
-
---- The hub goes on, and nobody handles its events: nothing can be asked, and who has is
---- told here and now, since the runner may have ended.
-function Life:rest()
-  self._is_at_rest = true
-  self:_give_up(AT_REST)
-end
-
---- Nothing of this hub will be heard any more.
-function Life:forget()
-  for _, s in pairs(self.sessions) do
-    rawset(s, "_closed", true)
-  end
-  self.sessions, self._states = {}, {}
-  self:_give_up("the hub has stopped")
 end
 
 -- --- calling handlers ---
@@ -227,7 +220,7 @@ end
 
 -- Some function of the application that is no handler; what: its name in the log.
 function Life:_tell(what, f, whose, n, a, b, c)
-  if self._lanes == nil or self._is_at_rest then
+  if self._lanes == nil then
     self:_call(f, what, whose, nil, n, a, b, c)
   else
     self._lanes:put_alone({f, what, whose, nil, n, a, b, c})
@@ -307,8 +300,8 @@ end
 --- Ask for something, by call(handle, ref). what and of: it and whose it is, in the log.
 --- made: nil, or what the callback gets of the answer's list.
 function Life:ask(what, of, callback, call, made)
-  if self._is_at_rest then
-    return nil, AT_REST, "FW_ERR_CLOSED"
+  if self._is_deaf then
+    return nil, NO_ANSWER, "FW_ERR_CLOSED"
   end
   local ref = self:_ask{what = what .. " of " .. of, called = what .. " callback",
     callback = callback, id = "", made = made}
@@ -328,8 +321,8 @@ function Life:join(id, room, since, callback)
       self:_tell("join callback", callback, nil, 1, true)
     end
     return ok, why, name
-  elseif self._is_at_rest then
-    return nil, AT_REST, "FW_ERR_CLOSED"
+  elseif self._is_deaf then
+    return nil, NO_ANSWER, "FW_ERR_CLOSED"
   end
   local own
   if self._lanes ~= nil and self._lanes:is_inside(self._of_sessions, id) then
@@ -349,8 +342,8 @@ end
 --- Ask for an attached session; asked: {on_deliver =, on_attached =}. With take(event,
 --- is_end) in the place of on_deliver whoever takes them gives the events back: done().
 function Life:attach(user, head, address, asked)
-  if self._is_at_rest then
-    return nil, AT_REST, "FW_ERR_CLOSED"
+  if self._is_deaf then
+    return nil, NO_ANSWER, "FW_ERR_CLOSED"
   end
   local ref = self:_ask{attach = asked}
   local ok, why, name = native.fw_session_attach(self.handle, user, head, address, ref)

@@ -415,14 +415,14 @@ end
 Hub.broadcast = Hub.send_all
 
 --- Send to every session of one node; hub:node() is this one's. A node that isn't there
---- is not an error.
+--- is not an error. Nobody can be left out: with skip it is FW_ERR_INVALID.
 function Hub:send_node(node, value, how)
   check.type(node, "string", "node", 2)
-  local text, flags, message = data.prepare(value, how, 2)
+  local text, flags, message, skip = data.prepare(value, how, 2)
   local life = self._life
   if text == false then
     return nil, flags, message
-  elseif data.leaves_out(value, how) then
+  elseif skip ~= nil then
     return nil, "skip: a message to a node leaves nobody out", "FW_ERR_INVALID"
   elseif text == nil then
     text, flags = native.fw_message_data(message), native.fw_message_flags(message)

@@ -23,7 +23,8 @@ has the C library's own functions, which all this is made of.
                                   dispatch.lua)
   fanwire.emitter(options)        publishes without a hub:
                                   {redis_url =, timeout = SECONDS}
-  fanwire.message(data [, how])   built once, to be sent to many
+  fanwire.message(data [, how])   built once, to be sent to many; of another message it
+                                  has what how doesn't say
   fanwire.refuse([status [, reason]])  what a connect or join handler returns to refuse
   fanwire.options()               the table of options: name -> {type =, default =,
                                   allowed =, since =, help =, group =}

@@ -97,20 +97,20 @@ local function wait_until(is_so, till)
   return true
 end
 
--- Has all been handled that the end of the sessions has brought, told to connections that
--- nginx has, and answered that was asked? Or has it been stopped meanwhile?
+-- Has all been handled that the end of the sessions has brought, and told to connections
+-- that nginx has, and does nobody wait for an answer? Or has it been stopped meanwhile?
 local function is_settled(w)
   return w.is_at_rest or w.life:poll(0, 1024) == 0 and w.life:is_quiet()
-    and w.crew:is_idle() and next(w.boxes) == nil and w.life:is_answered()
+    and not w.life:has_asked() and w.crew:is_idle() and next(w.boxes) == nil
 end
 
--- Nobody handles events any more.
+-- Nobody handles events any more, so answers wouldn't be heard, either.
 local function rest(w)
   w.is_at_rest = true
-  w.life:rest()
   native.fw_hub_event_wake(w.life.handle, -1)
   native.fwb_wake_close(w.wake) -- the reader sees the end of its socket
   w.crew:finish()
+  w.life:forget()
 end
 
 -- Close what is left, hear of it, and end what still doesn't return.
@@ -192,12 +192,20 @@ local function connect(path)
   return socket
 end
 
+-- The timer that says so may have been refused or dropped.
+local function look_for_exit(w)
+  if ngx.worker.exiting() and not w.is_leaving then
+    ngx.thread.spawn(leave, w)
+  end
+end
+
 -- Nobody else would ask again for what nginx has refused or dropped: a timer.
 local function wait_for_shift(w)
   local pause = STEP_S / 2
   while not w.crew:has_shift() and not w.is_at_rest do
     ngx.sleep(pause)
     pause = math.min(2 * pause, 1)
+    look_for_exit(w)
     w.crew:call()
   end
 end
@@ -232,9 +240,7 @@ local function serve(premature, w, path)
   repeat
     wait_for_shift(w)
     data, why = socket:receiveany(4096)
-    if ngx.worker.exiting() and not w.is_leaving then -- the timer for it was dropped
-      ngx.thread.spawn(leave, w)
-    end
+    look_for_exit(w)
     w.crew:call()
   until data == nil and why ~= "timeout"
   socket:close()

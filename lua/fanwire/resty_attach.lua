@@ -44,13 +44,16 @@ Box.__index = Box
 
 -- In the hub's request: an event for the client, or the end.
 function Box:take(e, is_end)
+  self.has_ended = self.has_ended or is_end
   if self.is_over then
     self.life:done(e[3])
+    if is_end then
+      self:settle()
+    end
     return
   end
   self.items:push{event = e[3], data = e[4], binary = e[5],
     code = is_end and e[6] or nil, reason = e[7]}
-  self.has_ended = is_end
   self:call()
 end
 
@@ -78,6 +81,9 @@ end
 
 -- Now and then: is its thread still there?
 function Box:look()
+  if self.ending ~= nil then
+    self:tell_end()
+  end
   local was = self.seen
   self.seen = self.progress
   if not self.is_over and (self:is_dead() or self.seen == was
@@ -98,10 +104,17 @@ function Box:stir()
   end
 end
 
+-- The hub knows of the end, or comes to it by itself.
+function Box:settle()
+  self.is_told = true
+  if self.is_over then
+    self.all[self] = nil
+  end
+end
+
 -- Nobody writes any more.
 function Box:finish()
   self.is_over, self.is_waiting = true, false
-  self.all[self] = nil
   self:tell_end(1006) -- no news if it has ended
   local item = self.items:pop()
   while item ~= nil do
@@ -110,17 +123,24 @@ function Box:finish()
   end
 end
 
---- The client has closed, or has gone (1006).
+--- The client has closed, or has gone (1006). While the hub is too busy to take that, it
+--- is told again at each look; what was said first counts.
 function Box:tell_end(code, reason)
-  if self.is_told then
-    return
+  if not self.is_told then
+    reason = reason and not reason:find("%z") and reason or ""
+    local ending = self.ending or {code, reason}
+    self.ending = ending
+    local handle, id = self.life.handle, self.id
+    local _, _, name = native.fw_session_feed_close(handle, id, ending[1], ending[2])
+    if name == "FW_ERR_INVALID" then -- clients may say anything: not UTF-8, say
+      ending[1], ending[2] = 1005, ""
+      _, _, name = native.fw_session_feed_close(handle, id, 1005, "")
+    end
+    if name == "FW_ERR_BUSY" and not self.has_ended then
+      return
+    end
   end
-  self.is_told = true
-  reason = reason and not reason:find("%z") and reason or ""
-  local _, _, name = native.fw_session_feed_close(self.life.handle, self.id, code, reason)
-  if name == "FW_ERR_INVALID" then -- clients may say anything: not UTF-8, say
-    native.fw_session_feed_close(self.life.handle, self.id, 1005, "")
-  end
+  self:settle()
 end
 
 -- --- in the request of the connection ---

@@ -22,6 +22,7 @@ local check = require "fanwire.check"
 local native = require "fanwire.native"
 local queue = require "fanwire.queue"
 local semaphore = require "ngx.semaphore"
+local wait = require "fanwire.resty_wait"
 
 local exit = ngx.exit -- before resty.lua keeps handlers from it
 local running = coroutine.running
@@ -146,6 +147,11 @@ end
 
 local crew = {}
 
+-- A request that is ended doesn't say so to its threads: nobody else would remove them.
+local function weak()
+  return setmetatable({}, {__mode = "k"})
+end
+
 --- max: how many handlers may be busy. wake(): has call() called when nginx had its turn.
 --- failed(why): something went wrong.
 function crew.new(max, wake, failed)
@@ -154,6 +160,7 @@ function crew.new(max, wake, failed)
     _members = {}, -- shift by thread
     _shifts = {}, -- those that aren't at their end
     _busy = 0, _in_handler = {}, -- what it does, by thread
+    _late = weak(), -- threads that do what came when the crew had gone
     _urgent = queue.new(), _jobs = queue.new(),
   }, Crew)
 end
@@ -224,9 +231,27 @@ function Crew:_do(shift, f)
   self._busy = self._busy - 1
 end
 
+-- Somebody may wait for it, and the crew has gone. Where nothing may yield, f can't.
+function Crew:_do_late(f)
+  if not wait.is_possible() then
+    f()
+    return
+  end
+  ngx.thread.spawn(function()
+    local me = running()
+    self._late[me] = true
+    f()
+    self._late[me] = nil
+  end)
+end
+
 --- The runner of the hub: has f called, by this thread if it is one of the crew and free.
 --- at_once: even if too many are busy, who may wait for just this.
 function Crew:run(f, at_once)
+  if self._is_over and at_once then
+    self:_do_late(f)
+    return
+  end
   local me = running()
   local shift = me ~= nil and self._members[me]
   if shift and not self._in_handler[me] and (at_once or self._busy < self._max) then
@@ -307,7 +332,7 @@ end
 --- Is this code part of a handler?
 function Crew:is_member()
   local me = running()
-  return me ~= nil and self._members[me] ~= nil
+  return me ~= nil and (self._members[me] ~= nil or self._late[me] ~= nil)
 end
 
 --- Is nothing left to do?
@@ -320,22 +345,34 @@ function Crew:has_begun_all()
   return self._urgent:is_empty() and self._jobs:is_empty()
 end
 
---- Send all home, those in the middle of a handler when it has returned.
+--- Send all home, those in the middle of a handler when it has returned. What somebody
+--- may wait for is begun without them.
 function Crew:finish()
   self._is_over = true
   for shift in pairs(self._shifts) do
     shift:finish()
   end
+  local job = self._urgent:pop()
+  while job ~= nil do
+    self:_do_late(job)
+    job = self._urgent:pop()
+  end
 end
 
---- End all of them now; how many handlers that has ended.
+--- End all of them now, in the thread that has called finish(); how many handlers that
+--- has ended.
 function Crew:kill()
-  local busy = self._busy
+  local ended = self._busy
   self._is_over = true
   for shift in pairs(self._shifts) do
     shift:kill()
   end
-  return busy
+  local late = self._late
+  self._late = weak()
+  for thread in pairs(late) do
+    ended = ended + (ngx.thread.kill(thread) and 1 or 0)
+  end
+  return ended
 end
 
 return crew

@@ -158,7 +158,7 @@ LUA_LAYERS = {
             "options", "presence", "session"},
     "emitter": {"check", "data", "native", "options"},
     "init": {"check", "data", "emitter", "hub", "native", "options", "request", "cjson"},
-    "resty_crew": {"check", "native", "ngx.semaphore", "queue"},
+    "resty_crew": {"check", "native", "ngx.semaphore", "queue", "resty_wait"},
     "resty_wait": {"ngx.semaphore"},
     "resty_attach": {"check", "native", "ngx.semaphore", "queue", "resty_wait"},
     "resty": {"call", "check", "hub", "init", "native", "options", "resty_attach",

@@ -151,6 +151,22 @@ describe("decisions:", function()
     end
   end)
 
+  it("who runs out of memory or stack lets nobody in, and the log says so", function()
+    local function too_deep() return 1 + too_deep() end
+    -- Lua says this itself, since there is no memory to ask where it was. Lua 5.1 would
+    -- first use up what there is.
+    local function too_long() return ("x"):rep(1000):rep(1e9) end
+    for _, verdict in ipairs{too_deep, _VERSION == "Lua 5.1" and not jit and too_deep
+        or too_long} do
+      local hub, lines = support.started{connect = verdict}
+      local client = support.connecting(hub:urls()[1])
+      support.wait(function() return client.status end, "an answer")
+      assert.equal(500, client.status)
+      local said = support.logged(lines, "connect handler failed: ")[3]
+      assert.falsy(said:find("failed: nil", 1, true), said)
+    end
+  end)
+
   it("a user name that is not allowed is logged and 500", function()
     for _, wrong in ipairs{"", "a\nb", "a\0b", "\255"} do
       local hub, lines = support.started{connect = function() return wrong end}

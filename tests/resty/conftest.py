@@ -13,7 +13,8 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../python"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(HERE, "../python"), os.path.join(HERE, "../support")]
 
 import application  # noqa: E402
 import rig  # noqa: E402

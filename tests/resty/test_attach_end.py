@@ -199,3 +199,44 @@ def test_a_worker_may_end_while_a_client_is_being_attached(attached, raw_connect
     assert nginx.wait_end() == 0
     for client in clients:
         client.end()
+
+
+# A hub whose inbox is full, for as long as GET /busy?is=1 says so.
+FULL_INBOX = """
+    local native = require "fanwire.native"
+    local feed_close = native.fw_session_feed_close
+    native.fw_session_feed_close = function(...)
+      if ngx.shared.shared:get("busy") then
+        require("telling").tell("busy")
+        return nil, "the inbox is full", "FW_ERR_BUSY"
+      end
+      return feed_close(...)
+    end
+"""
+BUSY = """
+    location /busy { content_by_lua_block {
+      ngx.shared.shared:set("busy", ngx.var.arg_is == "1") ngx.say("set") } }
+"""
+
+
+def test_an_end_that_finds_the_inbox_full_is_told_later(attached, attach):
+    nginx = attached(workers=1, redis=None, options='heartbeat_interval = "1s",',
+                     init=FULL_INBOX, locations=BUSY)
+    client = attach(nginx, "user=ann")
+    nginx.get("/busy?is=1")
+    client.close(4005, "so long")
+    nginx.wait_told("busy", 2)
+    assert nginx.told("close") == []
+    nginx.get("/busy?is=0")
+    assert nginx.wait_told("close")[0][1:] == [4005, "so long"]
+
+
+def test_a_worker_ends_though_an_end_was_never_told(attached, attach):
+    nginx = attached(workers=1, redis=None, options='drain_timeout = "60s",',
+                     init=FULL_INBOX, locations=BUSY)
+    client, old = attach(nginx, "user=ann"), nginx.workers()
+    nginx.get("/busy?is=1")
+    client.abort()
+    nginx.wait_told("busy")
+    nginx.reload()
+    nginx.wait_gone(old, 30 * support.SLOW)
