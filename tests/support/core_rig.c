@@ -111,6 +111,7 @@ void core_rig_init_with(core_rig *rig, unsigned loops, fw_options *o)
         rig->shard[i].loop = rig->loop[i];
     }
     rig->hub.bp = core_rig_backplane(rig->loop[0], &fwi_hub_sink, &rig->hub);
+    ck_assert_ptr_nonnull(rig->hub.bp);
     ck_assert_int_eq(rig->hub.bp->ops->start(rig->hub.bp), 0);
     ck_assert(fwi_hub_subscribe_own(&rig->hub));
     core_rig_settle(rig);
@@ -208,8 +209,9 @@ fwi_conn *core_connect_with(core_rig *rig, unsigned loop, const char *query,
                              .n_headers = n};
     int status = fwi_shard_admit(&rig->shard[loop]);
     if (status == 0) {
-        c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, fwi_facts_new(&from),
-                               protocol, &status);
+        fwi_facts *facts = fwi_facts_new(&from);
+        FWI_ASSERT(facts != NULL);
+        c->s = fwi_session_new(&rig->shard[loop], &conn_ops, c, facts, protocol, &status);
         if (c->s == NULL) {
             fwi_shard_unadmit(&rig->shard[loop]);
         }
